@@ -1,0 +1,40 @@
+/* limits.h: the only home of size constants over outside data. A limit names its unit last. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define LIMIT_ERR_TEXT     256
+#define LIMIT_LOG_LINE     4096
+#define LIMIT_CONFIG_LINE  4096
+#define LIMIT_CONFIG_FILE  (1024 * 1024)
+#define LIMIT_LIST_SETTING 64 /* entries of a list-valued setting */
+
+/* SMTP, RFC 5321 4.5.3.1. The command line limit leaves room for SMTPUTF8 addresses and parameters. */
+#define LIMIT_SMTP_LINE         2048
+#define LIMIT_SMTP_REPLY_LINE   2048
+#define LIMIT_SMTP_REPLY_LINES  100
+#define LIMIT_SMTP_REPLY        8192
+#define LIMIT_SMTP_BAD_COMMANDS 20
+#define LIMIT_LOCAL_PART        64
+#define LIMIT_DOMAIN            255
+#define LIMIT_ADDRESS           (LIMIT_LOCAL_PART + 1 + LIMIT_DOMAIN)
+#define LIMIT_RECEIVED_HOPS     100 /* RFC 5321 6.3 */
+#define LIMIT_HEADER_BYTES      (1024 * 1024)
+#define LIMIT_HEADER_FIELDS     2000
+#define LIMIT_MESSAGE_ID        998
+
+/* The store. A request with its inline body must fit one SEQPACKET datagram. */
+#define LIMIT_BODY_CHUNK    (256 * 1024)
+#define LIMIT_STORE_PACKET  (LIMIT_BODY_CHUNK + 128 * 1024)
+#define LIMIT_STORE_GROUP   64 /* requests in one group commit */
+#define LIMIT_STORE_CLIENTS 1024
+
+/* Routing. */
+#define LIMIT_ALIAS_DEPTH   10
+#define LIMIT_ALIAS_TARGETS 1000
+#define LIMIT_EXPAND_SLICE  2000 /* members a transaction expands */
+
+/* Sessions and steps. */
+#define LIMIT_SESSION_ARENA (256 * 1024)
+#define LIMIT_STEP_ARENA    (1024 * 1024)
+
+#endif

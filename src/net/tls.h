@@ -1,0 +1,32 @@
+/* tls.h: the only place that knows OpenSSL's SSL objects. TLS 1.2 or newer (RFC 9325). */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "base/err.h"
+
+struct tls_context; /* counted, immutable, shared by threads */
+struct tls;         /* one connection */
+
+/* For servers: certificate chain and key, PEM files. */
+struct tls_context *tls_server_context(const char *certificate_path, const char *key_path, struct err *e);
+/* For opportunistic clients (RFC 7435): no certificate is asked for. */
+struct tls_context *tls_client_context(struct err *e);
+struct tls_context *tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context **c);
+
+enum tls_want { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE, TLS_FAILED };
+
+/* Attach to a connected non-blocking socket; `sni` for clients, may be NULL. */
+struct tls *tls_new(struct tls_context *c, int fd, const char *sni);
+void tls_free(struct tls **t);
+enum tls_want tls_handshake(struct tls *t, struct err *e);
+/* Like read(2)/write(2) with the wants above; *ret_n is set with TLS_DONE; 0 read means the other side
+ * closed. */
+enum tls_want tls_read(struct tls *t, void *p, size_t len, size_t *ret_n, struct err *e);
+enum tls_want tls_write(struct tls *t, const void *p, size_t len, size_t *ret_n, struct err *e);
+void tls_shutdown(struct tls *t); /* best effort close_notify */
+
+const char *tls_version(const struct tls *t); /* "TLS1.3" */
+const char *tls_cipher(const struct tls *t);
+
+#endif

@@ -1,0 +1,257 @@
+/* db_sqlite.c: the SQLite engine. The file is opened in WAL mode by one process only (stored), which holds it
+ * exclusively: no shared-memory index, no lock calls per transaction. synchronous=FULL makes a commit wait
+ * for fsync of the WAL; NORMAL does not, and the next FULL commit carries it along, because the WAL is one
+ * file. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/mem.h"
+#include "store/db_private.h"
+
+struct db_sqlite {
+    struct db base;
+    sqlite3 *handle;
+    enum durability mode; /* what PRAGMA synchronous is set to now */
+    char *wal_path;
+};
+
+static sqlite3 *handle_of(struct db *db) {
+    return ((struct db_sqlite *)db)->handle;
+}
+
+static enum err_code code_of(int rc) {
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_STORE_BUSY;
+    case SQLITE_FULL:
+        return ERR_DISK_FULL;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_DAMAGED;
+    case SQLITE_CONSTRAINT:
+        return ERR_CONFLICT;
+    default:
+        return ERR_STORE;
+    }
+}
+
+static bool fail(struct db *db, int rc, const char *what) {
+    if (db->error.code == ERR_OK)
+        err_set(&db->error, code_of(rc), "%s: %s", what, sqlite3_errmsg(handle_of(db)));
+    return false;
+}
+
+static void engine_close(struct db *db) {
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
+        sqlite3_finalize(db->statements[i].handle);
+    sqlite3_close(s->handle);
+    free(s->wal_path);
+    free(s);
+}
+
+static bool engine_reset(struct db *db, struct err *e) {
+    (void)db;
+    (void)e;
+    return true;
+}
+
+static bool engine_prepare(struct db *db, struct db_statement *s, const struct db_value *values,
+                           size_t count) {
+    (void)values;
+    struct buf sql = BUF_INIT(1 << 20);
+    db_translate(DB_SQLITE, s->sql, &sql);
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v3(handle_of(db), sql.data, (int)sql.len, SQLITE_PREPARE_PERSISTENT, &st, NULL);
+    if (rc != SQLITE_OK)
+        fail(db, rc, sql.data);
+    else
+        BUG_ON((size_t)sqlite3_bind_parameter_count(st) != count);
+    buf_done(&sql);
+    s->handle = st;
+    return rc == SQLITE_OK;
+}
+
+/* "$3" is a named parameter to SQLite, numbered by first appearance: find its place by name. */
+static void bind(struct db_statement *s, const struct db_value *values, size_t count) {
+    sqlite3_stmt *st = s->handle;
+    for (size_t i = 0; i < count; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "$%zu", i + 1);
+        int at = sqlite3_bind_parameter_index(st, name);
+        BUG_ON(at == 0);
+        const struct db_value *v = &values[i];
+        const char *p = v->bytes.ptr ? v->bytes.ptr : "";
+        if (v->kind == DB_INT)
+            sqlite3_bind_int64(st, at, v->number);
+        else if (v->kind == DB_TEXT)
+            sqlite3_bind_text(st, at, p, (int)v->bytes.len, SQLITE_STATIC);
+        else if (v->kind == DB_BYTES)
+            sqlite3_bind_blob(st, at, p, (int)v->bytes.len, SQLITE_STATIC);
+        else
+            sqlite3_bind_null(st, at);
+    }
+}
+
+static void finish(struct db_statement *s) {
+    sqlite3_reset(s->handle);
+    sqlite3_clear_bindings(s->handle);
+}
+
+static int64_t engine_change(struct db *db, struct db_statement *s, const struct db_value *values,
+                             size_t count) {
+    bind(s, values, count);
+    int rc;
+    while ((rc = sqlite3_step(s->handle)) == SQLITE_ROW)
+        ;
+    if (rc != SQLITE_DONE)
+        fail(db, rc, "store");
+    finish(s);
+    return rc == SQLITE_DONE ? sqlite3_changes64(handle_of(db)) : -1;
+}
+
+static void engine_run(struct db *db, struct db_statement *s, const struct db_value *values, size_t count) {
+    engine_change(db, s, values, count);
+}
+
+static void engine_query(struct db *db, struct query *q, const struct db_value *values, size_t count) {
+    (void)db;
+    bind(q->statement, values, count);
+}
+
+static bool engine_row(struct query *q) {
+    int rc = sqlite3_step(q->statement->handle);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        fail(q->db, rc, "store");
+    return rc == SQLITE_ROW;
+}
+
+static void engine_done(struct query *q) {
+    finish(q->statement);
+}
+
+static int64_t engine_get_int(const struct query *q, int column) {
+    return sqlite3_column_int64(q->statement->handle, column);
+}
+
+static view engine_get_text(const struct query *q, int column) {
+    const void *p = sqlite3_column_blob(q->statement->handle, column);
+    return view_from(p, p ? (size_t)sqlite3_column_bytes(q->statement->handle, column) : 0);
+}
+
+static bool engine_is_null(const struct query *q, int column) {
+    return sqlite3_column_type(q->statement->handle, column) == SQLITE_NULL;
+}
+
+static void engine_script(struct db *db, const char *sql) {
+    int rc = sqlite3_exec(handle_of(db), sql, NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        fail(db, rc, "schema");
+}
+
+static bool engine_control(struct db *db, const char *sql) {
+    int rc = sqlite3_exec(handle_of(db), sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK || fail(db, rc, sql);
+}
+
+static bool engine_begin(struct db *db, enum durability d) {
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    if (d == DURABLE_READ)
+        return engine_control(db, "BEGIN");
+    if (!db->sync)
+        d = DURABLE_SOON;
+    if (d != s->mode) {
+        const char *pragma = !db->sync           ? "PRAGMA synchronous=OFF"
+                             : d == DURABLE_FULL ? "PRAGMA synchronous=FULL"
+                                                 : "PRAGMA synchronous=NORMAL";
+        if (!engine_control(db, pragma))
+            return false;
+        s->mode = d;
+    }
+    return engine_control(db, "BEGIN IMMEDIATE");
+}
+
+static const struct db_ops sqlite_ops = {
+    .engine = DB_SQLITE,
+    .close = engine_close,
+    .reset = engine_reset,
+    .prepare = engine_prepare,
+    .run = engine_run,
+    .change = engine_change,
+    .query = engine_query,
+    .row = engine_row,
+    .done = engine_done,
+    .get_int = engine_get_int,
+    .get_text = engine_get_text,
+    .is_null = engine_is_null,
+    .script = engine_script,
+    .begin = engine_begin,
+    .control = engine_control,
+};
+
+/* WAL and locks are not reliable over a network (https://www.sqlite.org/wal.html, sqlite.org/faq.html#q5). */
+static bool refuse_network_file_system(const char *path, struct err *e) {
+    static const struct {
+        long magic;
+        const char *name;
+    } remote[] = {{0x6969, "NFS"},        {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},
+                  {0x517b, "SMB"},        {0x5346414f, "AFS"},    {0x01021997, "9p"},
+                  {0x00c36400, "CephFS"}, {0x0bd00bd0, "Lustre"}, {0x47504653, "GPFS"}};
+    char *dir = mem_str(path);
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        *slash = '\0';
+    struct statfs fs;
+    bool ok = statfs(slash ? dir : ".", &fs) == 0 ||
+              err_errno(e, ERR_CONFIG, "cannot look at the file system of %s", path);
+    for (size_t i = 0; ok && i < sizeof remote / sizeof remote[0]; i++)
+        if ((unsigned long)fs.f_type == (unsigned long)remote[i].magic)
+            ok = err_set(e, ERR_CONFIG,
+                         "%s is on %s: SQLite is not safe on network file systems; use a local disk, or "
+                         "store = postgresql://...",
+                         path, remote[i].name);
+    free(dir);
+    return ok;
+}
+
+struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
+    if (!refuse_network_file_system(path, e))
+        return NULL;
+    struct db_sqlite *s = mem_alloc(sizeof *s);
+    s->base.ops = &sqlite_ops;
+    s->base.sync = sync;
+    s->mode = DURABLE_READ;
+    s->wal_path = mem_printf("%s-wal", path);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &s->handle, flags, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(s->handle, 2000);
+        db_script(&s->base, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA foreign_keys=OFF;"
+                            "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+                            "PRAGMA journal_size_limit=67108864;");
+        if (!db_error(&s->base))
+            return &s->base;
+    }
+    if (s->base.error.code == ERR_STORE_BUSY)
+        err_set(e, ERR_STORE_BUSY, "%s is in use by another process", path);
+    else
+        err_set(e, ERR_STORE, "cannot open %s: %s", path, sqlite3_errmsg(s->handle));
+    engine_close(&s->base);
+    return NULL;
+}
+
+int64_t db_wal_bytes(struct db *db) {
+    struct stat st;
+    if (db->ops != &sqlite_ops || stat(((struct db_sqlite *)db)->wal_path, &st) < 0)
+        return 0;
+    return st.st_size;
+}
+
+void db_checkpoint(struct db *db) {
+    if (db->ops == &sqlite_ops)
+        sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
