@@ -81,7 +81,7 @@ static bool engine_prepare(struct db *db, struct db_statement *s, const struct d
 static void bind(struct db_statement *s, const struct db_value *values, size_t count) {
     sqlite3_stmt *st = s->handle;
     for (size_t i = 0; i < count; i++) {
-        char name[8];
+        char name[24];
         snprintf(name, sizeof name, "$%zu", i + 1);
         int at = sqlite3_bind_parameter_index(st, name);
         BUG_ON(at == 0);
