@@ -5,7 +5,6 @@
  * replies and logs, where half a character would be ill-formed. */
 #include "base/err.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +38,14 @@ __attribute__((format(printf, 2, 0))) static void format_text(char text[LIMIT_ER
         cut_at_character(text, LIMIT_ERR_TEXT - 1);
 }
 
+__attribute__((format(printf, 3, 0))) static void
+format_or_default(char text[LIMIT_ERR_TEXT], enum err_code code, const char *fmt, va_list ap) {
+    if (fmt)
+        format_text(text, fmt, ap);
+    else
+        snprintf(text, LIMIT_ERR_TEXT, "%s", err_info(code)->text);
+}
+
 /* "<a>: <b>", cut to the limit. */
 static void join_text(char out[LIMIT_ERR_TEXT], const char *a, const char *b) {
     if (snprintf(out, LIMIT_ERR_TEXT, "%s: %s", a, b) >= LIMIT_ERR_TEXT)
@@ -49,33 +56,24 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...) {
     if (!e)
         return false;
     char text[LIMIT_ERR_TEXT];
-    if (fmt) {
-        va_list ap;
-        va_start(ap, fmt);
-        format_text(text, fmt, ap);
-        va_end(ap);
-    } else {
-        snprintf(text, sizeof text, "%s", err_info(code)->text);
-    }
+    va_list ap;
+    va_start(ap, fmt);
+    format_or_default(text, code, fmt, ap);
+    va_end(ap);
     e->code = code;
-    memcpy(e->text, text, sizeof text);
+    strcpy(e->text, text); /* both are LIMIT_ERR_TEXT */
     return false;
 }
 
 bool err_errno(struct err *e, enum err_code code, const char *fmt, ...) {
-    char reason[LIMIT_ERR_TEXT];
-    snprintf(reason, sizeof reason, "%m"); /* unlike strerror(), safe among threads */
+    char reason[LIMIT_ERR_TEXT], text[LIMIT_ERR_TEXT];
+    snprintf(reason, sizeof reason, "%m"); /* first, while errno is fresh; safe among threads */
     if (!e)
         return false;
-    char text[LIMIT_ERR_TEXT];
-    if (fmt) {
-        va_list ap;
-        va_start(ap, fmt);
-        format_text(text, fmt, ap);
-        va_end(ap);
-    } else {
-        snprintf(text, sizeof text, "%s", err_info(code)->text);
-    }
+    va_list ap;
+    va_start(ap, fmt);
+    format_or_default(text, code, fmt, ap);
+    va_end(ap);
     e->code = code;
     join_text(e->text, text, reason);
     return false;
@@ -90,7 +88,7 @@ bool err_prefix(struct err *e, const char *fmt, ...) {
     format_text(prefix, fmt, ap);
     va_end(ap);
     join_text(joined, prefix, e->text);
-    memcpy(e->text, joined, sizeof joined);
+    strcpy(e->text, joined);
     return false;
 }
 

@@ -1,0 +1,124 @@
+/*
+ * postroad-sink: what its files share. sink.c reads options, starts threads and reports; sink_session.c
+ * speaks SMTP; sink_data.c takes message text.
+ */
+#ifndef BENCH_SINK_H
+#define BENCH_SINK_H
+
+#include "chan.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+enum {
+    MAX_LISTENERS = 16,
+    MAX_RULES = 32,
+    MAX_WORKERS = 16,
+    READ_SIZE = 256 * 1024, /* one read, one worker: several small messages, or a good part of a large one */
+    LINE_LIMIT = 4096, /* longest command line; RFC 5321 asks for 512, SMTPUTF8 and extensions add to it */
+    HEADER_LINE = 1000,
+    REPLY_TEXT = 256,
+};
+
+struct fail_rule {
+    const char *part; /* recipients containing this */
+    char reply[REPLY_TEXT];
+};
+
+struct sink_options {
+    struct addr listen[MAX_LISTENERS];
+    int n_listen;
+    long workers, expect, delay_ms, drop_after, max_conn;
+    const char *stats_file, *log_file, *dump_dir, *cert, *key;
+    struct fail_rule rules[MAX_RULES];
+    int n_rules;
+    char fail_data[REPLY_TEXT]; /* "" = accept */
+};
+
+/* Counters of one worker: written by it alone, so the atomics never wait; read by the reporting thread. */
+struct sink_stats {
+    _Alignas(64) _Atomic long connections;
+    _Atomic long refused_connections, dropped_connections, tls;
+    _Atomic long transactions, rcpts, bytes;
+    _Atomic long refused_rcpts, refused_data, bad_commands;
+    _Atomic long broken;                  /* connections lost inside a transaction */
+    _Atomic double first_unix, last_unix; /* first and last acceptance */
+};
+
+struct sink {
+    struct sink_options opt;
+    SSL_CTX *tls;
+    int listeners[MAX_LISTENERS];
+    int log_fd;
+    _Atomic long open, open_max;   /* connections */
+    _Atomic long rcpts, dump_next; /* rcpts: kept for --expect only */
+    _Atomic bool stop;
+    _Atomic long log_flushes; /* done on request, so that who asked can wait for them */
+    bool want_id;             /* the Message-ID is needed */
+};
+
+/* Finds the end of a message in a stream of reads, unstuffs it, and picks up its Message-ID. */
+struct data {
+    bool line_start, last_cr, in_header, id_follows;
+    size_t bytes;      /* without stuffing, with line ends */
+    struct buf copy;   /* the message, when it is to be dumped */
+    struct buf id;     /* without angle brackets */
+    struct buf header; /* the header line being read, at most HEADER_LINE */
+};
+
+struct worker;
+
+struct session {
+    struct chan ch;
+    struct worker *worker;
+    bool greeted, in_mail, in_data, handshaking, closing, delayed;
+    bool polled_read, polled_write;
+    long n_rcpts, transactions;
+    uint64_t due_us;   /* --delay-ms: when the reply goes out */
+    struct buf sender; /* envelope, kept only for --log and --dump */
+    struct buf rcpts;  /* each with a NUL behind it */
+    struct buf carry;  /* input not yet understood: the start of a line */
+    struct data data;
+    LIST_ENTRY(session) all;
+    STAILQ_ENTRY(session) delay;
+};
+
+LIST_HEAD(session_list, session);
+STAILQ_HEAD(session_queue, session);
+
+struct worker {
+    struct sink *sink;
+    int epoll, wake; /* wake: eventfd, for stop and log flush */
+    struct buf log;
+    uint64_t log_us;
+    char *in; /* READ_SIZE and room for a carry */
+    size_t in_cap;
+    struct session_list sessions;
+    struct session_queue delayed;
+    struct sink_stats stats;
+    pthread_t thread;
+};
+
+/* ---- sink_data.c ---- */
+
+void data_begin(struct data *d);
+/*
+ * Take message text from p. Returns how much was used; *end is set when the final dot was among it. What is
+ * left over (at most 2 bytes, when *end is not set) must be offered again with more behind it.
+ */
+size_t data_take(struct data *d, const char *p, size_t len, bool want_id, bool want_copy, bool *end);
+void data_free(struct data *d);
+
+/* ---- sink_session.c ---- */
+
+void worker_run(struct worker *w);
+
+/* ---- sink_record.c ---- */
+
+/* A message was accepted: count it, log its recipients, dump it. */
+void record_message(struct worker *w, struct session *s);
+void record_flush(struct worker *w);
+
+#endif

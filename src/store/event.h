@@ -1,0 +1,25 @@
+/* event.h: every decision leaves an event (DESIGN 1.3). */
+#ifndef STORE_EVENT_H
+#define STORE_EVENT_H
+
+#include "store/op.h"
+
+enum event_kind {
+#define EVENT(id, number, name) EVENT_##id = (number),
+#include "store/event.def"
+#undef EVENT
+};
+
+const char *event_name(int64_t kind);
+/* rcpt: address id, or 0 for the message as a whole. */
+void event_add(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list, view host,
+               view detail);
+
+/* The number of a normalised address, made with its destination when it is new. */
+int64_t address_id(struct op_run *r, view address, int64_t *ret_dest);
+/* One accepted message, read from r->in: see op_run_ACCEPT. */
+void accept_one(struct op_run *r);
+/* Tell deliver that `dest` has something due at `due`. */
+void destination_wake(struct op_run *r, int64_t dest, int64_t due);
+
+#endif

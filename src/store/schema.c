@@ -1,0 +1,109 @@
+/* schema.c: every table, with its reason. Rows that live and die by the thousand are clustered by the key
+ * they are read by: deliveries by destination and due time, events by message. Addresses are written once and
+ * referred to by number, so that a fan-out of 50,000 recipients is 50,000 small rows. docs/states.md names
+ * each row's last reader. */
+#include "store/schema.h"
+
+static const char first[] =
+    /* What the instance knows about itself. */
+    "CREATE TABLE instance(name {text} PRIMARY KEY, value {int} NOT NULL) {rowless};"
+    /* Domains whose addresses live here. */
+    "CREATE TABLE domain(name {text} PRIMARY KEY, created {int} NOT NULL) {rowless};"
+    /* A list; feed_last and uid_last number its archive feed and are changed under the row's lock. */
+    "CREATE TABLE list(id {id}, address {text} NOT NULL UNIQUE, title {text} NOT NULL, owner {text} NOT NULL,"
+    " archive {text} NOT NULL, created {int} NOT NULL, feed_last {int} NOT NULL, uid_last {int} NOT NULL);"
+    /* Where mail goes: one row a domain. due: when it is worth a look; owner, until: the lease. */
+    "CREATE TABLE destination(id {id}, name {text} NOT NULL UNIQUE, owner {text} NOT NULL, until {int} NOT "
+    "NULL,"
+    " due {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);"
+    "CREATE INDEX destination_due ON destination(due);"
+    "CREATE TABLE address(id {id}, text {text} NOT NULL UNIQUE, dest {int} NOT NULL);"
+    /* Clustered by destination, the order in which an expansion writes deliveries. */
+    "CREATE TABLE member(list {int}, dest {int}, addr {int}, since {int} NOT NULL, PRIMARY KEY(list, dest, "
+    "addr))"
+    " {rowless};"
+    "CREATE INDEX member_addr ON member(addr);"
+    "CREATE TABLE alias(address {text}, target {text}, PRIMARY KEY(address, target)) {rowless};"
+    /* The envelope and what we know of a message; kept as long as its events. gone: the body was reaped. */
+    "CREATE TABLE message(id {int} PRIMARY KEY, sender {text} NOT NULL, msgid {text} NOT NULL, size {int} "
+    "NOT NULL,"
+    " sha256 {bytes} NOT NULL, fields {bytes} NOT NULL, origin {text} NOT NULL, flags {int} NOT NULL,"
+    " gone {int} NOT NULL);"
+    "CREATE INDEX message_msgid ON message(msgid);"
+    /* Bytes: piece 0 has the message's id, further pieces an id of their own. */
+    "CREATE TABLE body(id {int} PRIMARY KEY, message {int} NOT NULL, seq {int} NOT NULL, bytes {bytes} NOT "
+    "NULL);"
+    "CREATE UNIQUE INDEX body_more ON body(message, seq) WHERE seq > 0;"
+    /* Accepted, not yet routed. */
+    "CREATE TABLE recipient(message {int}, n {int}, address {text} NOT NULL, PRIMARY KEY(message, n)) "
+    "{rowless};"
+    "CREATE TABLE inbox(message {int} PRIMARY KEY, owner {text} NOT NULL, until {int} NOT NULL, tries {int} "
+    "NOT NULL);"
+    /* A list's members being turned into deliveries; while the row exists none of them is visible to deliver.
+     */
+    "CREATE TABLE expansion(message {int}, list {int}, dest {int} NOT NULL, addr {int} NOT NULL, made {int} "
+    "NOT NULL,"
+    " PRIMARY KEY(message, list)) {rowless};"
+    /* list 0: not a list copy. */
+    "CREATE TABLE delivery(dest {int}, due {int}, message {int}, list {int}, rcpt {int}, tries {int} NOT "
+    "NULL,"
+    " PRIMARY KEY(dest, due, message, list, rcpt)) {rowless};"
+    "CREATE INDEX delivery_message ON delivery(message);"
+    "CREATE TABLE event(message {int}, id {int}, kind {int} NOT NULL, rcpt {int} NOT NULL, list {int} NOT "
+    "NULL,"
+    " host {text} NOT NULL, detail {text} NOT NULL, PRIMARY KEY(message, id)) {rowless};"
+    "CREATE INDEX event_rcpt ON event(rcpt) WHERE rcpt > 0;"
+    /* What a role is working on, so that a message that kills its worker twice is known. */
+    "CREATE TABLE work(role {text}, message {int}, owner {text} NOT NULL, crashes {int} NOT NULL, active "
+    "{int} NOT NULL,"
+    " PRIMARY KEY(role, message)) {rowless};"
+    "CREATE TABLE hold(message {int} PRIMARY KEY, reason {text} NOT NULL, since {int} NOT NULL);"
+    /* The archive's log of operations per list, its followers, and what a list's archive has. */
+    "CREATE TABLE feed(list {int}, n {int}, action {int} NOT NULL, message {int} NOT NULL, uid {int} NOT "
+    "NULL,"
+    " PRIMARY KEY(list, n)) {rowless};"
+    "CREATE INDEX feed_message ON feed(message);"
+    "CREATE TABLE follower(node {text}, list {int}, cursor {int} NOT NULL, PRIMARY KEY(node, list)) "
+    "{rowless};"
+    "CREATE TABLE post(list {int}, uid {int}, sha256 {bytes} NOT NULL, msgid {text} NOT NULL, PRIMARY "
+    "KEY(list, uid))"
+    " {rowless};"
+    "CREATE UNIQUE INDEX post_sha256 ON post(list, sha256);"
+    "INSERT INTO instance VALUES('schema', 0);";
+
+static const char *const migrations[SCHEMA_VERSION] = {first};
+
+int64_t schema_version(struct db *db) {
+    if (db_engine(db) == DB_SQLITE) {
+        if (!db_number(db, 0, "SELECT count(*) FROM sqlite_master WHERE name = 'instance'"))
+            return 0;
+    } else if (!db_number(db, 0,
+                          "SELECT count(*) FROM pg_tables WHERE schemaname = 'postroad'"
+                          " AND tablename = 'instance'")) {
+        return 0;
+    }
+    return db_number(db, 0, "SELECT value FROM instance WHERE name = 'schema'");
+}
+
+bool schema_migrate(struct db *db, struct err *e) {
+    int64_t version = schema_version(db);
+    if (version > SCHEMA_VERSION)
+        return err_set(e, ERR_CONFIG,
+                       "the store has schema %lld, this release knows up to %d: run the newer release",
+                       (long long)version, SCHEMA_VERSION);
+    for (; version < SCHEMA_VERSION && !db_error(db); version++) {
+        if (!db_begin(db, DURABLE_FULL))
+            break;
+        if (version == 0 && db_engine(db) == DB_POSTGRESQL)
+            db_script(db, "CREATE SCHEMA IF NOT EXISTS postroad");
+        db_script(db, migrations[version]);
+        db_run(db, "UPDATE instance SET value = $1 WHERE name = 'schema'", DB_I(version + 1));
+        if (!db_commit(db))
+            db_rollback(db);
+    }
+    if (db_error(db)) {
+        *e = *db_error(db);
+        return err_prefix(e, "migrating the store");
+    }
+    return true;
+}

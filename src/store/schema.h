@@ -1,0 +1,18 @@
+/* schema.h: the tables, as numbered, forward-only migrations. */
+#ifndef STORE_SCHEMA_H
+#define STORE_SCHEMA_H
+
+#include "store/db.h"
+
+#define SCHEMA_VERSION 1
+
+/* Bring the store to SCHEMA_VERSION, one transaction a migration; nothing to do is fine. Refuses a store that
+ * a newer release has migrated. */
+bool schema_migrate(struct db *db, struct err *e);
+/* The version the store has now; 0: an empty store. */
+int64_t schema_version(struct db *db);
+
+/* The time at which nothing is due. */
+#define STORE_NEVER INT64_C(9000000000000000)
+
+#endif
