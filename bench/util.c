@@ -103,17 +103,17 @@ void buf_adds(struct buf *b, const char *text) {
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...) {
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
+    va_copy(again, ap);
     int need = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
     if (need < 0)
         die("cannot format");
     buf_reserve(b, (size_t)need + 1); /* vsnprintf wants room for its NUL, which is not counted */
-    va_start(ap, fmt);
-    vsnprintf(b->data + b->len, (size_t)need + 1, fmt, ap);
-    va_end(ap);
+    vsnprintf(b->data + b->len, (size_t)need + 1, fmt, again);
     b->len += (size_t)need;
+    va_end(again);
+    va_end(ap);
 }
 
 void buf_free(struct buf *b) {

@@ -88,11 +88,12 @@ static void block_add(struct arena *a, size_t needed) {
 }
 
 void *arena_alloc(struct arena *a, size_t size) {
-    if (a->failed || size > a->limit - a->used) {
+    size_t needed = size > 0 ? size : 1; /* an empty piece takes room too, so it counts */
+    if (a->failed || needed > a->limit - a->used || needed > PTRDIFF_MAX - ALIGN - RED_ZONE) {
         a->failed = true;
         return NULL;
     }
-    size_t step = size > 0 ? (size + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+    size_t step = (needed + ALIGN - 1) / ALIGN * ALIGN;
     /* Padding counts too, or a million single bytes would cost sixteen times the limit; but the last
      * allocation may reach the limit exactly. */
     a->used = step < a->limit - a->used ? a->used + step : a->limit;

@@ -395,7 +395,8 @@ static const char *given_value(const char *const *given, const char *name) {
 }
 
 static void format_setting(const char *mark, const char *name, const char *value, struct buf *out) {
-    buf_printf(out, "%s%s =%s", mark, name, *value ? " " : "");
+    /* Behind a space a # would start a comment. */
+    buf_printf(out, "%s%s =%s", mark, name, *value && *value != '#' ? " " : "");
     for (; *value; value++) /* a setting is one line, whatever was given */
         buf_add_char(out, *value == '\n' || *value == '\r' ? ' ' : *value);
     buf_add_char(out, '\n');

@@ -135,7 +135,8 @@ static bool make_dir(const char *path, unsigned mode, struct err *e) {
 
 bool file_mkdirs(const char *path, unsigned mode, struct err *e) {
     FREE_AUTO char *part = mem_str(path);
-    for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
+    /* From the second octet on: the first may be the root. */
+    for (char *slash = *part ? part + 1 : part; (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
         if (!make_dir(part, mode, e))
             return false;

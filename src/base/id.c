@@ -65,6 +65,10 @@ int64_t id_new(void) {
     return (int64_t)(next << SOURCE_BITS | atomic_load(&id_source));
 }
 
+int64_t id_at_ms(int64_t ms) {
+    return ms > EPOCH_MS ? (ms - EPOCH_MS) << (COUNTER_BITS + SOURCE_BITS) : 0;
+}
+
 int64_t id_time_ms(int64_t id) {
     return (id >> (COUNTER_BITS + SOURCE_BITS)) + EPOCH_MS;
 }

@@ -17,6 +17,8 @@ int64_t id_new(void);
 /* Distinguishes processes that make ids at the same time: 0..31. */
 void id_set_source(unsigned source);
 int64_t id_time_ms(int64_t id);
+/* The smallest id that can have been made at that time: for "older than". */
+int64_t id_at_ms(int64_t ms);
 
 struct id_text id_format(int64_t id);
 /* Case-insensitive; reads O as 0 and I, L as 1. False when not an id. */

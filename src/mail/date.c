@@ -54,7 +54,7 @@ static struct civil civil_of(int64_t unix_ms) {
     c.hour = second / HOUR;
     c.minute = second / MINUTE % 60;
     c.second = second % MINUTE;
-    c.ms = (int)(unix_ms - seconds * MS);
+    c.ms = (int)(unix_ms % MS + (unix_ms % MS < 0 ? MS : 0));
     c.weekday = (int)(unix_day + 4 - 7 * floor_div(unix_day + 4, 7)); /* 1970 began on a Thursday */
     return c;
 }
@@ -266,6 +266,9 @@ bool date_parse(view text, int64_t *ret_unix_ms) {
     if (!day_exists(&c))
         return false;
     int64_t seconds = days_of(c.year, c.month, c.day) * DAY + c.hour * HOUR + c.minute * MINUTE + c.second;
-    *ret_unix_ms = (seconds - zone * MINUTE) * MS;
+    seconds -= zone * MINUTE;
+    if (seconds < days_of(1900, 1, 1) * DAY || seconds >= days_of(10000, 1, 1) * DAY)
+        return false; /* the zone has moved it out of range */
+    *ret_unix_ms = seconds * MS;
     return true;
 }

@@ -79,13 +79,21 @@ static void decode_xtext(view v, struct buf *out) {
     }
 }
 
+/* An atom (RFC 5322 3.2.3), which the type of an address must be (RFC 3464 2.1.2). */
+static bool is_atom(view v) {
+    for (size_t i = 0; i < v.len; i++)
+        if (!ascii_is_alnum(v.ptr[i]) && (!v.ptr[i] || !strchr("!#$%&'*+-/=?^_`{|}~", v.ptr[i])))
+            return false;
+    return v.len > 0;
+}
+
 static void add_original_recipient(struct buf *out, view orcpt) {
     struct buf address = BUF_INIT(LIMIT_SMTP_LINE);
     char type[32] = "rfc822";
     view rest = orcpt;
     ptrdiff_t semicolon = view_find(orcpt, ';');
     if (semicolon > 0 && (size_t)semicolon < sizeof type &&
-        text_is_printable(view_slice(orcpt, 0, (size_t)semicolon))) {
+        is_atom(view_slice(orcpt, 0, (size_t)semicolon))) {
         memcpy(type, orcpt.ptr, (size_t)semicolon);
         type[semicolon] = '\0';
         rest = view_skip(orcpt, (size_t)semicolon + 1);
@@ -95,6 +103,26 @@ static void add_original_recipient(struct buf *out, view orcpt) {
     }
     add_typed(out, "Original-Recipient", type, buf_view(&address), true);
     buf_done(&address);
+}
+
+/* RFC 3463 2: success, persistent transient, permanent. */
+static bool is_class(char c) {
+    return c == '2' || c == '4' || c == '5';
+}
+
+/* "5.1.1" at the front: length of it, or 0. */
+static size_t status_span(view text) {
+    size_t i = 0;
+    for (int part = 0; part < 3; part++) {
+        if (part && (i >= text.len || text.ptr[i++] != '.'))
+            return 0;
+        size_t digits = i;
+        while (i < text.len && i - digits < 3 && ascii_is_digit(text.ptr[i]))
+            i++;
+        if (i == digits || (!part && i != 1))
+            return 0;
+    }
+    return i == text.len || ascii_is_space(text.ptr[i]) ? i : 0;
 }
 
 static const char *address_type(view address) {
@@ -120,13 +148,14 @@ static void add_status_recipient(struct buf *out, const struct dsn_recipient *r)
                                            [DSN_RELAYED] = "2.0.0",
                                            [DSN_EXPANDED] = "2.0.0"};
     bool utf8 = !text_is_7bit(r->address);
+    size_t span = status_span(r->status);
+    bool status_ok = span && span == r->status.len && is_class(r->status.ptr[0]);
     buf_add(out, VIEW("\r\n"));
     if (r->original.len)
         add_original_recipient(out, r->original);
     add_typed(out, "Final-Recipient", address_type(r->address), r->address, true);
     header_add(out, "Action", view_of(actions[r->action]));
-    header_add(out, "Status",
-               r->status.len && is_plain(r->status) ? r->status : view_of(statuses[r->action]));
+    header_add(out, "Status", status_ok ? r->status : view_of(statuses[r->action]));
     if (r->remote_host.len)
         add_typed(out, "Remote-MTA", "dns", r->remote_host, utf8);
     if (r->diagnostic.len)
@@ -208,28 +237,30 @@ static void add_references(struct buf *out, const struct header *h, struct arena
     buf_done(&id);
 }
 
-static void add_field(struct buf *out, const char *name, const char *before, view text, const char *after) {
+/* "Name: <before><text><after>", the text made safe. */
+static void add_field(struct buf *out, const char *name, const char *before, view text, const char *after,
+                      bool utf8) {
     struct buf value = BUF_INIT(LIMIT_SMTP_LINE);
     buf_add_str(&value, before);
-    text_add_printable(&value, text, true);
+    text_add_printable(&value, text, utf8);
     buf_add_str(&value, after);
     header_add(out, name, buf_view(&value));
     buf_done(&value);
 }
 
 static void add_header(struct buf *out, const struct dsn *d, struct boundary b) {
-    add_field(out, "From", "Mail Delivery System <MAILER-DAEMON@", d->reporting_host, ">");
+    add_field(out, "From", "Mail Delivery System <MAILER-DAEMON@", d->reporting_host, ">", false);
     if (d->to.len)
-        add_field(out, "To", "<", d->to, ">");
+        add_field(out, "To", "<", d->to, ">", true); /* who uses such an address can read it */
     else
         header_add(out, "To", VIEW("undisclosed-recipients:;"));
     header_add(out, "Subject", view_of(dsn_text_subject(d)));
     add_date(out, "Date", d->now_ms);
-    add_field(out, "Message-ID", "<", d->message_id, ">");
+    add_field(out, "Message-ID", "<", d->message_id, ">", false);
     header_add(out, "Auto-Submitted", VIEW("auto-replied"));
     header_add(out, "MIME-Version", VIEW("1.0"));
     add_field(out, "Content-Type", "multipart/report; report-type=delivery-status; boundary=\"", view_of(b.s),
-              "\"");
+              "\"", false);
 }
 
 static void add_part(struct buf *out, const struct part *p, struct boundary b) {
@@ -281,21 +312,6 @@ void dsn_format(const struct dsn *d, struct buf *out) {
     arena_done(&arena);
 }
 
-/* "5.1.1" at the front: length of it, or 0. */
-static size_t status_span(view text) {
-    size_t i = 0;
-    for (int part = 0; part < 3; part++) {
-        if (part && (i >= text.len || text.ptr[i++] != '.'))
-            return 0;
-        size_t digits = i;
-        while (i < text.len && i - digits < 3 && ascii_is_digit(text.ptr[i]))
-            i++;
-        if (i == digits || (!part && i != 1))
-            return 0;
-    }
-    return i == text.len || ascii_is_space(text.ptr[i]) ? i : 0;
-}
-
 struct dsn_status dsn_status_of_reply(int code, view text) {
     static const struct {
         int code;
@@ -306,7 +322,7 @@ struct dsn_status dsn_status_of_reply(int code, view text) {
                     {553, "5.1.3"}, {556, "5.1.10"}};
     struct dsn_status found = {.s = "4.0.0"}; /* what nobody understands may be tried again */
     size_t len = status_span(text);
-    if (len && text.ptr[0] - '0' == code / 100) {
+    if (len && text.ptr[0] - '0' == code / 100 && is_class(text.ptr[0])) {
         memcpy(found.s, text.ptr, len);
         found.s[len] = '\0';
         return found;

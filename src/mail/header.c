@@ -11,7 +11,7 @@
 #include "mail/transfer.h"
 
 enum {
-    FOLD_COLUMN = 78,  /* RFC 5322 2.1.1: a line should not pass this … */
+    FOLD_COLUMN = 76,  /* RFC 5322 2.1.1: a line should not pass 78; with encoded words 76 (RFC 2047 2) … */
     LAST_COLUMN = 990, /* … and must not pass 998 */
     WORD_OCTETS = 36   /* octets in an encoded word: it then takes 60 of the 75 columns RFC 2047 2 gives it */
 };

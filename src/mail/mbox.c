@@ -126,14 +126,14 @@ static bool take_line_number(view *v, size_t *ret_n) {
     while (len < v->len && ascii_is_digit(v->ptr[len]))
         len++;
     int64_t n;
-    if (!view_to_i64(view_slice(*v, 0, len), &n))
+    if (view_starts_with(*v, VIEW("0")) || !view_to_i64(view_slice(*v, 0, len), &n))
         return false;
     *v = view_skip(*v, len);
     *ret_n = (size_t)n;
     return true;
 }
 
-/* On to the next range: "N" or "N-M", in rising order. */
+/* On to the next range: "N" or "N-M", rising, with a gap before it: what touches is written as one range. */
 static void note_next(struct note_reader *n) {
     size_t before = n->last;
     n->first = n->last = 0;
@@ -148,7 +148,7 @@ static void note_next(struct note_reader *n) {
         range = view_skip(range, 1);
         n->bad = !take_line_number(&range, &n->last) || n->last <= n->first;
     }
-    n->bad = n->bad || range.len || n->first <= before;
+    n->bad = n->bad || range.len || (before && n->first <= before + 1);
 }
 
 static struct note_reader note_open(view note) {

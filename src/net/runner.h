@@ -30,14 +30,17 @@ typedef void (*task_closed)(struct task *t);
 
 struct task {
     task_step step;
-    task_closed closed;  /* frees the session the task is part of */
-    int fd;              /* -1: none */
-    int64_t deadline_ms; /* clock_mono_ms() instant; 0: none. Steps set it before they park. */
+    task_closed closed; /* frees the session the task is part of */
+    int fd;             /* -1: none */
+    /* clock_mono_ms() instant; 0: none. Steps set it before they park; it counts in every kind of park, WAIT
+     * too. Passing it uses it up: it is 0 when the step is called with TASK_TIMEOUT. */
+    int64_t deadline_ms;
     /* The rest is the runner's. */
     struct runner *runner;
     struct task *prev, *next, *run_next;
-    _Atomic int state;
-    bool in_epoll;
+    size_t timer; /* where its deadline is kept; 0: nowhere */
+    int state, event;
+    bool in_epoll, woken, drained, is_listener;
 };
 
 struct runner;
@@ -49,22 +52,31 @@ size_t runner_tasks(const struct runner *r);
 
 /* Accept on a listening descriptor: `accepted` runs on a worker for every connection (fd is non-blocking and
  * owned by it). Accepting pauses while runner_tasks() >= max_tasks and while the process is out of
- * descriptors; it never spins. */
+ * descriptors; it never spins. The listening descriptor stays the caller's. */
 typedef void (*runner_accepted)(struct runner *r, int fd, void *ctx);
 bool runner_listen(struct runner *r, int listen_fd, size_t max_tasks, runner_accepted accepted, void *ctx,
                    struct err *e);
 
-/* Hand a new task to the runner; its first step runs at once with TASK_READY. */
+/* Hand a new task to the runner; its first step runs at once with TASK_READY, so when this returns the task
+ * may be closed and gone already. */
 void runner_add(struct runner *r, struct task *t);
-/* From any thread, any number of times: a task parked in WAIT runs again (TASK_WOKEN). A wake that comes
- * while the task runs, before it parks, is not lost. */
+/* From any thread, any number of times: a task parked in WAIT runs again (TASK_WOKEN). A wake that comes at
+ * any other time is kept for the next WAIT, so it is not lost; several count as one, and one that was kept
+ * may find nothing new: the step looks at what it waits for.
+ *
+ * The task must still be there. So a session that has a request out (somebody who will call task_wake) parks
+ * in WAIT and nowhere else, and does not close, until it was called with TASK_WOKEN; seeing the answer
+ * earlier (with TIMEOUT, say) is not enough, since the other thread may not yet have called. */
 void task_wake(struct task *t);
 
-/* Run until runner_stop; returns when all tasks are closed or `drain_ms` after the stop, whichever is first.
- * The calling thread is one of the workers. */
+/* Run until runner_stop; returns when all tasks are closed or `drain_ms` after the stop, whichever is first:
+ * then tasks parked in READ, WRITE and TIMER are closed, and those in WAIT get 2 s more for their wake to
+ * come; those it does not come for are left as they are. The calling thread is one of the workers. */
 void runner_run(struct runner *r);
-/* Async-signal-safe. Stops accepting; tasks parked on READ get TASK_DRAIN. */
+/* Async-signal-safe. Stops accepting; tasks parked on READ, now or later, get TASK_DRAIN once. Called again,
+ * it changes the time that is left. */
 void runner_stop(struct runner *r, int64_t drain_ms);
+/* After runner_run. Tasks still in WAIT keep the runner's memory: their wake may still come. */
 void runner_free(struct runner *r);
 
 #endif

@@ -17,7 +17,8 @@ struct stream {
     struct tls *tls; /* NULL while plain */
     struct buf in;   /* received, not yet taken: in.data[in_pos..] */
     size_t in_pos;
-    struct buf out; /* written, not yet sent: out.data[out_pos..] */
+    size_t in_scanned; /* octets behind in_pos known to have no LF */
+    struct buf out;    /* written, not yet sent: out.data[out_pos..] */
     size_t out_pos;
     bool eof;
     struct err error; /* sticky; error.code == ERR_OK while fine */
@@ -31,7 +32,8 @@ bool stream_ok(const struct stream *s);
 
 /* Read once what is there, at most `max` bytes. READY: something came (or was there). READ/WRITE: wait for
  * the socket to be readable/writable. CLOSED: the other side ended. FAILED: see s->error. Frees buffers that
- * ran empty, so that a parked session holds none. */
+ * ran empty, so that a parked session holds none. Before parking on READ, call it until it says READ: what
+ * TLS has decrypted already wakes no epoll. READY without reading while the buffer is full. */
 enum stream_io stream_fill(struct stream *s, size_t max);
 /* Send what is in `out`. READY when all is sent. */
 enum stream_io stream_flush(struct stream *s);

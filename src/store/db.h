@@ -49,6 +49,9 @@ struct query {
 struct db *db_open_sqlite(const char *path, bool sync, struct err *e);
 /* `conninfo` is a libpq connection string or URL; `sync` false sets synchronous_commit off (tests only). */
 struct db *db_open_postgresql(const char *conninfo, bool sync, struct err *e);
+/* PostgreSQL: go on as the role postroad_<name> where it exists, so that only its grants hold; on every
+ * reconnection too. Others: nothing. */
+bool db_take_role(struct db *db, const char *name, struct err *e);
 void db_close(struct db **db);
 enum db_engine db_engine(const struct db *db);
 
@@ -94,6 +97,9 @@ const struct err *db_error(const struct db *db);
 void db_set_error(struct db *db, enum err_code code, const char *text);
 bool db_reset(struct db *db, struct err *e);
 
+/* SQLite: put on stable storage what was committed SOON; false when that failed. Others do it by themselves.
+ */
+bool db_sync(struct db *db);
 /* SQLite: bytes in the write-ahead log, and a TRUNCATE checkpoint. Others: 0 and nothing. */
 int64_t db_wal_bytes(struct db *db);
 void db_checkpoint(struct db *db);

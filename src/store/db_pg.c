@@ -22,6 +22,7 @@ struct db_pg {
     struct db base;
     PGconn *conn;
     char *conninfo;
+    char *role;  /* taken on by SET ROLE; NULL: the user's own rights */
     int pending; /* results not yet read */
     size_t pending_bytes;
     unsigned next_name;
@@ -111,7 +112,26 @@ static void engine_close(struct db *db) {
     struct db_pg *pg = pg_of(db);
     PQfinish(pg->conn);
     free(pg->conninfo);
+    free(pg->role);
     free(pg);
+}
+
+static bool set_role(struct db_pg *pg, struct err *e) {
+    if (!pg->role)
+        return true;
+    const char *params[1] = {pg->role};
+    PGresult *res = PQexecParams(pg->conn, "SELECT count(*)::text FROM pg_roles WHERE rolname = $1", 1, NULL,
+                                 params, NULL, NULL, 0);
+    bool known = PQresultStatus(res) == PGRES_TUPLES_OK && strcmp(PQgetvalue(res, 0, 0), "1") == 0;
+    PQclear(res);
+    if (!known)
+        return true;
+    FREE_AUTO char *sql = mem_printf("SET ROLE %s", pg->role);
+    res = PQexec(pg->conn, sql);
+    bool ok = good(res) ||
+              err_set(e, ERR_STORE, "PostgreSQL: %s", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+    PQclear(res);
+    return ok;
 }
 
 static bool connect_now(struct db_pg *pg, struct err *e) {
@@ -137,6 +157,8 @@ static bool connect_now(struct db_pg *pg, struct err *e) {
             "the PostgreSQL server runs with fsync=off and can lose acknowledged mail; turn it on");
     PQclear(PQexec(pg->conn, "SET client_min_messages = warning"));
     PQclear(PQexec(pg->conn, "SET search_path = postroad, public"));
+    if (!set_role(pg, e))
+        return false;
     return PQenterPipelineMode(pg->conn) ||
            err_set(e, ERR_STORE, "PostgreSQL pipeline mode is not available");
 }
@@ -312,6 +334,15 @@ static const struct db_ops pg_ops = {
     .begin = engine_begin,
     .control = engine_control,
 };
+
+bool db_take_role(struct db *db, const char *name, struct err *e) {
+    if (db->ops != &pg_ops || !name)
+        return true;
+    struct db_pg *pg = pg_of(db);
+    free(pg->role);
+    pg->role = mem_printf("postroad_%s", name);
+    return connect_now(pg, e);
+}
 
 struct db *db_open_postgresql(const char *conninfo, bool sync, struct err *e) {
     struct db_pg *pg = mem_alloc(sizeof *pg);

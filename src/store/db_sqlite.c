@@ -2,12 +2,14 @@
  * exclusively: no shared-memory index, no lock calls per transaction. synchronous=FULL makes a commit wait
  * for fsync of the WAL; NORMAL does not, and the next FULL commit carries it along, because the WAL is one
  * file. */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/db_private.h"
@@ -242,6 +244,15 @@ struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
         err_set(e, ERR_STORE, "cannot open %s: %s", path, sqlite3_errmsg(s->handle));
     engine_close(&s->base);
     return NULL;
+}
+
+/* The log's own descriptor is SQLite's; another one on the same file flushes the same pages. No lock is ever
+ * taken on the log file, so closing the descriptor gives none up. */
+bool db_sync(struct db *db) {
+    if (db->ops != &sqlite_ops || !db->sync)
+        return true;
+    CLOSE_AUTO int fd = open(((struct db_sqlite *)db)->wal_path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && fdatasync(fd) == 0;
 }
 
 int64_t db_wal_bytes(struct db *db) {

@@ -3,31 +3,113 @@
  * (DESIGN 1.1). */
 #include "base/id.h"
 #include "store/event.h"
-#include "store/schema.h"
 
-/* in: normalised address, its domain, the list address it may belong to (LIST for LIST-bounces+x; else the
- * same) out: domain is local (0/1), list id of the third argument (0: none), count of alias targets, targets;
- * an exact alias wins over the catch-all "@domain". */
-void op_run_RCPT_LOOKUP(struct op_run *r) {
-    view address = vals_get_view(&r->in), domain = vals_get_view(&r->in), list = vals_get_view(&r->in);
-    vals_int(r->out, db_number(r->db, 0, "SELECT 1 FROM domain WHERE name = $1", DB_T(domain)));
-    vals_int(r->out, db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(list)));
-    view catch_all = arena_printf(r->arena, "@%.*s", VIEW_ARG(domain));
-    view keys[2] = {address, catch_all};
+#include <string.h>
+
+static view address_domain(view address) {
+    return view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+}
+
+/* The facts about a list: its id, address and owner; 0 and empty views when there is no such list. */
+struct list_row {
+    int64_t id;
+    view address, owner;
+};
+
+static struct list_row find_list(struct op_run *r, view address) {
+    struct list_row row = {0};
     struct query q;
-    struct buf targets = BUF_INIT(LIMIT_STORE_PACKET / 2);
-    int64_t count = 0;
-    for (int i = 0; i < 2 && count == 0; i++) {
-        db_query(r->db, &q, "SELECT target FROM alias WHERE address = $1 ORDER BY target LIMIT $2",
-                 DB_T(keys[i]), DB_I(LIMIT_ALIAS_TARGETS));
-        for (; query_row(&q); count++)
-            vals_view(&targets, query_text(&q, 0));
+    db_query(r->db, &q, "SELECT id, address, owner FROM list WHERE address = $1", DB_T(address));
+    if (query_row(&q)) {
+        row = (struct list_row){query_int(&q, 0), arena_view(r->arena, query_text(&q, 1)),
+                                arena_view(r->arena, query_text(&q, 2))};
+        query_done(&q);
     }
-    vals_int(r->out, count);
-    if (targets.failed)
-        op_refuse(r, ERR_LIMIT, "the targets of alias %.*s are too large", VIEW_ARG(address));
-    buf_add(r->out, buf_view(&targets));
-    buf_done(&targets);
+    return row;
+}
+
+/* The local part in front of "+detail". */
+static view base_of(view address) {
+    view local = view_slice(address, 0, (size_t)view_rfind(address, '@'));
+    ptrdiff_t plus = view_find(local, '+');
+    return plus < 0 ? local : view_slice(local, 0, (size_t)plus);
+}
+
+/* The list that "news-owner@d" or "news-bounces+x=y@d" is about: "news@d"; else the address itself. */
+static view list_of(struct op_run *r, view address) {
+    static const char *const suffixes[] = {"-owner", "-bounces"};
+    view base = base_of(address);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (view_ends_with(base, view_of(suffixes[i])))
+            return arena_printf(r->arena, "%.*s@%.*s", (int)(base.len - strlen(suffixes[i])), base.ptr,
+                                VIEW_ARG(address_domain(address)));
+    return address;
+}
+
+static int64_t add_aliases(struct op_run *r, view address, struct buf *targets) {
+    struct query q;
+    int64_t n = 0;
+    db_query(r->db, &q, "SELECT target FROM alias WHERE address = $1 ORDER BY target LIMIT $2", DB_T(address),
+             DB_I(LIMIT_ALIAS_TARGETS));
+    for (; query_row(&q); n++)
+        vals_view(targets, query_text(&q, 0));
+    return n;
+}
+
+/* Where an address leads: an alias of just that name, else, when it is LIST-owner, the owner, else, when it is no
+ * list's, the catch-all of its domain. */
+static int64_t find_targets(struct op_run *r, view address, const struct list_row *list, struct buf *targets) {
+    int64_t n = add_aliases(r, address, targets);
+    if (n == 0 && list->id && list->owner.len > 0 && view_ends_with(base_of(address), VIEW("-owner")) &&
+        !view_eq(address, list->address)) {
+        vals_view(targets, list->owner);
+        n = 1;
+    }
+    if (n == 0 && !list->id)
+        n = add_aliases(r, arena_printf(r->arena, "@%.*s", VIEW_ARG(address_domain(address))), targets);
+    return n;
+}
+
+/* Add the targets that are not on the list of addresses to look at yet. Returns the new count. */
+static size_t note_new(struct op_run *r, view *todo, size_t count, view targets) {
+    struct vals found = vals_of(targets);
+    while (vals_more(&found) && count <= LIMIT_ALIAS_TARGETS) {
+        view target = vals_get_view(&found);
+        size_t k = 0;
+        while (k < count && !view_eq(todo[k], target))
+            k++;
+        if (k == count)
+            todo[count++] = arena_view(r->arena, target);
+    }
+    return count;
+}
+
+/* in: normalised address. out: facts about it and about every address that aliases lead to from there, each
+ * once: what routing/route.h decides from. Per address: the address, its domain is local (0/1), the list it
+ * belongs to (id, address; LIST-owner and LIST-bounces+x belong to LIST), count of alias targets,
+ * targets. An exact alias wins over the catch-all "@domain". Stops at LIMIT_ALIAS_TARGETS addresses; who
+ * reads them sees that one is missing and refuses. */
+void op_run_LOOKUP(struct op_run *r) {
+    view *todo = arena_array(r->arena, view, LIMIT_ALIAS_TARGETS + 1);
+    size_t count = 1;
+    if (!todo)
+        return;
+    todo[0] = vals_get_view(&r->in);
+    for (size_t i = 0; i < count && view_rfind(todo[i], '@') >= 0; i++) {
+        view address = todo[i];
+        struct buf targets = BUF_INIT(LIMIT_STORE_PACKET / 2);
+        struct list_row list = find_list(r, list_of(r, address));
+        int64_t n = find_targets(r, address, &list, &targets);
+        vals_view(r->out, address);
+        vals_int(r->out,
+                 db_number(r->db, 0, "SELECT 1 FROM domain WHERE name = $1", DB_T(address_domain(address))));
+        vals_int(r->out, list.id);
+        vals_view(r->out, list.address);
+        vals_int(r->out, n);
+        buf_add(r->out, buf_view(&targets));
+        count = note_new(r, todo, count, buf_view(&targets));
+        buf_done(&targets);
+    }
 }
 
 /* in: message id, number of the piece (0..), bytes */
@@ -93,7 +175,7 @@ void accept_one(struct op_run *r) {
     if (body.len > 0 || size == 0)
         db_run(r->db, "INSERT INTO body(id, message, seq, bytes) VALUES($1, $1, 0, $2)", DB_I(message),
                DB_B(body));
-    db_run(r->db, "INSERT INTO inbox(message, owner, until, tries) VALUES($1, '', 0, 0)", DB_I(message));
+    db_run(r->db, "INSERT INTO inbox(message, owner, batch, until) VALUES($1, '', 0, 0)", DB_I(message));
     event_add(r, message, EVENT_ACCEPTED, 0, 0, VIEW(""), origin);
 }
 

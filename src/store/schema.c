@@ -12,11 +12,11 @@ static const char first[] =
     /* A list; feed_last and uid_last number its archive feed and are changed under the row's lock. */
     "CREATE TABLE list(id {id}, address {text} NOT NULL UNIQUE, title {text} NOT NULL, owner {text} NOT NULL,"
     " archive {text} NOT NULL, created {int} NOT NULL, feed_last {int} NOT NULL, uid_last {int} NOT NULL);"
-    /* Where mail goes: one row a domain. due: when it is worth a look; owner, until: the lease. */
-    "CREATE TABLE destination(id {id}, name {text} NOT NULL UNIQUE, owner {text} NOT NULL, until {int} NOT "
-    "NULL,"
-    " due {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);"
+    /* Where mail goes: one row a domain. due: when it is worth a look; owner, batch, until: the lease. */
+    "CREATE TABLE destination(id {id}, name {text} NOT NULL UNIQUE, owner {text} NOT NULL, batch {int} NOT "
+    "NULL, until {int} NOT NULL, due {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);"
     "CREATE INDEX destination_due ON destination(due);"
+    "CREATE INDEX destination_batch ON destination(batch) WHERE batch > 0;"
     "CREATE TABLE address(id {id}, text {text} NOT NULL UNIQUE, dest {int} NOT NULL);"
     /* Clustered by destination, the order in which an expansion writes deliveries. */
     "CREATE TABLE member(list {int}, dest {int}, addr {int}, since {int} NOT NULL, PRIMARY KEY(list, dest, "
@@ -30,6 +30,7 @@ static const char first[] =
     " sha256 {bytes} NOT NULL, fields {bytes} NOT NULL, origin {text} NOT NULL, flags {int} NOT NULL,"
     " gone {int} NOT NULL);"
     "CREATE INDEX message_msgid ON message(msgid);"
+    "CREATE INDEX message_live ON message(id) WHERE gone = 0;"
     /* Bytes: piece 0 has the message's id, further pieces an id of their own. */
     "CREATE TABLE body(id {int} PRIMARY KEY, message {int} NOT NULL, seq {int} NOT NULL, bytes {bytes} NOT "
     "NULL);"
@@ -37,10 +38,10 @@ static const char first[] =
     /* Accepted, not yet routed. */
     "CREATE TABLE recipient(message {int}, n {int}, address {text} NOT NULL, PRIMARY KEY(message, n)) "
     "{rowless};"
-    "CREATE TABLE inbox(message {int} PRIMARY KEY, owner {text} NOT NULL, until {int} NOT NULL, tries {int} "
-    "NOT NULL);"
-    /* A list's members being turned into deliveries; while the row exists none of them is visible to deliver.
-     */
+    "CREATE TABLE inbox(message {int} PRIMARY KEY, owner {text} NOT NULL, batch {int} NOT NULL, until "
+    "{int} NOT NULL);"
+    "CREATE INDEX inbox_batch ON inbox(batch) WHERE batch > 0;"
+    /* A list's members being turned into deliveries, slice by slice: dest, addr are the cursor (ADR 3). */
     "CREATE TABLE expansion(message {int}, list {int}, dest {int} NOT NULL, addr {int} NOT NULL, made {int} "
     "NOT NULL,"
     " PRIMARY KEY(message, list)) {rowless};"
@@ -53,16 +54,17 @@ static const char first[] =
     "NULL,"
     " host {text} NOT NULL, detail {text} NOT NULL, PRIMARY KEY(message, id)) {rowless};"
     "CREATE INDEX event_rcpt ON event(rcpt) WHERE rcpt > 0;"
-    /* What a role is working on, so that a message that kills its worker twice is known. */
-    "CREATE TABLE work(role {text}, message {int}, owner {text} NOT NULL, crashes {int} NOT NULL, active "
-    "{int} NOT NULL,"
-    " PRIMARY KEY(role, message)) {rowless};"
-    "CREATE TABLE hold(message {int} PRIMARY KEY, reason {text} NOT NULL, since {int} NOT NULL);"
+    /* How often a message has killed the worker of a role, and what is set aside from a role (ADR 4). */
+    "CREATE TABLE work(role {text}, message {int}, crashes {int} NOT NULL, PRIMARY KEY(role, message)) "
+    "{rowless};"
+    "CREATE TABLE hold(message {int}, role {text}, reason {text} NOT NULL, since {int} NOT NULL, "
+    "PRIMARY KEY(message, role)) {rowless};"
     /* The archive's log of operations per list, its followers, and what a list's archive has. */
     "CREATE TABLE feed(list {int}, n {int}, action {int} NOT NULL, message {int} NOT NULL, uid {int} NOT "
     "NULL,"
     " PRIMARY KEY(list, n)) {rowless};"
     "CREATE INDEX feed_message ON feed(message);"
+    "CREATE TABLE archive_node(node {text} PRIMARY KEY, since {int} NOT NULL) {rowless};"
     "CREATE TABLE follower(node {text}, list {int}, cursor {int} NOT NULL, PRIMARY KEY(node, list)) "
     "{rowless};"
     "CREATE TABLE post(list {int}, uid {int}, sha256 {bytes} NOT NULL, msgid {text} NOT NULL, PRIMARY "

@@ -1,0 +1,92 @@
+/* cli.h: what every command of `postroad` works with. A command is a function cmd_<name> in cmd_<noun>.c and
+ * a row of commands.def. It returns false with *e filled; main() prints the reason and exits with the status
+ * of its code (err.def). Everything it shows goes through the functions here, so that --json works everywhere
+ * and a full disk or a closed pipe behind standard output is noticed. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "cli/args.h"
+#include "store/store.h"
+
+struct cli {
+    const char *dir; /* of the instance, as given */
+    bool json;
+    struct args args;
+    int status;            /* exit status of a command that did its work */
+    struct config *config; /* cli_config() */
+    struct store *store;   /* cli_call() */
+    struct arena arena;    /* until the end of the command */
+    struct buf out;
+    struct err out_err; /* sticky: standard output failed */
+};
+
+typedef bool (*cli_command)(struct cli *c, struct err *e);
+#define COMMAND(noun, verb, function, arguments, help) bool cmd_##function(struct cli *c, struct err *e);
+#include "cli/commands.def"
+#undef COMMAND
+
+/* The configuration of the instance, read at the first call; the instance's clock is attached with it. */
+bool cli_config(struct cli *c, struct err *e);
+/* Run one operation; the store is opened at the first call. */
+bool cli_call(struct cli *c, struct store_request *r, struct err *e);
+void cli_close_store(struct cli *c);
+/* A word of the arguments as a normalised address, or domain. */
+bool cli_address(struct cli *c, const char *text, view *ret_address, struct err *e);
+bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e);
+
+/* -- output (output.c) */
+void cli_write(struct cli *c, view v);
+void cli_print(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* False when standard output has failed; long listings ask now and then. */
+bool cli_flush(struct cli *c, struct err *e);
+/* One JSON value and a newline; takes the reference. */
+void cli_json(struct cli *c, json_t *value);
+/* A text that may come from strangers as a JSON string: what is no UTF-8 becomes '?'. */
+json_t *cli_json_text(view v);
+/* Members "encoding" and "content" for bytes of a message: "utf-8" as they are, else in "base64". */
+void cli_json_bytes(json_t *object, view bytes);
+/* "2026-11-24T05:06:07.123Z" */
+struct cli_time {
+    char s[40];
+};
+struct cli_time cli_time(int64_t ms);
+
+/* What was done: a sentence for people, with --json the object (whose reference it takes). */
+void cli_done(struct cli *c, json_t *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* A listing: rows with aligned columns, or a JSON array of objects. Values are added one after the other, a
+ * row is full when every column has its value. Long listings are printed piece by piece. */
+struct column {
+    const char *key;   /* of the JSON object */
+    const char *title; /* for people; NULL: shown only with --json */
+};
+
+enum { TABLE_COLUMNS_MAX = 12 };
+
+struct table {
+    struct cli *cli;
+    const struct column *columns;
+    size_t count, at;
+    bool single, any_row, titled;
+    size_t width[TABLE_COLUMNS_MAX];
+    char **cells; /* of rows not yet printed */
+    size_t cell_count, cell_room;
+    json_t *object;
+};
+
+void table_open(struct table *t, struct cli *c, const struct column *columns, size_t count);
+/* One thing instead of many: a line a column, or one JSON object. */
+void table_open_single(struct table *t, struct cli *c, const struct column *columns, size_t count);
+void table_text(struct table *t, view v);
+void table_int(struct table *t, int64_t n);
+void table_time(struct table *t, int64_t ms);
+/* Print what is left. False when standard output has failed. */
+bool table_close(struct table *t, struct err *e);
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+#endif

@@ -1,0 +1,226 @@
+/* cmd_init.c: postroad init: a new instance: a directory with postroad.conf and data/, its store and its
+ * first domain.
+ *
+ * The configuration file is written last and at once: a directory that has it is a complete instance. When a
+ * step fails, or somebody presses Ctrl-C, everything made so far is removed again. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "mail/address.h"
+#include "net/sockaddr.h"
+
+enum { DIR_MODE = 0755, DATA_MODE = 0750, CONFIG_MODE = 0640 };
+
+struct init {
+    struct cli *cli;
+    view domain;
+    const char *given[2 * ARGS_GIVEN_MAX + 1]; /* pairs for config_format */
+    struct buf text;                           /* of postroad.conf */
+    struct config *config;
+    char *first_made; /* the topmost directory that was not there before; NULL: none */
+    char *dir, *data, *conf;
+    bool data_made, conf_made;
+};
+
+/* Values of the options that are settings, and of --set. */
+static bool collect_settings(struct init *i, struct err *e) {
+    static const struct {
+        const char *option, *setting;
+    } named[] = {
+        {"--smtp", "smtp_listen"}, {"--relay", "relay"}, {"--store", "store"}, {"--hostname", "hostname"}};
+    const struct args *a = &i->cli->args;
+    size_t n = 0;
+    for (size_t k = 0; k < a->given_count; k++) {
+        for (size_t j = 0; j < COUNT_OF(named); j++)
+            if (view_eq(a->given[k].name, view_of(named[j].option))) {
+                i->given[n++] = named[j].setting;
+                i->given[n++] = a->given[k].value;
+            }
+        if (!view_eq(a->given[k].name, VIEW("--set")))
+            continue;
+        view set = view_of(a->given[k].value);
+        ptrdiff_t equals = view_find(set, '=');
+        if (equals <= 0)
+            return err_set(e, ERR_USAGE, "--set %.60s: NAME=VALUE is wanted", a->given[k].value);
+        i->given[n++] = arena_str(&i->cli->arena, view_slice(set, 0, (size_t)equals));
+        i->given[n++] = a->given[k].value + equals + 1;
+    }
+    i->given[n] = NULL;
+    return true;
+}
+
+/* Everything that can be wrong with what was given is found before anything is made. */
+static bool check_given(struct init *i, struct err *e) {
+    if (!cli_domain(i->cli, args_get(&i->cli->args, "--domain"), &i->domain, e) || !collect_settings(i, e))
+        return false;
+    config_format(i->given, &i->text);
+    i->config = mem_alloc(sizeof *i->config);
+    if (!config_parse(buf_view(&i->text), "the new postroad.conf", i->config, e))
+        return false;
+    for (size_t k = 0; k < i->config->smtp_listen.count; k++) {
+        struct sockaddr_any addr;
+        if (!sockaddr_parse(view_of(i->config->smtp_listen.items[k]), &addr, e))
+            return err_prefix(e, "--smtp %.60s", i->config->smtp_listen.items[k]);
+    }
+    return true;
+}
+
+static bool check_place(struct init *i, struct err *e) {
+    if (file_exists(i->conf))
+        return err_set(
+            e, ERR_EXISTS,
+            "%.80s is an instance already: use it with postroad -C %.80s, or choose another directory",
+            i->dir, i->dir);
+    if (file_exists(i->data))
+        return err_set(e, ERR_EXISTS,
+                       "%.80s is there without a postroad.conf: move it away, or choose another directory",
+                       i->data);
+    return true;
+}
+
+/* The topmost directory on the way to i->dir that is missing now. */
+static void find_first_made(struct init *i) {
+    for (char *end = i->dir + 1; *end; end++) {
+        if (*end != '/' && end[1] != '\0')
+            continue;
+        char *part = mem_view(view_from(i->dir, (size_t)(end - i->dir) + (*end != '/')));
+        if (!file_exists(part)) {
+            i->first_made = part;
+            return;
+        }
+        free(part);
+    }
+}
+
+static bool make_folders(struct init *i, struct err *e) {
+    find_first_made(i);
+    if (!file_mkdirs(i->dir, DIR_MODE, e))
+        return false;
+    i->config->dir = realpath(i->dir, NULL);
+    if (!i->config->dir)
+        return err_errno(e, ERR_IO, "%s", i->dir);
+    if (mkdir(i->data, DATA_MODE) < 0)
+        return err_errno(e, ERR_IO, "cannot make %s", i->data);
+    i->data_made = true;
+    static const char *const folders[] = {"data/run", "data/archive"};
+    bool ok = true;
+    for (size_t k = 0; ok && k < COUNT_OF(folders); k++) {
+        FREE_AUTO char *path = config_path(i->config, folders[k]);
+        ok = file_mkdirs(path, DATA_MODE, e);
+    }
+    return ok;
+}
+
+static bool prepare(struct init *i, struct err *e) {
+    return store_prepare(i->config, e);
+}
+
+/* Another node of a shared store may have it already. */
+static bool add_domain(struct init *i, struct err *e) {
+    struct store *s = store_open(i->config, R_CLI, 1, e);
+    if (!s)
+        return false;
+    struct store_request r;
+    struct err why = {.code = ERR_OK};
+    store_request_init(&r, OP_DOMAIN_ADD);
+    vals_view(&r.args, i->domain);
+    bool ok = store_call(s, &r, &why) || why.code == ERR_EXISTS;
+    store_request_done(&r);
+    store_close(&s);
+    return ok || err_set(e, why.code, "%s", why.text);
+}
+
+static bool write_config(struct init *i, struct err *e) {
+    i->conf_made = file_replace(i->conf, buf_view(&i->text), CONFIG_MODE, e);
+    return i->conf_made;
+}
+
+static bool interrupted(void) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place) {
+    (void)st, (void)type, (void)place;
+    return remove(path);
+}
+
+/* Remove what was made here, and only that. */
+static void undo(struct init *i) {
+    if (i->conf_made)
+        unlink(i->conf);
+    if (i->data_made)
+        nftw(i->data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (!i->first_made)
+        return;
+    size_t least = strlen(i->first_made);
+    for (size_t len = strlen(i->dir); len >= least; i->dir[len] = '\0') {
+        if (rmdir(i->dir) < 0)
+            return;
+        while (len > 0 && i->dir[--len] != '/')
+            ;
+    }
+}
+
+static bool make(struct init *i, struct err *e) {
+    static bool (*const steps[])(struct init * i, struct err * e) = {make_folders, prepare, add_domain,
+                                                                     write_config};
+    sigset_t stop, before;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGHUP);
+    sigprocmask(SIG_BLOCK, &stop, &before);
+    bool ok = true;
+    for (size_t k = 0; ok && k < COUNT_OF(steps); k++)
+        ok = interrupted() ? err_set(e, ERR_STOPPING, "interrupted; nothing was made") : steps[k](i, e);
+    if (!ok)
+        undo(i);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
+static void show_next_steps(const struct init *i) {
+    const char *dir = i->cli->args.words[0],
+               *listen = i->config->smtp_listen.count > 0 ? i->config->smtp_listen.items[0] : "nowhere yet";
+    cli_done(i->cli,
+             json_pack("{sssoss}", "dir", i->config->dir, "domain", cli_json_text(i->domain), "smtp", listen),
+             "The instance %s takes mail for %.*s (settings: %s/postroad.conf). Next:\n"
+             "  postroad -C %s run                              # start it; SMTP on %s\n"
+             "  postroad -C %s alias set postmaster@%.*s YOU@ELSEWHERE\n"
+             "  postroad -C %s list create news@%.*s --title News",
+             dir, VIEW_ARG(i->domain), dir, dir, listen, dir, VIEW_ARG(i->domain), dir, VIEW_ARG(i->domain));
+}
+
+bool cmd_init(struct cli *c, struct err *e) {
+    struct init i = {.cli = c, .text = BUF_INIT(LIMIT_CONFIG_FILE), .domain = VIEW("")};
+    view dir = view_of(c->args.words[0]);
+    while (dir.len > 1 && view_ends_with(dir, VIEW("/")))
+        dir = view_slice(dir, 0, dir.len - 1);
+    if (dir.len == 0)
+        return err_set(e, ERR_USAGE, "init: DIR is empty");
+    i.dir = mem_view(dir);
+    i.data = mem_printf("%s/data", i.dir);
+    i.conf = mem_printf("%s/postroad.conf", i.dir);
+    bool ok = check_given(&i, e) && check_place(&i, e) && make(&i, e);
+    if (ok)
+        show_next_steps(&i);
+    config_free(i.config);
+    buf_done(&i.text);
+    free(i.first_made);
+    free(i.dir);
+    free(i.data);
+    free(i.conf);
+    return ok;
+}

@@ -1,0 +1,133 @@
+/* cmd_list.c: postroad list create|show|ls|delete: mailing lists. */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "mail/text.h"
+
+enum { PAGE_ROWS = 200, TITLE_BYTES = 200 };
+
+static bool check_title(view title, struct err *e) {
+    if (title.len > TITLE_BYTES)
+        return err_set(e, ERR_USAGE, "the title is longer than %d bytes", TITLE_BYTES);
+    return text_is_printable(title) || err_set(e, ERR_USAGE, "the title is not one line of UTF-8 text");
+}
+
+static bool check_archive(const char *archive, struct err *e) {
+    return strcmp(archive, "public") == 0 || strcmp(archive, "private") == 0 ||
+           strcmp(archive, "none") == 0 ||
+           err_set(e, ERR_USAGE, "--archive %.60s: public, private or none is wanted", archive);
+}
+
+bool cmd_list_create(struct cli *c, struct err *e) {
+    const char *archive = args_get(&c->args, "--archive"), *owner_text = args_get(&c->args, "--owner");
+    view address, owner = VIEW(""), title = view_of(args_get(&c->args, "--title"));
+    archive = archive ? archive : "public";
+    if (!cli_address(c, c->args.words[0], &address, e) || !check_title(title, e) ||
+        !check_archive(archive, e))
+        return false;
+    if (owner_text && !cli_address(c, owner_text, &owner, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_LIST_CREATE);
+    vals_view(&r.args, address);
+    vals_view(&r.args, title);
+    vals_view(&r.args, owner);
+    vals_view(&r.args, view_of(archive));
+    bool ok = cli_call(c, &r, e);
+    store_request_done(&r);
+    if (ok)
+        cli_done(c, json_pack("{soss}", "address", cli_json_text(address), "archive", archive),
+                 "list %.*s made: add members with member add %.*s ADDRESS...", VIEW_ARG(address),
+                 VIEW_ARG(address));
+    return ok;
+}
+
+static const struct column columns[] = {
+    {"address", "LIST"},    {"title", "TITLE"},     {"owner", "OWNER"}, {"archive", "ARCHIVE"},
+    {"created", "CREATED"}, {"members", "MEMBERS"}, {"posts", "POSTS"},
+};
+
+/* One row; the address is kept in *ret_address. */
+static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_address) {
+    view address = vals_get_view(v);
+    *ret_address = arena_view(&c->arena, address);
+    table_text(t, address);
+    for (int i = 0; i < 3; i++)
+        table_text(t, vals_get_view(v));
+    table_time(t, vals_get_int(v));
+    table_int(t, vals_get_int(v));
+    table_int(t, vals_get_int(v));
+}
+
+static bool call_ls(struct cli *c, struct store_request *r, view exact, view after, struct err *e) {
+    buf_reset(&r->args);
+    vals_view(&r->args, exact);
+    vals_view(&r->args, after);
+    vals_int(&r->args, PAGE_ROWS);
+    return cli_call(c, r, e);
+}
+
+bool cmd_list_show(struct cli *c, struct err *e) {
+    view address;
+    if (!cli_address(c, c->args.words[0], &address, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_LIST_LS);
+    bool ok = call_ls(c, &r, address, VIEW(""), e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok && !vals_more(&v))
+        ok = err_set(e, ERR_NOT_FOUND, "no list %.*s here; list ls shows them all", VIEW_ARG(address));
+    if (ok) {
+        struct table t;
+        table_open_single(&t, c, columns, COUNT_OF(columns));
+        show_row(&t, &v, c, &address);
+        ok = table_close(&t, e);
+    }
+    store_request_done(&r);
+    return ok;
+}
+
+bool cmd_list_ls(struct cli *c, struct err *e) {
+    struct table t;
+    struct store_request r;
+    view after = VIEW("");
+    bool ok = true, more = true;
+    table_open(&t, c, columns, COUNT_OF(columns));
+    store_request_init(&r, OP_LIST_LS);
+    while (ok && more) {
+        ok = call_ls(c, &r, VIEW(""), after, e);
+        struct vals v = vals_of(buf_view(&r.out));
+        size_t rows = 0;
+        for (; ok && vals_more(&v); rows++)
+            show_row(&t, &v, c, &after);
+        more = rows == PAGE_ROWS && cli_flush(c, NULL);
+    }
+    store_request_done(&r);
+    return table_close(&t, ok ? e : NULL) && ok;
+}
+
+/* The store deletes slice by slice, so that no transaction lasts; stopped half-way, it is simply run again.
+ */
+bool cmd_list_delete(struct cli *c, struct err *e) {
+    view address;
+    if (!cli_address(c, c->args.words[0], &address, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_LIST_DELETE);
+    vals_view(&r.args, address);
+    bool ok = true, done = false;
+    int64_t members = 0;
+    while (ok && !done) {
+        ok = cli_call(c, &r, e);
+        struct vals v = vals_of(buf_view(&r.out));
+        members += vals_get_int(&v);
+        done = ok && vals_get_int(&v) != 0;
+    }
+    store_request_done(&r);
+    if (ok)
+        cli_done(c, json_pack("{sosI}", "address", cli_json_text(address), "members", (json_int_t)members),
+                 "list %.*s deleted, with %lld memberships; its archive files stay", VIEW_ARG(address),
+                 (long long)members);
+    return ok;
+}

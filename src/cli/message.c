@@ -1,0 +1,43 @@
+/* message.c: what the store knows of one message. */
+#include "cli/message.h"
+
+bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct err *e) {
+    struct store_request r;
+    store_request_init(&r, OP_MESSAGE_INFO);
+    vals_int(&r.args, id);
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok) {
+        ret->id = id;
+        ret->sender = arena_view(&c->arena, vals_get_view(&v));
+        ret->msgid = arena_view(&c->arena, vals_get_view(&v));
+        ret->size = vals_get_int(&v);
+        ret->sha256 = arena_view(&c->arena, vals_get_view(&v));
+        ret->fields = arena_view(&c->arena, vals_get_view(&v));
+        ret->origin = arena_view(&c->arena, vals_get_view(&v));
+        ret->flags = vals_get_int(&v);
+        ret->gone = vals_get_int(&v) != 0;
+    }
+    store_request_done(&r);
+    return ok;
+}
+
+bool message_state(struct cli *c, int64_t id, view *ret_state, view *ret_reason, struct err *e) {
+    struct store_request r;
+    store_request_init(&r, OP_QUEUE_LS);
+    vals_int(&r.args, id - 1);
+    vals_int(&r.args, 1);
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(buf_view(&r.out));
+    *ret_state = VIEW("done");
+    *ret_reason = VIEW("");
+    if (ok && vals_more(&v) && vals_get_int(&v) == id) {
+        vals_get_view(&v);
+        vals_get_view(&v);
+        vals_get_int(&v);
+        *ret_state = arena_view(&c->arena, vals_get_view(&v));
+        *ret_reason = arena_view(&c->arena, vals_get_view(&v));
+    }
+    store_request_done(&r);
+    return ok;
+}

@@ -1,0 +1,462 @@
+/* dns.c: look-ups by libunbound, whose own thread does the work.
+ *
+ * A second thread, ours, takes the answers from libunbound and hands each to the caller that waits for it. A
+ * look-up is shared by its caller and by every question it has asked, and goes when the last of them lets go:
+ * a caller whose deadline passes cancels its questions and leaves, while an answer may be arriving. */
+#include "net/dns.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unbound.h>
+#include <unistd.h>
+
+enum {
+    TYPE_A = 1,
+    TYPE_MX = 15,
+    TYPE_AAAA = 28,
+    CLASS_IN = 1,
+    RCODE_NOERROR = 0,
+    RCODE_NXDOMAIN = 3,
+};
+
+enum {
+    MX_MAX = 64,        /* records of a domain that are looked at */
+    ADDRESSES_MAX = 64, /* of one kind of a host */
+    NAME_MAX_LEN = 253, /* as text, without the final dot */
+    LABEL_MAX_LEN = 63,
+    QUESTIONS_MAX = 2,
+    WAIT_SLICE_MS = 250, /* real time, after which a clock that was moved is noticed */
+};
+
+struct dns {
+    struct ub_ctx *ctx;
+    pthread_t thread;
+    int stop_fd;
+};
+
+struct question {
+    struct lookup *lookup;
+    int type, id;
+    int failure; /* libunbound's; 0: there is a result */
+    struct ub_result *result;
+};
+
+struct lookup {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    int refs;
+    int unanswered;
+    struct question questions[QUESTIONS_MAX];
+    int count;
+};
+
+/* ---- the context and its threads ---- */
+
+static const char *const options[][2] = {
+    {"do-not-query-localhost:", "no"}, /* a resolver on this machine is a good choice */
+    {"infra-keep-probing:", "yes"},    /* a server that was away is asked again */
+    {"infra-host-ttl:", "60"},
+    {"infra-cache-max-rtt:", "5000"},
+    {"cache-max-negative-ttl:", "300"},
+    {"unblock-lan-zones:", "yes"}, /* the resolver decides what exists in a private network */
+    {"local-zone:", "test. transparent"},
+};
+
+static bool configure(struct ub_ctx *ctx, char *const *servers, size_t count, struct err *e) {
+    ub_ctx_debugout(ctx, NULL); /* libraries do not log */
+    int failed = ub_ctx_async(ctx, 1);
+    for (size_t i = 0; !failed && i < sizeof options / sizeof options[0]; i++)
+        failed = ub_ctx_set_option(ctx, options[i][0], options[i][1]);
+    if (failed)
+        return err_set(e, ERR_SYSTEM, "cannot set up the resolver: %s", ub_strerror(failed));
+    for (size_t i = 0; i < count; i++)
+        if ((failed = ub_ctx_set_fwd(ctx, servers[i])))
+            return err_set(e, ERR_CONFIG, "not a name server address: %s", servers[i]);
+    if (count == 0 && (failed = ub_ctx_resolvconf(ctx, NULL)))
+        return err_set(e, ERR_CONFIG, "cannot read /etc/resolv.conf: %s", ub_strerror(failed));
+    return true;
+}
+
+static void *take_answers(void *ctx) {
+    struct dns *d = ctx;
+    struct pollfd fds[] = {{.fd = ub_fd(d->ctx), .events = POLLIN}, {.fd = d->stop_fd, .events = POLLIN}};
+    for (;;) {
+        int n = poll(fds, 2, -1);
+        BUG_ON(n < 0 && errno != EINTR);
+        if (n > 0 && fds[1].revents)
+            return NULL;
+        if (n > 0 && fds[0].revents)
+            ub_process(d->ctx);
+    }
+}
+
+static void ignore(void *ctx, int failure, struct ub_result *result) {
+    (void)ctx, (void)failure;
+    ub_resolve_free(result);
+}
+
+/* The first question makes libunbound start its thread: here, while nobody else asks. Signals are for the
+ * threads that were there before. */
+static bool start_threads(struct dns *d, struct err *e) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = ub_resolve_async(d->ctx, "localhost", TYPE_A, CLASS_IN, NULL, ignore, NULL);
+    int failed_own = failed ? 0 : pthread_create(&d->thread, NULL, take_answers, d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return err_set(e, ERR_SYSTEM, "cannot start the resolver: %s", ub_strerror(failed));
+    if (failed_own)
+        return err_set(e, ERR_SYSTEM, "cannot start the resolver: %s", strerror(failed_own));
+    return true;
+}
+
+struct dns *dns_open(char *const *servers, size_t count, struct err *e) {
+    struct dns *d = mem_alloc(sizeof *d);
+    d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    d->ctx = ub_ctx_create();
+    if (d->stop_fd < 0 || !d->ctx)
+        err_set(e, ERR_SYSTEM, "cannot set up the resolver");
+    else if (configure(d->ctx, servers, count, e) && start_threads(d, e))
+        return d;
+    if (d->ctx)
+        ub_ctx_delete(d->ctx);
+    mem_close_fd(&d->stop_fd);
+    free(d);
+    return NULL;
+}
+
+void dns_close(struct dns **d) {
+    if (!*d)
+        return;
+    eventfd_write((*d)->stop_fd, 1);
+    pthread_join((*d)->thread, NULL);
+    ub_ctx_delete((*d)->ctx);
+    mem_close_fd(&(*d)->stop_fd);
+    free(*d);
+    *d = NULL;
+}
+
+/* ---- asking and waiting ---- */
+
+static struct lookup *lookup_new(void) {
+    struct lookup *l = mem_alloc(sizeof *l);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->answered, &attr);
+    pthread_condattr_destroy(&attr);
+    l->refs = 1;
+    return l;
+}
+
+static void lookup_unref(struct lookup *l) {
+    pthread_mutex_lock(&l->lock);
+    bool last = --l->refs == 0;
+    pthread_mutex_unlock(&l->lock);
+    if (!last)
+        return;
+    for (int i = 0; i < l->count; i++)
+        ub_resolve_free(l->questions[i].result);
+    pthread_cond_destroy(&l->answered);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+static void answer(void *ctx, int failure, struct ub_result *result) {
+    struct question *q = ctx;
+    struct lookup *l = q->lookup;
+    pthread_mutex_lock(&l->lock);
+    q->failure = failure;
+    q->result = result;
+    l->unanswered--;
+    pthread_cond_signal(&l->answered);
+    pthread_mutex_unlock(&l->lock);
+    lookup_unref(l);
+}
+
+static void ask(struct dns *d, struct lookup *l, const char *name, int type) {
+    struct question *q = &l->questions[l->count];
+    q->lookup = l;
+    q->type = type;
+    pthread_mutex_lock(&l->lock);
+    l->count++;
+    l->refs++;
+    l->unanswered++;
+    pthread_mutex_unlock(&l->lock);
+    int failed = ub_resolve_async(d->ctx, name, type, CLASS_IN, q, answer, &q->id);
+    if (failed) /* then `answer` will not be called by libunbound */
+        answer(q, failed, NULL);
+}
+
+static void wait_a_while(struct lookup *l, int64_t ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (ms < WAIT_SLICE_MS ? ms : WAIT_SLICE_MS) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&l->answered, &l->lock, &until);
+}
+
+/* True: all is answered. False: the deadline passed, and the questions are cancelled. */
+static bool wait_for_answers(struct dns *d, struct lookup *l, int64_t deadline_ms) {
+    bool missing[QUESTIONS_MAX] = {false};
+    int64_t left;
+    pthread_mutex_lock(&l->lock);
+    while (l->unanswered > 0 && (left = deadline_ms - clock_mono_ms()) > 0)
+        wait_a_while(l, left);
+    bool complete = l->unanswered == 0;
+    for (int i = 0; i < l->count; i++)
+        missing[i] = !l->questions[i].result && !l->questions[i].failure;
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->count; i++)
+        /* Cancelled for sure, the question's hold on the look-up is ours to give up; else `answer` is about
+         * to run, or has run meanwhile. */
+        if (missing[i] && ub_cancel(d->ctx, l->questions[i].id) == 0)
+            lookup_unref(l);
+    return complete;
+}
+
+/* What an answer means. OK: it may have data. */
+static enum err_code judge(const struct question *q, const char *name, struct err *e) {
+    const struct ub_result *r = q->result;
+    if (q->failure == UB_SYNTAX)
+        err_set(e, ERR_HOST_UNKNOWN, "%s is not a domain name", name);
+    else if (q->failure || !r)
+        err_set(e, ERR_DNS, "cannot look up %s: %s", name, ub_strerror(q->failure));
+    else if (r->bogus)
+        err_set(e, ERR_DNS, "the answer for %s is forged (DNSSEC)", name);
+    else if (r->nxdomain || r->rcode == RCODE_NXDOMAIN)
+        err_set(e, ERR_HOST_UNKNOWN, "domain %s does not exist", name);
+    else if (r->rcode != RCODE_NOERROR)
+        err_set(e, ERR_DNS, "name servers fail to answer for %s (code %d)", name, r->rcode);
+    else
+        return ERR_OK;
+    return e->code;
+}
+
+/* A name as it may be asked for: letters, digits, hyphens, underscores; without a final dot. */
+static bool check_name(view v, char ret_name[NAME_MAX_LEN + 1], struct err *e) {
+    if (view_ends_with(v, VIEW(".")))
+        v.len--;
+    size_t label = 0;
+    bool fine = v.len > 0 && v.len <= NAME_MAX_LEN;
+    for (size_t i = 0; fine && i < v.len; i++) {
+        char c = v.ptr[i];
+        if (c == '.') {
+            fine = label > 0;
+            label = 0;
+        } else {
+            fine = (ascii_is_alnum(c) || c == '-' || c == '_') && ++label <= LABEL_MAX_LEN;
+        }
+        ret_name[i] = ascii_lower(c);
+    }
+    if (!fine || label == 0)
+        return err_set(e, ERR_HOST_UNKNOWN, "not a domain name");
+    ret_name[v.len] = '\0';
+    return true;
+}
+
+/* ---- MX ---- */
+
+/* A name in wire form (RFC 1035 3.1, no compression), which fills the bytes; dots inside of labels and other
+ * bytes no host name has make it false. The root is "". */
+static bool name_from_wire(const unsigned char *p, size_t len, char ret_name[NAME_MAX_LEN + 1]) {
+    size_t at = 0, out = 0;
+    while (at < len && p[at] > 0) {
+        size_t label = p[at++];
+        if (label > LABEL_MAX_LEN || label > len - at || out + label + 1 > NAME_MAX_LEN)
+            return false;
+        if (out > 0)
+            ret_name[out++] = '.';
+        for (size_t i = 0; i < label; i++) {
+            char c = ascii_lower((char)p[at++]);
+            if (!ascii_is_alnum(c) && c != '-' && c != '_')
+                return false;
+            ret_name[out++] = c;
+        }
+    }
+    ret_name[out] = '\0';
+    return at + 1 == len;
+}
+
+static int cmp_mx(const void *a, const void *b) {
+    int x = ((const struct dns_mx *)a)->preference, y = ((const struct dns_mx *)b)->preference;
+    return (x > y) - (x < y);
+}
+
+/* Sorted by preference, equals in a new order each time (RFC 5321 5.1). */
+static void order_mx(struct dns_mx *mx, int count) {
+    for (int i = count - 1; i > 0; i--) {
+        int other = (int)(random_u64() % (uint64_t)(i + 1));
+        struct dns_mx kept = mx[i];
+        mx[i] = mx[other];
+        mx[other] = kept;
+    }
+    qsort(mx, (size_t)count, sizeof *mx, cmp_mx);
+}
+
+static int collect_mx(const struct ub_result *r, const char *name, struct arena *a, struct dns_mx **ret_mx,
+                      struct err *e) {
+    struct dns_mx *mx = arena_array(a, struct dns_mx, MX_MAX);
+    bool null_mx = false;
+    int count = 0;
+    for (int i = 0; mx && r->havedata && r->data[i] && count < MX_MAX; i++) {
+        const unsigned char *p = (const unsigned char *)r->data[i];
+        char host[NAME_MAX_LEN + 1];
+        if (r->len[i] < 3 || !name_from_wire(p + 2, (size_t)r->len[i] - 2, host))
+            continue;
+        int preference = p[0] << 8 | p[1];
+        if (host[0] == '\0')
+            null_mx = true;
+        else
+            mx[count++] = (struct dns_mx){preference, arena_view(a, view_of(host))};
+    }
+    if (a->failed)
+        return err_set(e, ERR_LIMIT, "too many mail servers of %s", name), -1;
+    if (count == 0 && null_mx)
+        return err_set(e, ERR_NULL_MX, "domain %s accepts no mail", name), -1;
+    if (count == 0 && r->havedata)
+        return err_set(e, ERR_DNS, "no mail server of %s has a valid name", name), -1;
+    order_mx(mx, count);
+    *ret_mx = mx;
+    return count;
+}
+
+int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_ms, struct dns_mx **ret_mx,
+                  struct err *e) {
+    char name[NAME_MAX_LEN + 1];
+    struct err local;
+    if (!e)
+        e = &local;
+    if (!check_name(domain, name, e))
+        return -1;
+    struct lookup *l = lookup_new();
+    ask(d, l, name, TYPE_MX);
+    int count = -1;
+    if (!wait_for_answers(d, l, deadline_ms))
+        err_set(e, ERR_TIMEOUT, "name servers did not answer for %s in time", name);
+    else if (judge(&l->questions[0], name, e) == ERR_OK)
+        count = collect_mx(l->questions[0].result, name, a, ret_mx, e);
+    lookup_unref(l);
+    return count;
+}
+
+/* ---- addresses ---- */
+
+/* How many of an answer's records to use. */
+static int usable(const struct question *q) {
+    const struct ub_result *r = q->result;
+    int count = 0;
+    if (r && !r->bogus && r->havedata)
+        while (count < ADDRESSES_MAX && r->data[count])
+            count++;
+    return count;
+}
+
+static bool address_from_wire(const struct question *q, int i, int port, struct sockaddr_any *ret_addr) {
+    int family = q->type == TYPE_AAAA ? AF_INET6 : AF_INET;
+    char text[INET6_ADDRSTRLEN];
+    return q->result->len[i] == (family == AF_INET6 ? 16 : 4) &&
+           inet_ntop(family, q->result->data[i], text, sizeof text) &&
+           sockaddr_from_ip(view_of(text), port, ret_addr, NULL);
+}
+
+/* By turns one address of each kind, until both have run out; *ret_addrs has room for all that are usable. */
+static int collect_addresses(const struct lookup *l, int port, struct sockaddr_any *ret_addrs) {
+    int count = 0;
+    for (int i = 0; i < ADDRESSES_MAX; i++)
+        for (int k = 0; k < l->count; k++)
+            if (i < usable(&l->questions[k]) &&
+                address_from_wire(&l->questions[k], i, port, &ret_addrs[count]))
+                count++;
+    return count;
+}
+
+/* A host without addresses: because of which answer? A kind whose answer failed may have had some. */
+static int judge_none(const struct lookup *l, const char *name, struct err *e) {
+    enum err_code worst = ERR_OK;
+    for (int i = 0; i < l->count; i++) {
+        const struct question *q = &l->questions[i];
+        struct err one;
+        if (!q->result && !q->failure)
+            err_set(&one, ERR_TIMEOUT, "name servers did not answer for %s in time", name);
+        else if (judge(q, name, &one) == ERR_OK)
+            continue;
+        if (worst == ERR_OK || err_is_temporary(&one)) {
+            worst = one.code;
+            *e = one;
+        }
+    }
+    return worst == ERR_OK ? 0 : -1;
+}
+
+static int ask_addresses(struct dns *d, const char *name, int port, struct arena *a, int64_t deadline_ms,
+                         struct sockaddr_any **ret_addrs, struct err *e) {
+    struct lookup *l = lookup_new();
+    int count = 0, records = 0;
+    ask(d, l, name, TYPE_AAAA);
+    ask(d, l, name, TYPE_A);
+    wait_for_answers(d, l, deadline_ms);
+    pthread_mutex_lock(&l->lock); /* an answer may come even now */
+    for (int i = 0; i < l->count; i++)
+        records += usable(&l->questions[i]);
+    struct sockaddr_any *addrs = arena_array(a, struct sockaddr_any, (size_t)records);
+    if (addrs)
+        count = collect_addresses(l, port, addrs);
+    if (a->failed) {
+        err_set(e, ERR_LIMIT, "too many addresses of %s", name);
+        count = -1;
+    } else if (count == 0) {
+        count = judge_none(l, name, e);
+    }
+    pthread_mutex_unlock(&l->lock);
+    lookup_unref(l);
+    if (count >= 0)
+        *ret_addrs = addrs;
+    return count;
+}
+
+/* "192.0.2.1", "2001:db8::1"; an address literal of mail, "[192.0.2.1]" or "[IPv6:2001:db8::1]"; "localhost".
+ */
+static bool address_from_text(view host, int port, struct sockaddr_any *ret_addr) {
+    if (view_eq_nocase(host, VIEW("localhost")))
+        host = VIEW("127.0.0.1");
+    if (view_starts_with(host, VIEW("[")) && view_ends_with(host, VIEW("]"))) {
+        host = view_slice(host, 1, host.len - 2);
+        if (view_starts_with_nocase(host, VIEW("IPv6:")))
+            host = view_skip(host, 5);
+    }
+    return sockaddr_from_ip(host, port, ret_addr, NULL);
+}
+
+int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, int64_t deadline_ms,
+                         struct sockaddr_any **ret_addrs, struct err *e) {
+    char name[NAME_MAX_LEN + 1];
+    struct sockaddr_any known;
+    struct err local;
+    if (!e)
+        e = &local;
+    if (!address_from_text(host, port, &known))
+        return check_name(host, name, e) ? ask_addresses(d, name, port, a, deadline_ms, ret_addrs, e) : -1;
+    struct sockaddr_any *one = arena_new(a, struct sockaddr_any);
+    if (!one)
+        return err_set(e, ERR_LIMIT, "too many addresses"), -1;
+    *one = known;
+    *ret_addrs = one;
+    return 1;
+}

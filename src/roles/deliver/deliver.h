@@ -1,0 +1,141 @@
+/* deliver.h: what the files of this role share.
+ *
+ *   main.c     start, the scheduler: leases destinations, releases finished ones
+ *   site.c     leased destinations in memory: pages of rows, jobs, who works on what
+ *   worker.c   a thread: takes jobs of a site, one dialogue after the other
+ *   hop.c      where a site's mail goes: smart host or MX; kept connections
+ *   smtp.c     the dialogue
+ *   content.c  message texts, read once, shared by the threads
+ *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
+ *   backoff.c  when to try again
+ *
+ * One lock (deliver.lock) guards sites, hops and the content cache; it is never held over I/O. */
+#ifndef ROLES_DELIVER_DELIVER_H
+#define ROLES_DELIVER_DELIVER_H
+
+#include <pthread.h>
+
+#include "net/dns.h"
+#include "roles/deliver/smtp.h"
+#include "roles/role.h"
+#include "store/event.h"
+
+/* One delivery row: one recipient of one message. */
+struct row {
+    int64_t due, message, list, rcpt, tries;
+    view address, list_address, sender;
+};
+
+/* Rows fetched together; freed when the last of them has its result. */
+struct page {
+    struct arena arena;
+    struct row *rows;
+    size_t count, taken, unfinished;
+    struct page *next;
+};
+
+/* Rows that share one transaction: one list copy, or recipients of one message. */
+struct job {
+    struct page *page;
+    struct row *rows;
+    size_t count;
+};
+
+struct hop {
+    char *name;    /* "relay" or the domain */
+    size_t active; /* connections in use or being made */
+    struct smtp *idle;
+    size_t sites;
+    struct hop *next;
+};
+
+struct site {
+    int64_t dest, batch, tries;
+    char *domain;
+    struct hop *hop;
+    struct page *first, **last;
+    int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
+    bool fetching, exhausted, failed, sent_some, releasing;
+    struct err why;   /* failed */
+    size_t workers;   /* threads on it */
+    size_t in_flight; /* rows taken whose results are not committed */
+    struct site *next;
+};
+
+struct deliver {
+    struct role role;
+    struct dns *dns;
+    struct tls_context *tls; /* NULL: STARTTLS is not used */
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* something for a worker, or stopping */
+    struct site *sites;
+    size_t site_count;
+    struct hop *hops;
+    bool stopping;
+};
+extern struct deliver deliver;
+
+/* ---- site.c (under the lock unless said otherwise) ---- */
+void site_add(int64_t dest, int64_t batch, int64_t tries, view domain);
+/* A site that has work and whose hop has room for one more connection; the caller is counted in. NULL: none.
+ */
+struct site *site_pick(void);
+void site_leave(struct site *s);
+/* Without the lock: the next job; fetches a page when needed. False: nothing left, or the site failed. */
+bool site_next_job(struct site *s, struct job *ret_job);
+/* Without the lock: the whole site cannot be reached, and the job in hand was not tried. Temporary: expired
+ * messages are returned, the rest waits. Permanent: everything is returned. */
+void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
+/* Results of n rows of the page are committed. */
+void site_rows_done(struct site *s, struct page *page, size_t n);
+/* A site without anything left to do, unlinked, or NULL. */
+struct site *site_take_finished(void);
+void site_free(struct site *s);
+
+/* ---- worker.c ---- */
+void *worker_run(void *unused);
+
+/* ---- hop.c ---- */
+struct hop *hop_get(view domain); /* under the lock */
+void hop_put(struct hop *h);      /* under the lock */
+/* An idle connection or a new one. NULL: see e; a permanent error means the site takes no mail at all. */
+struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e);
+/* Keep for others, or end it. */
+void hop_give_back(struct hop *h, struct smtp *c, bool usable);
+void hop_close_idle(void);
+
+/* ---- content.c ---- */
+struct content {
+    int64_t message;
+    struct err err; /* could not be read */
+    view fields;    /* put on top */
+    view stuffed;   /* dot-stuffed, with a final line end */
+    view body;      /* as received */
+    int64_t flags;
+    size_t refs, bytes;
+    bool ready;
+    struct buf store, wire;
+    struct content *next;
+};
+/* Without the lock. Never NULL; check err. */
+struct content *content_get(int64_t message);
+void content_put(struct content *c);
+
+/* ---- results.c ---- */
+struct result {
+    enum event_kind kind;
+    int64_t next_due; /* DEFERRED */
+    view host, detail;
+};
+bool results_start(struct err *e);
+void results_stop(void); /* after everything is committed */
+/* Take over the results of a job's rows, and with them, in the same commit, the arguments of ACCEPT of a
+ * notification about those that failed (empty: none). */
+void results_add(struct site *s, const struct job *job, const struct result *results, view notice);
+
+/* ---- backoff.c ---- */
+/* Milliseconds to wait after `tries` failures, with jitter. */
+int64_t backoff_ms(const struct config *c, int64_t tries);
+bool backoff_expired(const struct config *c, int64_t message, int64_t now_ms);
+
+#endif

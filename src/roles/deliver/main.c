@@ -1,0 +1,181 @@
+/* deliver: sends what the queue holds to the world: leases destinations, delivers with many threads, records
+ * every result, returns what cannot be delivered.
+ *
+ * Trusts: nobody it talks to. May touch: the network outwards, the store (its own operations only), DNS.
+ * Never: listening sockets, archive files.
+ * When it dies: leases go back at its next start or when they end; rows whose results were not committed are
+ * sent again (DESIGN 1.1 says how few that can be). */
+#include "roles/deliver/deliver.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define LEASE_MS       300000
+#define RENEW_EVERY_MS 60000
+#define LEASE_MOST     32  /* destinations taken at once */
+#define SITES_MAX      256 /* destinations held */
+
+struct deliver deliver = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+
+static bool call_with_node(enum op op, int64_t lease, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, op);
+    vals_view(&q.args, view_of(deliver.role.node));
+    if (lease)
+        vals_int(&q.args, lease);
+    bool ok = store_call(deliver.role.store, &q, e);
+    store_request_done(&q);
+    return ok;
+}
+
+static void renew_leases(void) {
+    static int64_t next_ms;
+    struct err e;
+    int64_t now = clock_mono_ms();
+    if (now < next_ms)
+        return;
+    next_ms = now + RENEW_EVERY_MS;
+    if (!call_with_node(OP_LEASE_RENEW, LEASE_MS, &e))
+        log_line(LOG_ERROR, "renew-failed", LOG_S("reason", e.text));
+}
+
+/* Take destinations that are due. The number taken. */
+static size_t lease(void) {
+    struct store_request q;
+    struct err e;
+    int64_t batch = id_new();
+    size_t n = 0;
+    store_request_init(&q, OP_LEASE);
+    vals_view(&q.args, view_of(deliver.role.node));
+    vals_int(&q.args, batch);
+    vals_int(&q.args, LEASE_MOST);
+    vals_int(&q.args, LEASE_MS);
+    if (store_call(deliver.role.store, &q, &e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        pthread_mutex_lock(&deliver.lock);
+        for (; vals_more(&v); n++) {
+            int64_t dest = vals_get_int(&v);
+            view domain = vals_get_view(&v);
+            int64_t tries = vals_get_int(&v);
+            vals_get_int(&v); /* due */
+            site_add(dest, batch, tries, domain);
+        }
+        pthread_mutex_unlock(&deliver.lock);
+    } else {
+        log_line(LOG_ERROR, "lease-failed", LOG_S("reason", e.text));
+    }
+    store_request_done(&q);
+    return n;
+}
+
+static void release(struct site *s) {
+    struct store_request q;
+    struct err e;
+    bool wait = s->failed && err_is_temporary(&s->why);
+    store_request_init(&q, OP_RELEASE);
+    vals_int(&q.args, s->dest);
+    vals_int(&q.args, s->batch);
+    vals_int(&q.args, wait ? clock_now_ms() + backoff_ms(deliver.role.config, s->tries) : 0);
+    vals_int(&q.args, wait ? s->tries + 1 : 0);
+    vals_view(&q.args, wait ? view_of(s->why.text) : VIEW(""));
+    if (!store_call(deliver.role.store, &q, &e)) /* the lease ends by itself */
+        log_line(LOG_ERROR, "release-failed", LOG_S("site", s->domain), LOG_S("reason", e.text));
+    store_request_done(&q);
+}
+
+static size_t release_finished(void) {
+    size_t n = 0;
+    for (;; n++) {
+        pthread_mutex_lock(&deliver.lock);
+        struct site *s = site_take_finished();
+        pthread_mutex_unlock(&deliver.lock);
+        if (!s)
+            return n;
+        release(s);
+        pthread_mutex_lock(&deliver.lock);
+        site_free(s);
+        pthread_mutex_unlock(&deliver.lock);
+    }
+}
+
+static bool has_room(void) {
+    pthread_mutex_lock(&deliver.lock);
+    bool room = deliver.site_count < SITES_MAX;
+    pthread_mutex_unlock(&deliver.lock);
+    return room;
+}
+
+static void schedule(void) {
+    while (!role_stopping()) {
+        release_finished();
+        renew_leases();
+        hop_close_idle();
+        if (!has_room() || lease() == 0)
+            hint_wait(deliver.role.hint, ROLE_LOOK_MS);
+    }
+}
+
+static bool start(struct err *e) {
+    const struct config *c = deliver.role.config;
+    deliver.dns = dns_open(c->dns_servers.items, c->dns_servers.count, e);
+    if (!deliver.dns)
+        return false;
+    if (c->tls_out && !(deliver.tls = tls_client_context(e)))
+        return false;
+    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e);
+}
+
+static void run_threads(void) {
+    size_t n = (size_t)deliver.role.config->deliver_threads;
+    pthread_t *threads = mem_resize(NULL, n, sizeof *threads);
+    for (size_t i = 0; i < n; i++)
+        BUG_ON(pthread_create(&threads[i], NULL, worker_run, NULL) != 0);
+    schedule();
+    pthread_mutex_lock(&deliver.lock);
+    deliver.stopping = true;
+    pthread_cond_broadcast(&deliver.work);
+    pthread_mutex_unlock(&deliver.lock);
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+}
+
+static void stop(void) {
+    struct err e;
+    results_stop();
+    release_finished();
+    hop_close_idle();
+    if (!call_with_node(OP_LEASE_RESET, 0, &e))
+        log_line(LOG_WARN, "leases-not-released", LOG_S("reason", e.text));
+    while (deliver.sites) {
+        struct site *s = deliver.sites;
+        deliver.sites = s->next;
+        site_free(s);
+    }
+    hop_close_idle();
+    log_line(LOG_INFO, "stopped");
+}
+
+int main(int argc, char **argv) {
+    static const struct role_needs needs = {
+        .name = "deliver", .store_role = R_DELIVER, .store_threads = 4, .hint = true};
+    struct err e;
+    int status = 0;
+    if (!role_start(argc, argv, &needs, &deliver.role, &status))
+        return status;
+    if (start(&e)) {
+        run_threads();
+        stop();
+    } else {
+        log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
+        status = err_info(e.code)->exit;
+    }
+    dns_close(&deliver.dns);
+    tls_context_unref(&deliver.tls);
+    role_end(&deliver.role);
+    return status;
+}

@@ -1,0 +1,284 @@
+/* site.c: leased destinations in memory. A site's rows are fetched page by page in the order of their key and
+ * cut into jobs. A site is finished when nothing is left to fetch, to take or in flight; then its lease ends.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "roles/deliver/deliver.h"
+#include "routing/notice.h"
+
+#define PAGE_ROWS 500
+
+void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
+    struct site *s = mem_alloc(sizeof *s);
+    *s = (struct site){
+        .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
+    s->last = &s->first;
+    struct site **at = &deliver.sites; /* at the end: who came first is served first */
+    while (*at)
+        at = &(*at)->next;
+    *at = s;
+    deliver.site_count++;
+    pthread_cond_broadcast(&deliver.work);
+}
+
+static bool has_rows(const struct site *s) {
+    return s->first != NULL;
+}
+
+static bool has_work(const struct site *s) {
+    return !s->failed && (has_rows(s) || (!s->exhausted && !s->fetching));
+}
+
+struct site *site_pick(void) {
+    struct site *best = NULL;
+    for (struct site *s = deliver.sites; s; s = s->next)
+        if (has_work(s) && s->hop->active < (size_t)deliver.role.config->deliver_site_connections &&
+            (!best || s->workers < best->workers))
+            best = s; /* the one with fewest threads on it: nobody is starved by a large neighbour */
+    if (best) {
+        best->workers++;
+        best->hop->active++;
+    }
+    return best;
+}
+
+static bool is_finished(const struct site *s) {
+    return s->workers == 0 && s->in_flight == 0 && !s->fetching &&
+           (s->failed || (s->exhausted && !has_rows(s)));
+}
+
+static void wake_scheduler_if_finished(const struct site *s) {
+    if (is_finished(s))
+        hint_interrupt(deliver.role.hint);
+}
+
+void site_leave(struct site *s) {
+    s->workers--;
+    s->hop->active--;
+    wake_scheduler_if_finished(s);
+    pthread_cond_broadcast(&deliver.work);
+}
+
+static void free_page(struct page *p) {
+    arena_done(&p->arena);
+    free(p);
+}
+
+static void read_rows(struct site *s, struct page *p, view bytes) {
+    struct vals v = vals_of(bytes);
+    while (vals_more(&v) && p->count < PAGE_ROWS) {
+        struct row *r = &p->rows[p->count];
+        r->due = vals_get_int(&v);
+        r->message = vals_get_int(&v);
+        r->list = vals_get_int(&v);
+        r->rcpt = vals_get_int(&v);
+        r->tries = vals_get_int(&v);
+        r->address = arena_view(&p->arena, vals_get_view(&v));
+        r->list_address = arena_view(&p->arena, vals_get_view(&v));
+        r->sender = arena_view(&p->arena, vals_get_view(&v));
+        if (v.failed || p->arena.failed)
+            break;
+        p->count++;
+        memcpy(s->cursor, (int64_t[4]){r->due, r->message, r->list, r->rcpt}, sizeof s->cursor);
+    }
+    p->unfinished = p->count;
+}
+
+/* Without the lock, by the one thread that set `fetching`. NULL: nothing more, or the store could not answer.
+ */
+static struct page *fetch_page(struct site *s, bool *ret_failed) {
+    struct store_request q;
+    struct page *p = mem_alloc(sizeof *p);
+    arena_init(&p->arena, 4 * LIMIT_STORE_PACKET);
+    p->rows = arena_array(&p->arena, struct row, PAGE_ROWS);
+    store_request_init(&q, OP_FETCH);
+    vals_int(&q.args, s->dest);
+    for (int i = 0; i < 4; i++)
+        vals_int(&q.args, s->cursor[i]);
+    vals_int(&q.args, PAGE_ROWS);
+    struct err e;
+    bool ok = store_call(deliver.role.store, &q, &e);
+    *ret_failed = !ok;
+    if (ok)
+        read_rows(s, p, buf_view(&q.out));
+    else
+        log_line(LOG_ERROR, "fetch-failed", LOG_S("site", s->domain), LOG_S("reason", e.text));
+    store_request_done(&q);
+    if (p->count > 0)
+        return p;
+    free_page(p);
+    return NULL;
+}
+
+/* Under the lock, which is given up meanwhile. */
+static void fetch(struct site *s) {
+    bool failed = false;
+    s->fetching = true;
+    pthread_mutex_unlock(&deliver.lock);
+    struct page *p = fetch_page(s, &failed);
+    pthread_mutex_lock(&deliver.lock);
+    s->fetching = false;
+    if (p) {
+        *s->last = p;
+        s->last = &p->next;
+    }
+    s->exhausted = !p || failed || p->count < PAGE_ROWS;
+    wake_scheduler_if_finished(s);
+    pthread_cond_broadcast(&deliver.work);
+}
+
+/* A list copy goes alone (VERP); other recipients of one message go together. */
+static size_t job_size(const struct row *rows, size_t most) {
+    size_t n = 1;
+    while (rows[0].list == 0 && n < most && n < LIMIT_JOB_ROWS && rows[n].message == rows[0].message &&
+           rows[n].list == 0)
+        n++;
+    return n;
+}
+
+static bool take_job(struct site *s, struct job *ret_job) {
+    struct page *p = s->first;
+    if (!p)
+        return false;
+    struct row *rows = &p->rows[p->taken];
+    size_t n = job_size(rows, p->count - p->taken);
+    *ret_job = (struct job){.page = p, .rows = rows, .count = n};
+    p->taken += n;
+    s->in_flight += n;
+    if (p->taken == p->count) {
+        s->first = p->next;
+        if (!s->first)
+            s->last = &s->first;
+    }
+    return true;
+}
+
+bool site_next_job(struct site *s, struct job *ret_job) {
+    pthread_mutex_lock(&deliver.lock);
+    bool taken = false;
+    while (!deliver.stopping && !s->failed) {
+        taken = take_job(s, ret_job);
+        if (taken || s->exhausted || s->fetching)
+            break;
+        fetch(s);
+    }
+    pthread_mutex_unlock(&deliver.lock);
+    return taken;
+}
+
+void site_rows_done(struct site *s, struct page *page, size_t n) {
+    page->unfinished -= n;
+    s->in_flight -= n;
+    if (page->unfinished == 0)
+        free_page(page);
+    wake_scheduler_if_finished(s);
+}
+
+/* The rows stay in the store and are fetched again with the next lease. */
+static void put_back(struct site *s, const struct job *job) {
+    pthread_mutex_lock(&deliver.lock);
+    site_rows_done(s, job->page, job->count);
+    pthread_mutex_unlock(&deliver.lock);
+}
+
+/* A row of a site that cannot be reached: returned when it is time, else left. True: it was returned. */
+static bool give_up_row(struct site *s, const struct job *job, const struct err *why, int64_t now) {
+    const struct config *c = deliver.role.config;
+    bool permanent = !err_is_temporary(why);
+    struct row *row = job->rows;
+    if (!permanent && !backoff_expired(c, row->message, now)) {
+        put_back(s, job);
+        return false;
+    }
+    struct result result = {.kind = EVENT_BOUNCED, .host = view_of(s->domain), .detail = view_of(why->text)};
+    struct buf notice = BUF_INIT(LIMIT_STORE_PACKET);
+    if (notice_wanted(row->sender, row->list)) {
+        struct content *content = content_get(row->message);
+        struct dsn_recipient failed = {.address = row->address,
+                                       .action = DSN_FAILED,
+                                       .status =
+                                           permanent ? view_of(err_info(why->code)->enhanced) : VIEW("5.4.7"),
+                                       .diagnostic = view_of(why->text)};
+        notice_args(&(struct notice){.hostname = view_of(c->hostname),
+                                     .message = row->message,
+                                     .sender = row->sender,
+                                     .fields = content->fields,
+                                     .body = content->body,
+                                     .flags = content->flags,
+                                     .recipients = &failed,
+                                     .recipient_count = 1},
+                    now, &notice, NULL);
+        content_put(content);
+    }
+    results_add(s, job, &result, buf_view(&notice));
+    buf_done(&notice);
+    return true;
+}
+
+/* All rows of one page. The number returned to their senders. */
+static size_t give_up_page(struct site *s, struct page *p, const struct err *why) {
+    int64_t now = clock_now_ms();
+    size_t returned = 0, first = p->taken, count = p->count;
+    p->taken = count;
+    for (size_t i = first; i < count; i++)
+        returned += give_up_row(s, &(struct job){.page = p, .rows = &p->rows[i], .count = 1}, why, now);
+    return returned;
+}
+
+void site_fail(struct site *s, const struct job *in_hand, const struct err *why) {
+    int64_t now = clock_now_ms();
+    for (size_t i = 0; i < in_hand->count; i++)
+        give_up_row(s, &(struct job){.page = in_hand->page, .rows = &in_hand->rows[i], .count = 1}, why, now);
+    pthread_mutex_lock(&deliver.lock);
+    bool first = !s->failed;
+    s->failed = true;
+    if (first)
+        s->why = *why;
+    while (first) {
+        struct page *p = s->first;
+        if (!p && !s->exhausted && !s->fetching) {
+            fetch(s);
+            p = s->first;
+        }
+        if (!p)
+            break;
+        s->first = p->next;
+        if (!s->first)
+            s->last = &s->first;
+        s->in_flight += p->count - p->taken;
+        pthread_mutex_unlock(&deliver.lock);
+        size_t returned = give_up_page(s, p, why);
+        pthread_mutex_lock(&deliver.lock);
+        if (returned == 0 && !s->first)
+            break; /* nothing on this page was old enough; the next try goes on from here */
+    }
+    wake_scheduler_if_finished(s);
+    pthread_mutex_unlock(&deliver.lock);
+    if (first)
+        log_line(LOG_WARN, "site-failed", LOG_S("site", s->domain), LOG_S("reason", why->text));
+}
+
+struct site *site_take_finished(void) {
+    for (struct site **at = &deliver.sites, *s; (s = *at); at = &s->next)
+        if (is_finished(s)) {
+            *at = s->next;
+            deliver.site_count--;
+            return s;
+        }
+    return NULL;
+}
+
+void site_free(struct site *s) {
+    while (s->first) {
+        struct page *p = s->first;
+        s->first = p->next;
+        free_page(p);
+    }
+    hop_put(s->hop);
+    free(s->domain);
+    free(s);
+}

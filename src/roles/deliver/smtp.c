@@ -1,0 +1,309 @@
+/* smtp.c: the sending side of SMTP. With PIPELINING (RFC 2920) MAIL, RCPT and DATA leave in one write and the
+ * text in a second one; nothing is ever sent behind an end of data that has not been answered. */
+#include "roles/deliver/smtp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { IN_BYTES = 64 * 1024, OUT_BYTES = 256 * 1024, PART_BYTES = 64 * 1024 };
+
+static int64_t deadline(const struct smtp_settings *set) {
+    return clock_mono_ms() + set->reply_timeout_ms;
+}
+
+/* The error of a broken connection. */
+static bool lost(const struct smtp *c, struct err *e) {
+    if (c->stream.error.code != ERR_OK)
+        *e = c->stream.error;
+    else
+        err_set(e, ERR_CONNECTION_LOST, NULL);
+    return err_prefix(e, "%s", c->host);
+}
+
+/* One reply into c->reply. False: the connection is of no more use; see e. */
+static bool read_reply(struct smtp *c, const struct smtp_settings *set, struct err *e) {
+    view line;
+    int done = 0;
+    int64_t until = deadline(set);
+    reply_reset(&c->reply);
+    while (done == 0) {
+        if (!stream_line_wait(&c->stream, LIMIT_SMTP_REPLY_LINE, &line, until))
+            return lost(c, e);
+        done = reply_feed(&c->reply, line, e);
+    }
+    return done > 0 || err_prefix(e, "%s", c->host);
+}
+
+static bool command(struct smtp *c, const struct smtp_settings *set, struct err *e, const char *line) {
+    stream_printf(&c->stream, "%s\r\n", line);
+    return stream_flush_wait(&c->stream, deadline(set)) ? read_reply(c, set, e) : lost(c, e);
+}
+
+/* The reply as an error of its class. */
+static bool reply_err(const struct smtp *c, struct err *e) {
+    enum err_code code =
+        reply_class(&c->reply) == ERR_CLASS_PERMANENT ? ERR_REMOTE_PERMANENT : ERR_REMOTE_TEMPORARY;
+    return err_set(e, code, "%s said: %d %s", c->host, c->reply.code, c->reply.text.data);
+}
+
+/* ---- opening ---- */
+
+static void note_extension(struct smtp *c, view line) {
+    view word;
+    if (!view_split(&line, ' ', &word))
+        return;
+    c->pipelining |= view_eq_nocase(word, VIEW("PIPELINING"));
+    c->eightbit |= view_eq_nocase(word, VIEW("8BITMIME"));
+    c->utf8 |= view_eq_nocase(word, VIEW("SMTPUTF8"));
+    c->starttls |= view_eq_nocase(word, VIEW("STARTTLS"));
+    if (view_eq_nocase(word, VIEW("SIZE"))) {
+        c->size = true;
+        if (!view_to_i64(view_trim(line), &c->size_max))
+            c->size_max = 0;
+    }
+}
+
+static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e) {
+    char line[LIMIT_DOMAIN + 16];
+    c->pipelining = c->size = c->eightbit = c->utf8 = c->starttls = false;
+    c->size_max = 0;
+    snprintf(line, sizeof line, "EHLO %s", set->helo);
+    if (!command(c, set, e, line))
+        return false;
+    if (c->reply.code == 250) {
+        view rest = buf_view(&c->reply.text), extension;
+        for (bool first = true; view_split(&rest, '\n', &extension); first = false)
+            if (!first)
+                note_extension(c, extension);
+        return true;
+    }
+    snprintf(line, sizeof line, "HELO %s", set->helo);
+    return command(c, set, e, line) && (c->reply.code == 250 || reply_err(c, e));
+}
+
+static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set, struct err *e) {
+    if (!command(c, set, e, "STARTTLS"))
+        return false;
+    if (c->reply.code != 220)
+        return reply_err(c, e);
+    stream_discard_input(&c->stream);
+    FREE_AUTO char *sni = mem_view(host);
+    stream_start_tls(&c->stream, set->tls, sni);
+    if (!stream_handshake_wait(&c->stream, deadline(set)))
+        return lost(c, e);
+    c->tls = true;
+    return hello(c, set, e);
+}
+
+static struct smtp *try_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
+                             bool tls, bool *ret_tls_failed, struct err *e) {
+    struct smtp *c = mem_alloc(sizeof *c);
+    struct sockaddr_text text = sockaddr_format(addr);
+    bool numeric = view_eq(host, view_of(text.s));
+    snprintf(c->host, sizeof c->host, numeric ? "%.*s" : "%.*s[%s]", VIEW_ARG(host), text.s);
+    reply_init(&c->reply);
+    bool ok = stream_connect_wait(&c->stream, &addr->storage, addr->len, NULL, 0, IN_BYTES, OUT_BYTES,
+                                  clock_mono_ms() + set->connect_timeout_ms);
+    if (!ok) {
+        lost(c, e);
+        e->code = ERR_CONNECT;
+    }
+    ok = ok && read_reply(c, set, e) && (c->reply.code == 220 || reply_err(c, e)) && hello(c, set, e);
+    if (ok && tls && set->tls && c->starttls) {
+        ok = start_tls(c, host, set, e);
+        *ret_tls_failed = !ok;
+    }
+    if (ok)
+        return c;
+    smtp_close(c);
+    return NULL;
+}
+
+struct smtp *smtp_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
+                       struct err *e) {
+    bool tls_failed = false;
+    struct smtp *c = try_open(addr, host, set, true, &tls_failed, e);
+    if (!c && tls_failed) {
+        log_line(LOG_INFO, "tls-failed", LOG_V("host", host), LOG_S("reason", e->text));
+        c = try_open(addr, host, set, false, &tls_failed, e);
+    }
+    return c;
+}
+
+void smtp_close(struct smtp *c) {
+    if (stream_ok(&c->stream)) {
+        stream_write(&c->stream, VIEW("QUIT\r\n"));
+        stream_flush(&c->stream);
+    }
+    stream_done(&c->stream);
+    reply_done(&c->reply);
+    free(c);
+}
+
+/* ---- a transaction ---- */
+
+static void set_result(struct smtp_recipient *to, const struct smtp *c, bool accepted) {
+    const char *text = c->reply.text.data;
+    to->err.code = ERR_OK;
+    if (!accepted)
+        reply_err(c, &to->err);
+    snprintf(to->status, sizeof to->status, "%s", c->reply.status);
+    snprintf(to->reply, sizeof to->reply, "%d %s", c->reply.code, text);
+    for (char *p = to->reply; *p; p++)
+        if (*p == '\n')
+            *p = ' ';
+}
+
+/* Every recipient that has no refusal yet. */
+static void set_error(const struct smtp_mail *mail, const struct err *e) {
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        struct smtp_recipient *to = &mail->recipients[i];
+        if (to->err.code != ERR_OK)
+            continue;
+        to->err = *e;
+        snprintf(to->status, sizeof to->status, "%s", err_info(e->code)->enhanced);
+        snprintf(to->reply, sizeof to->reply, "%.*s", (int)sizeof to->reply - 1, e->text);
+    }
+}
+
+static void write_mail_from(struct smtp *c, const struct smtp_mail *mail) {
+    stream_printf(&c->stream, "MAIL FROM:<%.*s>", VIEW_ARG(mail->sender));
+    if (c->size)
+        stream_printf(&c->stream, " SIZE=%lld", (long long)mail->size);
+    if (mail->eightbit && c->eightbit)
+        stream_printf(&c->stream, " BODY=8BITMIME");
+    if (mail->utf8)
+        stream_printf(&c->stream, " SMTPUTF8");
+    stream_write(&c->stream, VIEW("\r\n"));
+}
+
+static void write_rcpt(struct smtp *c, const struct smtp_recipient *to) {
+    stream_printf(&c->stream, "RCPT TO:<%.*s>\r\n", VIEW_ARG(to->address));
+}
+
+/* What MAIL, RCPT and DATA were answered. */
+struct envelope {
+    bool mail_ok, go_ahead;
+    size_t accepted;
+    bool read_any;
+};
+
+static void take_mail_reply(struct smtp *c, const struct smtp_mail *mail, struct envelope *env) {
+    env->read_any = true;
+    env->mail_ok = c->reply.code == 250;
+    for (size_t i = 0; !env->mail_ok && i < mail->recipient_count; i++)
+        set_result(&mail->recipients[i], c, false);
+}
+
+static void take_rcpt_reply(struct smtp *c, struct smtp_recipient *to, struct envelope *env) {
+    bool accepted = env->mail_ok && c->reply.code / 10 == 25;
+    if (env->mail_ok)
+        set_result(to, c, accepted);
+    env->accepted += accepted;
+}
+
+static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                               struct envelope *env, struct err *e) {
+    write_mail_from(c, mail);
+    for (size_t i = 0; i < mail->recipient_count; i++)
+        write_rcpt(c, &mail->recipients[i]);
+    stream_write(&c->stream, VIEW("DATA\r\n"));
+    if (!stream_flush_wait(&c->stream, deadline(set)))
+        return lost(c, e);
+    if (!read_reply(c, set, e))
+        return false;
+    take_mail_reply(c, mail, env);
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        if (!read_reply(c, set, e))
+            return false;
+        take_rcpt_reply(c, &mail->recipients[i], env);
+    }
+    if (!read_reply(c, set, e))
+        return false;
+    env->go_ahead = c->reply.code == 354;
+    return true;
+}
+
+static bool envelope_stepwise(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                              struct envelope *env, struct err *e) {
+    write_mail_from(c, mail);
+    if (!stream_flush_wait(&c->stream, deadline(set)))
+        return lost(c, e);
+    if (!read_reply(c, set, e))
+        return false;
+    take_mail_reply(c, mail, env);
+    for (size_t i = 0; env->mail_ok && i < mail->recipient_count; i++) {
+        write_rcpt(c, &mail->recipients[i]);
+        if (!stream_flush_wait(&c->stream, deadline(set)))
+            return lost(c, e);
+        if (!read_reply(c, set, e))
+            return false;
+        take_rcpt_reply(c, &mail->recipients[i], env);
+    }
+    if (env->accepted == 0)
+        return true;
+    if (!command(c, set, e, "DATA"))
+        return false;
+    env->go_ahead = c->reply.code == 354;
+    return true;
+}
+
+static bool write_text(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set) {
+    for (size_t i = 0; i < sizeof mail->parts / sizeof mail->parts[0]; i++)
+        for (view rest = mail->parts[i]; rest.len > 0; rest = view_skip(rest, PART_BYTES)) {
+            stream_write(&c->stream, view_slice(rest, 0, PART_BYTES));
+            if (stream_unsent(&c->stream) > PART_BYTES && !stream_flush_wait(&c->stream, deadline(set)))
+                return false;
+        }
+    stream_write(&c->stream, VIEW(".\r\n"));
+    return stream_flush_wait(&c->stream, deadline(set));
+}
+
+/* The text, or after a 354 nobody can use, an empty one (RFC 2920 3.1). */
+static bool send_text(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                      const struct envelope *env, struct err *e) {
+    static const struct smtp_mail nothing = {.recipient_count = 0};
+    if (!write_text(c, env->accepted > 0 ? mail : &nothing, set))
+        return lost(c, e);
+    if (!read_reply(c, set, e))
+        return false;
+    for (size_t i = 0; env->accepted > 0 && i < mail->recipient_count; i++)
+        if (mail->recipients[i].err.code == ERR_OK)
+            set_result(&mail->recipients[i], c, c->reply.code == 250);
+    return true;
+}
+
+/* After a transaction that ended early the next one must find a clean state. */
+static bool reset(struct smtp *c, const struct smtp_settings *set) {
+    struct err ignored;
+    return command(c, set, &ignored, "RSET") && c->reply.code == 250;
+}
+
+bool smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+               bool *ret_untouched) {
+    struct envelope env = {.mail_ok = false};
+    struct err e = {.code = ERR_OK};
+    c->transactions++;
+    bool ok = c->pipelining ? envelope_pipelined(c, mail, set, &env, &e)
+                            : envelope_stepwise(c, mail, set, &env, &e);
+    *ret_untouched = (!ok && !env.read_any) || (env.read_any && !env.mail_ok && c->reply.code == 421);
+    if (ok && env.go_ahead)
+        ok = send_text(c, mail, set, &env, &e);
+    else if (ok && env.accepted > 0) {
+        reply_err(c, &e);
+        set_error(mail, &e);
+        ok = reset(c, set);
+    } else if (ok) {
+        ok = reset(c, set);
+    }
+    if (!ok && e.code == ERR_OK)
+        err_set(&e, ERR_CONNECTION_LOST, NULL);
+    if (!ok)
+        set_error(mail, &e);
+    return ok && c->reply.code != 421;
+}

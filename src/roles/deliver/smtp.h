@@ -1,0 +1,54 @@
+/* smtp.h: the sending side of SMTP (RFC 5321), a dialogue read top to bottom by one thread. */
+#ifndef ROLES_DELIVER_SMTP_H
+#define ROLES_DELIVER_SMTP_H
+
+#include "mail/reply.h"
+#include "net/sockaddr.h"
+#include "net/stream.h"
+
+struct smtp {
+    struct stream stream;
+    struct reply reply;
+    char host[LIMIT_DOMAIN + 80]; /* "mx.example.org[192.0.2.1]:25" for events */
+    bool pipelining, size, eightbit, utf8, starttls, tls;
+    int64_t size_max; /* 0: not said */
+    int64_t idle_since_ms;
+    size_t transactions;
+    struct smtp *next;
+};
+
+struct smtp_settings {
+    const char *helo;
+    struct tls_context *tls; /* NULL: never */
+    int64_t connect_timeout_ms, reply_timeout_ms;
+};
+
+/* Connect, greet, EHLO (HELO when it must be), STARTTLS when offered. When TLS fails the connection is made
+ * once more without (RFC 7435). NULL: see e. */
+struct smtp *smtp_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
+                       struct err *e);
+/* QUIT, without waiting for the answer. */
+void smtp_close(struct smtp *c);
+
+struct smtp_recipient {
+    view address;
+    struct err err;  /* OK: taken. REMOTE_PERMANENT, REMOTE_TEMPORARY, CONNECTION_LOST, TIMEOUT … */
+    char status[16]; /* enhanced status */
+    char reply[160]; /* "250 2.0.0 queued as …" */
+};
+
+struct smtp_mail {
+    view sender;
+    struct smtp_recipient *recipients;
+    size_t recipient_count;
+    view parts[3]; /* sent one after another: our fields, the stored fields, the dot-stuffed body */
+    int64_t size;  /* octets of it */
+    bool utf8, eightbit;
+};
+
+/* One transaction. Every recipient has its result afterwards. False: the connection is of no more use.
+ * *ret_untouched: the other side had ended a kept connection before this transaction: nothing was tried. */
+bool smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+               bool *ret_untouched);
+
+#endif

@@ -1,0 +1,214 @@
+/* role.c: start and end of every role, and the record of what it dies on.
+ *
+ * A bug ends the process (BUG_ON aborts, a wild pointer faults). The handler of those signals writes the id
+ * of the message the thread was working on into DIR/data/run/crash/<role>, a file that is open already;
+ * nothing else is safe there. The next process reads the file and tells the store. kill -9 and a power cut
+ * leave no record: they are not the message's fault. */
+#include "roles/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+static volatile sig_atomic_t stopping;
+static void (*_Atomic stop_function)(void);
+static struct hint *stop_hint;
+static int crash_fd = -1;
+static _Thread_local volatile int64_t message_at_work;
+
+static void on_stop_signal(int signal_number) {
+    (void)signal_number;
+    stopping = 1;
+    void (*function)(void) = atomic_load(&stop_function);
+    if (function)
+        function();
+    if (stop_hint)
+        hint_interrupt(stop_hint);
+}
+
+static void on_crash(int signal_number) {
+    int64_t message = message_at_work;
+    ssize_t ignored = message && crash_fd >= 0 ? write(crash_fd, &message, sizeof message) : 0;
+    (void)ignored;
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void install_handlers(void) {
+    static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
+    struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+        sigaction(crashes[i], &crash, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void role_on_stop(void (*on_stop)(void)) {
+    atomic_store(&stop_function, on_stop);
+    if (stopping && on_stop)
+        on_stop();
+}
+
+bool role_stopping(void) {
+    return stopping;
+}
+
+void role_works_on(int64_t message) {
+    message_at_work = message;
+}
+
+void role_planted_crash(const struct role *r, view header) {
+#ifdef POSTROAD_TEST_HOOKS
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "X-Postroad-Crash: %s\r\n", r->name);
+    if (view_search(view_slice(header, 0, 4096), view_of(wanted)) >= 0)
+        BUG("planted by the message under work");
+#else
+    (void)r, (void)header;
+#endif
+}
+
+/* What the process before us died on. */
+static bool report_crashes(struct role *r, const char *path, struct err *e) {
+    struct buf bytes = BUF_INIT(1 << 16);
+    bool ok = !file_exists(path) || file_read(path, &bytes, e);
+    for (size_t i = 0; ok && i + sizeof(int64_t) <= bytes.len; i += sizeof(int64_t)) {
+        int64_t message;
+        memcpy(&message, bytes.data + i, sizeof message);
+        struct store_request q;
+        store_request_init(&q, OP_CRASHED);
+        vals_view(&q.args, view_of(r->name));
+        vals_int(&q.args, message);
+        ok = store_call(r->store, &q, e);
+        struct vals out = vals_of(buf_view(&q.out));
+        int64_t times = vals_get_int(&out), held = vals_get_int(&out);
+        if (ok) {
+            log_line(LOG_ERROR, "crashed", LOG_S("queue", id_format(message).s), LOG_I("times", times),
+                     LOG_S("held", held ? "yes" : "no"));
+            metric_add(METRIC_HELD_CRASHED, held);
+        }
+        store_request_done(&q);
+    }
+    buf_done(&bytes);
+    return ok;
+}
+
+static bool open_crash_file(struct role *r, struct err *e) {
+    FREE_AUTO char *dir = config_path(r->config, "data/run/crash");
+    FREE_AUTO char *path = mem_printf("%s/%s", dir, r->name);
+    if (!file_mkdirs(dir, 0700, e) || (r->store && !report_crashes(r, path, e)))
+        return false;
+    crash_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    return crash_fd >= 0 || err_errno(e, ERR_IO, "cannot open %s", path);
+}
+
+/* Sources of ids: 1..31, by the role's place and by node, so that two processes hardly ever share one. */
+static unsigned id_source_of(const struct role_needs *needs, const char *node) {
+    unsigned hash = 0;
+    for (const char *p = node; *p; p++)
+        hash = hash * 31 + (unsigned char)*p;
+    unsigned place = 0;
+    for (unsigned bits = needs->store_role; bits > 1; bits >>= 1)
+        place++;
+    return (hash * 7 + place) % 31 + 1;
+}
+
+static bool open_all(const char *dir, const struct role_needs *needs, struct role *r, struct err *e) {
+    if (!config_load(dir, &r->config, e))
+        return false;
+    enum log_level level = LOG_INFO;
+    if (!log_level_parse(view_of(r->config->log_level), &level))
+        return err_set(e, ERR_CONFIG, "log_level = %s: debug, info, warn or error is wanted",
+                       r->config->log_level);
+    log_init(needs->name, level);
+    if (!*r->config->hostname) {
+        free(r->config->hostname);
+        r->config->hostname = mem_alloc(256);
+        if (gethostname(r->config->hostname, 255) < 0 || !*r->config->hostname)
+            strcpy(r->config->hostname, "localhost");
+    }
+    r->node = mem_printf("%s/%s", r->config->node, needs->name);
+    id_set_source(id_source_of(needs, r->config->node));
+    FREE_AUTO char *metrics = config_path(r->config, "data/run/metrics");
+    FREE_AUTO char *clock = config_path(r->config, "data/run/clock");
+    if (!metrics_open(metrics, needs->name, e) || !clock_attach(clock, e))
+        return false;
+    if (needs->hint && !(r->hint = hint_open(r->config->dir, needs->name, e)))
+        return false;
+    stop_hint = r->hint;
+    if (needs->store_threads > 0 &&
+        !(r->store = store_open(r->config, needs->store_role, needs->store_threads, e)))
+        return false;
+    return open_crash_file(r, e);
+}
+
+bool role_start(int argc, char **argv, const struct role_needs *needs, struct role *r, int *ret_status) {
+    *r = (struct role){.name = needs->name};
+    log_init(needs->name, LOG_INFO);
+    if (argc != 3 || strcmp(argv[1], "-C") != 0) {
+        fprintf(stderr, "usage: postroad-%s -C DIR\n", needs->name);
+        *ret_status = err_info(ERR_USAGE)->exit;
+        return false;
+    }
+    install_handlers();
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    struct err e = {.code = ERR_OK};
+    if (open_all(argv[2], needs, r, &e)) {
+        log_line(LOG_INFO, "started", LOG_I("pid", getpid()));
+        return true;
+    }
+    log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
+    *ret_status = err_info(e.code)->exit;
+    role_end(r);
+    return false;
+}
+
+void role_end(struct role *r) {
+    stop_hint = NULL;
+    store_close(&r->store);
+    hint_close(&r->hint);
+    config_free(r->config);
+    free((char *)(uintptr_t)r->node);
+    if (crash_fd >= 0)
+        close(crash_fd);
+    crash_fd = -1;
+    r->config = NULL;
+    r->node = NULL;
+}
+
+bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_MESSAGE_READ);
+    bool ok = true, more = true;
+    for (int64_t seq = 0; ok && more; seq++) {
+        buf_reset(&q.args);
+        vals_int(&q.args, message);
+        vals_int(&q.args, seq);
+        ok = store_call(r->store, &q, e);
+        struct vals got = vals_of(buf_view(&q.out));
+        more = ok && vals_more(&got);
+        if (more)
+            buf_add(out, vals_get_view(&got));
+        if (ok && !more && seq == 0)
+            ok = err_set(e, ERR_NOT_FOUND, "the body of %s is not in the store", id_format(message).s);
+    }
+    store_request_done(&q);
+    if (ok && out->failed)
+        return err_set(e, ERR_LIMIT, "message %s is larger than %zu bytes", id_format(message).s, out->limit);
+    return ok;
+}

@@ -1,0 +1,323 @@
+/* batch.c: a batch of messages from the inbox to committed decisions.
+ *
+ * A refusal here is rare, since smtpd ran the same rules before it answered RCPT; it happens when an alias or
+ * list went away in between, or one of several targets of an alias fails. Then the sender gets a
+ * notification. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "mail/address.h"
+#include "mail/header.h"
+#include "roles/router/router.h"
+#include "routing/notice.h"
+#include "routing/route.h"
+#include "store/accept.h"
+#include "store/event.h"
+
+struct message {
+    int64_t id;
+    view sender, message_id, sha256;
+    int64_t flags;
+    size_t recipient_count;
+    view *recipients;
+    struct store_request *lookups; /* one per recipient */
+    struct store_request commit;
+};
+
+struct batch {
+    struct role *role;
+    int64_t number;
+    struct arena arena; /* what was taken */
+    struct store_request take;
+    struct message *messages;
+    size_t count;
+};
+
+/* What becomes of one message, gathered over its recipients. */
+struct decision {
+    struct arena arena;
+    int64_t lists[LIMIT_ALIAS_TARGETS];
+    size_t list_count;
+    view *directs;
+    size_t direct_count, direct_room;
+    struct buf others; /* event kind, address, text */
+    int64_t other_count;
+    struct dsn_recipient *failures;
+    size_t failure_count, failure_room;
+};
+
+static bool take(struct batch *b, int64_t lease_ms, struct err *e) {
+    store_request_init(&b->take, OP_ROUTE_TAKE);
+    vals_view(&b->take.args, view_of(b->role->node));
+    vals_int(&b->take.args, b->number);
+    vals_int(&b->take.args, LIMIT_ROUTE_BATCH);
+    vals_int(&b->take.args, lease_ms);
+    if (!store_call(b->role->store, &b->take, e))
+        return false;
+    b->messages = arena_array(&b->arena, struct message, LIMIT_ROUTE_BATCH);
+    struct vals v = vals_of(buf_view(&b->take.out));
+    while (vals_more(&v) && b->count < LIMIT_ROUTE_BATCH) {
+        struct message *m = &b->messages[b->count++];
+        m->id = vals_get_int(&v);
+        m->sender = vals_get_view(&v);
+        m->message_id = vals_get_view(&v);
+        vals_get_int(&v); /* size */
+        m->sha256 = vals_get_view(&v);
+        m->flags = vals_get_int(&v);
+        m->recipient_count = vals_get_count(&v);
+        m->recipients = arena_array(&b->arena, view, m->recipient_count + 1);
+        m->lookups = arena_array(&b->arena, struct store_request, m->recipient_count + 1);
+        if (!m->recipients || !m->lookups)
+            return err_set(e, ERR_LIMIT, "a batch of messages has too many recipients");
+        for (size_t i = 0; i < m->recipient_count; i++)
+            m->recipients[i] = vals_get_view(&v);
+    }
+    return !v.failed || err_set(e, ERR_STORE, "route-take: malformed answer");
+}
+
+/* The address as the store's tables know it. */
+static view normal_form(view recipient, struct arena *a) {
+    view normal;
+    return address_normalise_text(recipient, a, &normal, NULL) ? normal : recipient;
+}
+
+static void ask_facts(struct batch *b, struct store_wait *wait) {
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < b->messages[i].recipient_count; k++) {
+            struct store_request *q = &b->messages[i].lookups[k];
+            store_request_init(q, OP_LOOKUP);
+            vals_view(&q->args, normal_form(b->messages[i].recipients[k], &b->arena));
+            store_wait_submit(wait, b->role->store, q);
+        }
+    store_wait_all(wait);
+}
+
+static void *grow(struct arena *a, void *items, size_t count, size_t *room, size_t size) {
+    if (count < *room)
+        return items;
+    size_t wanted = *room ? 2 * *room : 16;
+    void *grown = arena_alloc_n(a, wanted, size);
+    BUG_ON(!grown); /* bounded by recipients and targets, which have limits of their own */
+    if (count)
+        __builtin_memcpy(grown, items, count * size);
+    *room = wanted;
+    return grown;
+}
+
+static void add_direct(struct decision *d, view address) {
+    for (size_t i = 0; i < d->direct_count; i++)
+        if (view_eq(d->directs[i], address))
+            return;
+    d->directs = grow(&d->arena, d->directs, d->direct_count, &d->direct_room, sizeof *d->directs);
+    d->directs[d->direct_count++] = address;
+}
+
+static void add_list(struct decision *d, int64_t list) {
+    for (size_t i = 0; i < d->list_count; i++)
+        if (d->lists[i] == list)
+            return;
+    if (d->list_count < LIMIT_ALIAS_TARGETS)
+        d->lists[d->list_count++] = list;
+}
+
+static void add_other(struct decision *d, enum event_kind kind, view address, view text) {
+    vals_int(&d->others, kind);
+    vals_view(&d->others, address);
+    vals_view(&d->others, text);
+    d->other_count++;
+}
+
+static void add_failure(struct decision *d, view recipient, const struct err *why) {
+    const struct err_info *info = err_info(why->code);
+    d->failures = grow(&d->arena, d->failures, d->failure_count, &d->failure_room, sizeof *d->failures);
+    d->failures[d->failure_count++] =
+        (struct dsn_recipient){.address = recipient,
+                               .action = DSN_FAILED,
+                               .status = view_of(info->enhanced),
+                               .diagnostic = arena_view(&d->arena, view_of(why->text))};
+    add_other(d, EVENT_BOUNCED, recipient, view_of(why->text));
+}
+
+/* A post that carries the list's own List-Id has been here already (RFC 2919). */
+static bool is_list_loop(const struct header *h, view list, struct arena *a) {
+    struct address parts = address_split(list);
+    view id = arena_printf(a, "<%.*s.%.*s>", VIEW_ARG(parts.local), VIEW_ARG(parts.domain));
+    for (size_t i = 0; i < h->count; i++)
+        if (view_eq_nocase(h->fields[i].name, VIEW("List-Id")) && view_search(h->fields[i].value, id) >= 0)
+            return true;
+    return false;
+}
+
+static void add_target(struct decision *d, const struct route_target *t, view recipient,
+                       const struct header *h) {
+    switch (t->kind) {
+    case ROUTE_LIST:
+        if (is_list_loop(h, t->address, &d->arena))
+            add_other(d, EVENT_DROPPED, t->address, VIEW("loop: the post has the list's List-Id already"));
+        else
+            add_list(d, t->list);
+        break;
+    case ROUTE_ADDRESS:
+        add_direct(d, arena_view(&d->arena, t->address));
+        break;
+    case ROUTE_BOUNCE:
+        add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient,
+                  arena_printf(&d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
+        break;
+    case ROUTE_REFUSED:
+        add_failure(d, recipient, t->why);
+        break;
+    }
+}
+
+/* Facts and rules of one recipient. False: the store could not say; the message is tried again later. */
+static bool decide_recipient(struct message *m, size_t i, struct decision *d, const struct header *h,
+                             struct err *e) {
+    struct store_request *q = &m->lookups[i];
+    struct route route;
+    view wanted = vals_get_view(&(struct vals){.rest = buf_view(&q->args)});
+    if (q->err.code != ERR_OK) {
+        *e = q->err;
+        return false;
+    }
+    if (!route_decide(wanted, buf_view(&q->out), &d->arena, &route, e))
+        return false;
+    if (!route.local) { /* the local part's case is its owner's business */
+        add_direct(d, m->recipients[i]);
+        return true;
+    }
+    for (size_t k = 0; k < route.count; k++)
+        add_target(d, &route.targets[k], m->recipients[i], h);
+    return true;
+}
+
+static bool add_notice(struct batch *b, struct message *m, struct decision *d, view body, struct err *e) {
+    if (d->failure_count == 0 || !notice_wanted(m->sender, 0)) {
+        vals_int(&m->commit.args, 0);
+        return true;
+    }
+    vals_int(&m->commit.args, 1);
+    return notice_args(&(struct notice){.hostname = view_of(b->role->config->hostname),
+                                        .message = m->id,
+                                        .sender = m->sender,
+                                        .body = body,
+                                        .flags = m->flags,
+                                        .recipients = d->failures,
+                                        .recipient_count = d->failure_count},
+                       clock_now_ms(), &m->commit.args, e);
+}
+
+static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
+    struct buf *args = &m->commit.args;
+    store_request_init(&m->commit, OP_ROUTE_COMMIT);
+    vals_int(args, m->id);
+    vals_int(args, b->number);
+    vals_view(args, m->sha256);
+    vals_view(args, m->message_id);
+    vals_int(args, (int64_t)d->list_count);
+    for (size_t i = 0; i < d->list_count; i++)
+        vals_int(args, d->lists[i]);
+    vals_int(args, (int64_t)d->direct_count);
+    for (size_t i = 0; i < d->direct_count; i++)
+        vals_view(args, d->directs[i]);
+    vals_int(args, d->other_count);
+    buf_add(args, buf_view(&d->others));
+}
+
+/* The first piece of the body: its header is what the rules look at. */
+static bool read_head(struct batch *b, struct message *m, struct buf *out, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_MESSAGE_READ);
+    vals_int(&q.args, m->id);
+    vals_int(&q.args, 0);
+    bool ok = store_call(b->role->store, &q, e);
+    struct vals got = vals_of(buf_view(&q.out));
+    if (ok && vals_more(&got))
+        buf_add(out, vals_get_view(&got));
+    store_request_done(&q);
+    return ok;
+}
+
+static bool decide(struct batch *b, struct message *m, struct err *e) {
+    FREE_AUTO struct decision *d = mem_alloc(sizeof *d);
+    struct buf head = BUF_INIT(LIMIT_STORE_PACKET);
+    struct header h;
+    arena_init(&d->arena, LIMIT_DECISION_ARENA);
+    buf_init(&d->others, LIMIT_STORE_PACKET);
+    bool ok = read_head(b, m, &head, e);
+    role_planted_crash(b->role, buf_view(&head));
+    header_parse(buf_view(&head), &d->arena, &h);
+    for (size_t i = 0; ok && i < m->recipient_count; i++)
+        ok = decide_recipient(m, i, d, &h, e);
+    if (ok) {
+        format_commit(b, m, d);
+        ok = add_notice(b, m, d, buf_view(&head), e);
+        metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
+        log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", d->list_count),
+                 LOG_I("direct", d->direct_count), LOG_I("other", d->other_count));
+    }
+    buf_done(&d->others);
+    buf_done(&head);
+    arena_done(&d->arena);
+    return ok;
+}
+
+/* Decide and commit all; what could not be decided stays in the inbox until its lease ends. */
+static int decide_all(struct batch *b, struct store_wait *wait, struct err *e) {
+    int routed = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct message *m = &b->messages[i];
+        struct err why = {.code = ERR_OK};
+        role_works_on(m->id);
+        if (decide(b, m, &why)) {
+            store_wait_submit(wait, b->role->store, &m->commit);
+            routed++;
+        } else {
+            log_line(LOG_WARN, "not-routed", LOG_S("queue", id_format(m->id).s), LOG_S("reason", why.text));
+        }
+    }
+    role_works_on(0);
+    store_wait_all(wait);
+    for (size_t i = 0; i < b->count; i++)
+        if (b->messages[i].commit.err.code != ERR_OK) {
+            *e = b->messages[i].commit.err;
+            log_line(LOG_WARN, "not-routed", LOG_S("queue", id_format(b->messages[i].id).s),
+                     LOG_S("reason", e->text));
+            routed--;
+        }
+    return routed;
+}
+
+static void free_batch(struct batch *b) {
+    for (size_t i = 0; i < b->count; i++) {
+        for (size_t k = 0; b->messages[i].lookups && k < b->messages[i].recipient_count; k++)
+            store_request_done(&b->messages[i].lookups[k]);
+        store_request_done(&b->messages[i].commit);
+    }
+    store_request_done(&b->take);
+    arena_done(&b->arena);
+}
+
+int route_some(struct role *r, int64_t lease_ms, struct err *e) {
+    struct batch b = {.role = r, .number = id_new()};
+    struct store_wait wait;
+    int routed = -1;
+    arena_init(&b.arena, LIMIT_BATCH_ARENA);
+    store_wait_init(&wait);
+    if (take(&b, lease_ms, e)) {
+        ask_facts(&b, &wait);
+        routed = decide_all(&b, &wait, e);
+        metric_add(METRIC_ROUTER_MESSAGES, routed);
+        if (routed > 0) {
+            hint_send(r->config->dir, "deliver");
+            hint_send(r->config->dir, "archived");
+        }
+    }
+    store_wait_done(&wait);
+    free_batch(&b);
+    return routed;
+}

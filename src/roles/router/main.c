@@ -1,0 +1,121 @@
+/* router: turns each accepted recipient into deliveries, list expansions, archive entries or a notification;
+ * and deletes what nothing refers to any more (the reaper).
+ *
+ * Trusts: the store. May touch: the store (its own operations only). Never: network, files of mail.
+ * When it dies: what it had taken is taken again; a decision is one transaction, so nothing is half routed. A
+ * message that kills it twice is set aside.
+ *
+ * One round: take up to LIMIT_ROUTE_BATCH messages, ask for the facts of all their recipients at once, decide
+ * each message with the pure rules of routing/, commit all decisions at once (one group commit), then a slice
+ * of each expansion that is under way. */
+#include "roles/router/router.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#define LEASE_MS      60000
+#define REAP_EVERY_MS 1000
+#define REAP_SLICES   20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
+
+/* One slice of every expansion under way. True when there was any. */
+static bool expand_some(struct role *r) {
+    struct store_request list, expand;
+    struct err e = {.code = ERR_OK};
+    bool any = false;
+    store_request_init(&list, OP_EXPANSIONS);
+    store_request_init(&expand, OP_EXPAND);
+    bool ok = store_call(r->store, &list, &e);
+    struct vals v = vals_of(buf_view(&list.out));
+    while (ok && vals_more(&v) && !role_stopping()) {
+        int64_t message = vals_get_int(&v), list_id = vals_get_int(&v);
+        role_works_on(message);
+        buf_reset(&expand.args);
+        vals_int(&expand.args, message);
+        vals_int(&expand.args, list_id);
+        ok = store_call(r->store, &expand, &e);
+        struct vals out = vals_of(buf_view(&expand.out));
+        metric_add(METRIC_ROUTER_DELIVERIES, ok ? vals_get_int(&out) : 0);
+        any = true;
+    }
+    role_works_on(0);
+    if (!ok)
+        log_line(LOG_ERROR, "expand-failed", LOG_S("reason", e.text));
+    if (any && ok)
+        hint_send(r->config->dir, "deliver");
+    store_request_done(&list);
+    store_request_done(&expand);
+    return any && ok;
+}
+
+/* Walk the unfinished messages once in a while and delete the bodies that nothing needs any more. */
+static void reap(struct role *r) {
+    static int64_t next_ms, cursor;
+    struct store_request q;
+    struct err e;
+    bool ok = true;
+    if (clock_mono_ms() < next_ms)
+        return;
+    store_request_init(&q, OP_REAP);
+    for (int i = 0; i < REAP_SLICES && ok && !role_stopping(); i++) {
+        buf_reset(&q.args);
+        vals_int(&q.args, cursor);
+        vals_int(&q.args, LIMIT_ROUTE_BATCH);
+        vals_int(&q.args, r->config->keep_events);
+        ok = store_call(r->store, &q, &e);
+        struct vals out = vals_of(buf_view(&q.out));
+        cursor = ok ? vals_get_int(&out) : 0;
+        metric_add(METRIC_ROUTER_REAPED, ok ? vals_get_int(&out) : 0);
+        if (cursor == 0)
+            break;
+    }
+    if (!ok)
+        log_line(LOG_ERROR, "reap-failed", LOG_S("reason", e.text));
+    store_request_done(&q);
+    next_ms = cursor == 0 ? clock_mono_ms() + REAP_EVERY_MS : 0;
+}
+
+static bool reset_leases(struct role *r, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_ROUTE_RESET);
+    vals_view(&q.args, view_of(r->node));
+    bool ok = store_call(r->store, &q, e);
+    store_request_done(&q);
+    return ok;
+}
+
+static void work(struct role *r) {
+    while (!role_stopping()) {
+        struct err e = {.code = ERR_OK};
+        int routed = route_some(r, LEASE_MS, &e);
+        if (routed < 0)
+            log_line(LOG_ERROR, "route-failed", LOG_S("reason", e.text));
+        bool expanded = expand_some(r);
+        reap(r);
+        if (routed <= 0 && !expanded)
+            hint_wait(r->hint, REAP_EVERY_MS);
+    }
+}
+
+int main(int argc, char **argv) {
+    static const struct role_needs needs = {
+        .name = "router", .store_role = R_ROUTER, .store_threads = 2, .hint = true};
+    struct role role;
+    struct err e;
+    int status = 0;
+    if (!role_start(argc, argv, &needs, &role, &status))
+        return status;
+    if (reset_leases(&role, &e)) {
+        work(&role);
+        log_line(LOG_INFO, "stopped");
+    } else {
+        log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
+        status = err_info(e.code)->exit;
+    }
+    role_end(&role);
+    return status;
+}

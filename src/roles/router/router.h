@@ -1,0 +1,11 @@
+/* router.h: what the files of this role share. main.c: the loop, expansions, the reaper; batch.c: a batch of
+ * messages from the inbox to committed decisions. */
+#ifndef ROLES_ROUTER_ROUTER_H
+#define ROLES_ROUTER_ROUTER_H
+
+#include "roles/role.h"
+
+/* Take, decide and commit up to LIMIT_ROUTE_BATCH messages. The number routed, or -1: see e. */
+int route_some(struct role *r, int64_t lease_ms, struct err *e);
+
+#endif

@@ -1,0 +1,233 @@
+/* data.c: the text of a message, from 354 to the answer after the final dot.
+ *
+ * Line ends are CRLF and nothing else: a bare CR or LF anywhere refuses the message, and only CRLF.CRLF ends
+ * it, so nobody can smuggle a second message past us (RFC 5321 2.3.8, 4.1.1.4). A refused message is read to
+ * its end, so that what follows is a command again. Octets are kept as they came, dots unstuffed. Up to
+ * LIMIT_BODY_CHUNK they travel inside the ACCEPT; longer messages are staged piece by piece, and the ACCEPT
+ * only names them. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "mail/header.h"
+#include "mail/received.h"
+#include "net/hint.h"
+#include "roles/smtpd/smtpd.h"
+
+static void fault(struct transaction *t, enum err_code code) {
+    if (t->fault.code == ERR_OK)
+        err_set(&t->fault, code, NULL);
+}
+
+void data_begin(struct session *s) {
+    struct transaction *t = &s->t;
+    t->id = id_new();
+    t->line_start = true;
+    t->fault.code = ERR_OK;
+    t->sha256 = EVP_MD_CTX_new();
+    BUG_ON(!t->sha256 || EVP_DigestInit_ex(t->sha256, EVP_sha256(), NULL) != 1);
+    s->phase = data_phase;
+}
+
+/* The header is looked at once: when the first piece is whole, or at the end. */
+static void inspect(struct session *s) {
+    struct transaction *t = &s->t;
+    struct arena arena;
+    struct header h;
+    t->inspected = true;
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    header_parse(buf_view(&t->body), &arena, &h);
+    if (received_hops(&h) > LIMIT_RECEIVED_HOPS)
+        fault(t, ERR_LOOP);
+    t->message_id = arena_view(&s->transaction_arena, header_message_id(&h, &arena));
+    arena_done(&arena);
+}
+
+static void take_octets(struct session *s, view v) {
+    struct transaction *t = &s->t;
+    t->size += (int64_t)v.len;
+    if (t->size > s->server->role.config->message_size_max)
+        fault(t, ERR_LIMIT_MESSAGE);
+    if (t->fault.code == ERR_OK)
+        buf_add(&t->body, v);
+}
+
+/* At the start of a line: step over a stuffed dot, see the final one. False: more input is needed to tell. */
+static bool take_line_start(struct transaction *t, view *in) {
+    if (in->ptr[0] == '.') {
+        if (view_starts_with(*in, VIEW(".\r\n"))) {
+            t->at_end = true;
+            *in = view_skip(*in, 3);
+            return true;
+        }
+        if (in->len < 3 && view_starts_with(VIEW(".\r\n"), *in))
+            return false;
+        *in = view_skip(*in, 1);
+    }
+    t->line_start = false;
+    return true;
+}
+
+/* The rest of a line, or as much of it as is there. False: a CR is at the very end, its LF not there yet. */
+static bool take_line(struct session *s, view *in) {
+    const char *lf = memchr(in->ptr, '\n', in->len);
+    size_t len = lf ? (size_t)(lf - in->ptr) + 1 : in->len;
+    const char *cr = memchr(in->ptr, '\r', len);
+    if (!lf && cr == in->ptr + len - 1) {
+        if (len == 1)
+            return false;
+        len--;
+        cr = NULL;
+    }
+    if (lf ? cr != lf - 1 : cr != NULL)
+        fault(&s->t, ERR_BARE_CR_LF);
+    size_t room = s->t.body.limit - s->t.body.len;
+    if (s->t.fault.code == ERR_OK && len > room) /* a line is cut where a piece is full */
+        len = room > 1 ? room - 1 : 0, lf = NULL;
+    take_octets(s, view_slice(*in, 0, len));
+    *in = view_skip(*in, len);
+    s->t.line_start = lf != NULL && len > 0;
+    return len > 0;
+}
+
+/* Move what the stream has into the body. True when something was taken. */
+static bool take_text(struct session *s) {
+    struct transaction *t = &s->t;
+    view in = stream_peek(&s->stream);
+    size_t before = in.len;
+    while (in.len > 0 && !t->at_end) {
+        if (t->line_start && !take_line_start(t, &in))
+            break;
+        if (!t->at_end && in.len > 0 && !take_line(s, &in))
+            break;
+        if (t->fault.code == ERR_OK && t->body.limit - t->body.len < 2)
+            break;
+    }
+    stream_take(&s->stream, before - in.len);
+    return in.len < before;
+}
+
+static enum next finish(struct session *s) {
+    session_reset(s);
+    store_request_done(&s->request);
+    s->phase = session_phase_command;
+    return NEXT_MORE;
+}
+
+static enum next refuse(struct session *s, const struct err *e) {
+    session_reply_err(s, e);
+    log_line(LOG_INFO, "refused", LOG_S("client", s->peer_ip.s), LOG_V("from", s->t.sender),
+             LOG_V("message-id", s->t.message_id), LOG_S("reason", e->text));
+    return finish(s);
+}
+
+static enum next accepted(struct session *s) {
+    struct transaction *t = &s->t;
+    struct id_text id = id_format(t->id);
+    if (s->request.err.code != ERR_OK)
+        return refuse(s, &s->request.err);
+    hint_send(s->server->role.config->dir, "router");
+    metric_add(METRIC_SMTPD_MESSAGES, 1);
+    metric_add(METRIC_SMTPD_RECIPIENTS, (int64_t)t->recipient_count);
+    log_line(LOG_INFO, "accepted", LOG_S("queue", id.s), LOG_S("client", s->peer_ip.s),
+             LOG_V("from", t->sender), LOG_I("recipients", t->recipient_count), LOG_I("size", t->size),
+             LOG_V("message-id", t->message_id));
+    session_reply(s, 250, "2.0.0 queued as %s", id.s);
+    return finish(s);
+}
+
+static void format_received(struct session *s, struct buf *out) {
+    const struct transaction *t = &s->t;
+    struct id_text id = id_format(t->id);
+    char peer[80];
+    bool v6 = strchr(s->peer_ip.s, ':') != NULL;
+    int len = snprintf(peer, sizeof peer, "%s%s", v6 ? "IPv6:" : "", s->peer_ip.s);
+    received_format(&(struct received){.helo = s->helo,
+                                       .peer = view_from(peer, (size_t)len),
+                                       .by = view_of(s->server->hostname),
+                                       .esmtp = s->esmtp,
+                                       .tls = s->tls,
+                                       .utf8 = (t->flags & MESSAGE_UTF8) != 0,
+                                       .tls_version = s->tls ? view_of(tls_version(s->stream.tls)) : VIEW(""),
+                                       .tls_cipher = s->tls ? view_of(tls_cipher(s->stream.tls)) : VIEW(""),
+                                       .id = view_of(id.s),
+                                       .rcpt = t->recipient_count == 1 ? t->recipients[0] : VIEW(""),
+                                       .at_ms = clock_now_ms()},
+                    out);
+}
+
+static enum next ask_accept(struct session *s) {
+    struct transaction *t = &s->t;
+    unsigned char sha256[32];
+    struct buf fields = BUF_INIT(8192);
+    struct arena *arena = &s->transaction_arena;
+    BUG_ON(EVP_DigestFinal_ex(t->sha256, sha256, NULL) != 1);
+    format_received(s, &fields);
+    view origin = arena_printf(arena, "client=%s helo=%.*s tls=%s size=%lld", s->peer_ip.s, VIEW_ARG(s->helo),
+                               s->tls ? tls_version(s->stream.tls) : "no", (long long)t->size);
+    store_request_init(&s->request, OP_ACCEPT);
+    accept_args(&(struct accept){.id = t->id,
+                                 .sender = t->sender,
+                                 .message_id = t->message_id,
+                                 .size = t->size,
+                                 .sha256 = view_from(sha256, sizeof sha256),
+                                 .fields = buf_view(&fields),
+                                 .origin = origin,
+                                 .flags = t->flags,
+                                 .body = t->staged ? VIEW("") : buf_view(&t->body),
+                                 .recipients = t->recipients,
+                                 .recipient_count = t->recipient_count},
+                &s->request.args);
+    buf_done(&fields);
+    buf_done(&t->body);
+    return session_ask(s, accepted);
+}
+
+static enum next staged(struct session *s) {
+    if (s->request.err.code != ERR_OK && s->t.fault.code == ERR_OK)
+        s->t.fault = s->request.err;
+    store_request_done(&s->request);
+    return NEXT_MORE;
+}
+
+static enum next stage(struct session *s) {
+    struct transaction *t = &s->t;
+    store_request_init(&s->request, OP_BODY_STAGE);
+    vals_int(&s->request.args, t->id);
+    vals_int(&s->request.args, t->staged++);
+    vals_view(&s->request.args, buf_view(&t->body));
+    buf_reset(&t->body);
+    return session_ask(s, staged);
+}
+
+/* Envelope and inline body must fit one request. */
+static bool fits_inline(const struct transaction *t) {
+    size_t envelope = 4096;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        envelope += t->recipients[i].len + 8;
+    return t->staged == 0 && envelope + t->body.len < LIMIT_STORE_PACKET - 8192;
+}
+
+enum next data_phase(struct session *s) {
+    struct transaction *t = &s->t;
+    size_t before = t->body.len;
+    bool progress = !t->at_end && take_text(s);
+    if (t->fault.code == ERR_OK && t->body.len > before)
+        EVP_DigestUpdate(t->sha256, t->body.data + before, t->body.len - before);
+    if (t->fault.code != ERR_OK) {
+        buf_done(&t->body);
+        return t->at_end ? refuse(s, &t->fault) : progress ? NEXT_MORE : NEXT_INPUT;
+    }
+    bool full = t->body.limit - t->body.len < 2;
+    if (!t->at_end && !full)
+        return progress ? NEXT_MORE : NEXT_INPUT;
+    if (!t->inspected)
+        inspect(s);
+    if (t->fault.code != ERR_OK)
+        return NEXT_MORE;
+    if (!t->at_end || (t->body.len > 0 && !fits_inline(t)))
+        return stage(s);
+    return ask_accept(s);
+}

@@ -1,0 +1,109 @@
+/* smtpd.h: what the files of this role share. main.c starts and stops; session.c runs a session's steps and
+ * replies; command.c knows the commands (command.def); data.c takes message text and has it stored; clients.c
+ * counts sessions and knows networks. */
+#ifndef ROLES_SMTPD_SMTPD_H
+#define ROLES_SMTPD_SMTPD_H
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "net/runner.h"
+#include "net/sockaddr.h"
+#include "net/stream.h"
+#include "roles/role.h"
+#include "store/accept.h"
+
+struct clients;
+
+/* One per process; not changed after the start but for what has its own lock. */
+struct server {
+    struct role role;
+    struct runner *runner;
+    struct tls_context *tls; /* NULL: STARTTLS is not offered */
+    const char *hostname;
+    struct cidr relay[LIMIT_LIST_SETTING];
+    size_t relay_count;
+    struct clients *clients;
+    _Atomic int64_t disk_looked_ms;
+    _Atomic bool disk_full;
+};
+
+/* What a phase did, and so what its session needs next. */
+enum next {
+    NEXT_MORE,  /* something was done: go on */
+    NEXT_INPUT, /* more input is needed */
+    NEXT_STORE, /* a request to the store is under way */
+    NEXT_CLOSE, /* the last reply is written: flush and close */
+};
+
+/* From MAIL to the end of DATA. session_reset() is the only place that ends it. */
+struct transaction {
+    bool active;
+    view sender; /* as given: case of the local part kept, domain in A-labels */
+    int64_t declared_size;
+    int64_t flags; /* enum message_flags */
+    view *recipients;
+    size_t recipient_count, recipient_room;
+    /* data.c */
+    int64_t id;
+    struct buf body; /* octets not yet staged */
+    int64_t size;    /* octets in all */
+    int64_t staged;  /* pieces given to the store */
+    EVP_MD_CTX *sha256;
+    bool line_start;
+    bool at_end;      /* the final dot was seen */
+    struct err fault; /* why the message will be refused; the text is read to its end all the same */
+    bool inspected;   /* the header was looked at */
+    view message_id;
+};
+
+struct session {
+    struct task task; /* first: the runner's handle is the session */
+    struct server *server;
+    struct stream stream;
+    struct sockaddr_any peer;
+    struct sockaddr_text peer_ip;
+    enum next (*phase)(struct session *s);
+    int64_t ends_ms; /* clock_mono_ms() instant: no session lives longer */
+    bool may_relay;
+    bool tls, esmtp, greeted;
+    bool skipping; /* a line too long is being dropped */
+    unsigned bad_commands;
+    struct arena arena;             /* of the session: the client's name */
+    struct arena transaction_arena; /* reset with the transaction */
+    view helo;
+    struct transaction t;
+    struct store_request request;
+    enum next (*answered)(struct session *s); /* runs when the store's answer to `request` came */
+    view pending_recipient;                   /* while its LOOKUP is under way */
+};
+
+/* ---- session.c ---- */
+void session_accepted(struct runner *r, int fd, void *server);
+/* One reply line "CODE text"; counts refusals. */
+void session_reply(struct session *s, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The reply of an error: code, enhanced code and text from its row. */
+void session_reply_err(struct session *s, const struct err *e);
+/* The one way to end a transaction: RSET, EHLO, STARTTLS, after DATA, and at the end of the session. */
+void session_reset(struct session *s);
+/* Send s->request; `answered` runs when the answer is there. */
+enum next session_ask(struct session *s, enum next (*answered)(struct session *s));
+enum next session_phase_command(struct session *s);
+enum next session_phase_handshake(struct session *s);
+
+/* ---- command.c ---- */
+enum next command_run(struct session *s, view line);
+
+/* ---- data.c ---- */
+void data_begin(struct session *s);
+enum next data_phase(struct session *s);
+
+/* ---- clients.c ---- */
+struct clients *clients_new(size_t per_client_max);
+void clients_free(struct clients **c);
+/* Count a session of this client. False: it has too many. */
+bool clients_enter(struct clients *c, const struct sockaddr_any *peer);
+void clients_leave(struct clients *c, const struct sockaddr_any *peer);
+
+#endif

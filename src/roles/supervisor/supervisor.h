@@ -1,0 +1,15 @@
+/* supervisor.h: `postroad run`: starts the roles of an instance, owns the listening sockets and hands them
+ * over, starts a role that died again, and stops all of them in an order in which nothing is cut short. */
+#ifndef ROLES_SUPERVISOR_SUPERVISOR_H
+#define ROLES_SUPERVISOR_SUPERVISOR_H
+
+#include "base/config.h"
+
+/* Runs until SIGTERM or SIGINT. `roles`: names; none means all. stored is added where the store is SQLite.
+ * False when it could not begin: USAGE (a role's name), CONFIG, EXISTS (the instance runs already), SYSTEM.
+ * Else *ret_status is the exit status to give: 0, or that of a role that refused its configuration at its
+ * first start. The caller has set up the log. */
+bool supervisor_run(const struct config *c, const char *const *roles, size_t count, int *ret_status,
+                    struct err *e);
+
+#endif

@@ -1,0 +1,66 @@
+/* notice.c: see notice.h. Only the header of the failed message is returned: RFC 3461 4.3 leaves it to us,
+ * and a stranger whose address was forged should not be sent a large attachment. */
+#include "routing/notice.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "base/id.h"
+
+#include "store/accept.h"
+
+bool notice_wanted(view sender, int64_t list) {
+    return sender.len > 0 && list == 0;
+}
+
+/* Fields and header section: what text/rfc822-headers shows. */
+static void add_header(const struct notice *n, struct buf *out) {
+    ptrdiff_t end = view_search(n->body, VIEW("\r\n\r\n"));
+    buf_add(out, n->fields);
+    buf_add(out,
+            end < 0 ? view_slice(n->body, 0, LIMIT_NOTICE_HEADER) : view_slice(n->body, 0, (size_t)end + 4));
+    if (out->failed || out->len > LIMIT_NOTICE_HEADER) {
+        out->failed = false;
+        buf_truncate(out, out->len < LIMIT_NOTICE_HEADER ? out->len : LIMIT_NOTICE_HEADER);
+    }
+}
+
+bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struct err *e) {
+    struct buf original = BUF_INIT(2 * LIMIT_NOTICE_HEADER), text = BUF_INIT(LIMIT_BODY_CHUNK);
+    struct id_text failed_id = id_format(n->message);
+    int64_t id = id_new();
+    struct id_text own_id = id_format(id);
+    char message_id[LIMIT_DOMAIN + 64];
+    snprintf(message_id, sizeof message_id, "dsn.%s@%.*s", own_id.s, VIEW_ARG(n->hostname));
+    add_header(n, &original);
+    dsn_format(&(struct dsn){.reporting_host = n->hostname,
+                             .queue_id = view_of(failed_id.s),
+                             .message_id = view_of(message_id),
+                             .to = n->sender,
+                             .arrival_ms = id_time_ms(n->message),
+                             .now_ms = now_ms,
+                             .recipients = n->recipients,
+                             .recipient_count = n->recipient_count,
+                             .original = buf_view(&original)},
+               &text);
+    bool ok = !text.failed || err_set(e, ERR_LIMIT, "the notification about %s is too large", failed_id.s);
+    if (ok) {
+        unsigned char sha256[32];
+        char origin[64];
+        EVP_Digest(text.data, text.len, sha256, NULL, EVP_sha256(), NULL);
+        snprintf(origin, sizeof origin, "notice-about=%s", failed_id.s);
+        accept_args(&(struct accept){.id = id,
+                                     .message_id = view_of(message_id),
+                                     .size = (int64_t)text.len,
+                                     .sha256 = view_from(sha256, sizeof sha256),
+                                     .origin = view_of(origin),
+                                     .flags = MESSAGE_NOTICE | (n->flags & MESSAGE_UTF8),
+                                     .body = buf_view(&text),
+                                     .recipients = &n->sender,
+                                     .recipient_count = 1},
+                    args);
+    }
+    buf_done(&original);
+    buf_done(&text);
+    return ok;
+}

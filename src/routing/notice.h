@@ -1,0 +1,28 @@
+/* notice.h: the notification that goes back to the sender of a message that could not be delivered: a DSN as
+ * a message of its own, ready for the queue. router and deliver make it the same way. */
+#ifndef ROUTING_NOTICE_H
+#define ROUTING_NOTICE_H
+
+#include "base/arena.h"
+#include "mail/dsn.h"
+
+struct notice {
+    view hostname;
+    int64_t message; /* that failed */
+    view sender;     /* its envelope sender: who gets the notice; never empty */
+    view fields;     /* put on top of it on output */
+    view body;       /* its octets, or at least its header */
+    int64_t flags;   /* enum message_flags */
+    const struct dsn_recipient *recipients;
+    size_t recipient_count;
+};
+
+/* A notice is never sent to the null sender (RFC 5321 6.1), nor for a list copy, whose events are its record.
+ */
+bool notice_wanted(view sender, int64_t list);
+
+/* Append the arguments of ACCEPT (store/accept.h) for the notice. LIMIT when the notice is too large: then
+ * the header alone is returned, so this does not happen. */
+bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struct err *e);
+
+#endif

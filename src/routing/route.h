@@ -1,0 +1,40 @@
+/* route.h: what becomes of a recipient. Pure: decided from facts that the operation LOOKUP gathered, so that
+ * smtpd (before it answers RCPT) and router (which binds) come to the same answer (DESIGN 1.4). */
+#ifndef ROUTING_ROUTE_H
+#define ROUTING_ROUTE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "store/vals.h"
+
+enum route_kind {
+    ROUTE_LIST,    /* a post to a list */
+    ROUTE_ADDRESS, /* on to an address elsewhere */
+    ROUTE_BOUNCE,  /* LIST-bounces: recorded, not sent on */
+    ROUTE_REFUSED, /* e says why: NO_SUCH_USER, LOOP, LIMIT, NO_RELAY */
+};
+
+struct route_target {
+    enum route_kind kind;
+    view address;          /* ADDRESS: where to; LIST, BOUNCE: the list; REFUSED: the address that failed */
+    int64_t list;          /* LIST, BOUNCE */
+    view member;           /* BOUNCE: the member that VERP names, or empty */
+    const struct err *why; /* REFUSED */
+};
+
+struct route {
+    bool local; /* the recipient's own domain is here */
+    struct route_target *targets;
+    size_t count; /* each list and each address once; several when it is an alias */
+};
+
+/* `facts`: results of LOOKUP for `address` (normalised). Lives in the arena. An alias of which some targets
+ * fail still serves the others; one of which all fail is refused. An address whose domain is not local is a
+ * ROUTE_ADDRESS: whether this client may relay is the caller's question. SYNTAX when the facts are malformed.
+ */
+bool route_decide(view address, view facts, struct arena *a, struct route *ret_route, struct err *e);
+
+/* Why nothing at all can be done for the recipient: the answer to its RCPT. NULL when something can. */
+const struct err *route_refusal(const struct route *r);
+
+#endif

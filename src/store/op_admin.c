@@ -1,0 +1,199 @@
+/* op_admin.c: domains, lists, members, aliases: what the command line changes. Long results page by key, long
+ * changes come in slices, so that no transaction lasts. */
+#include "store/event.h"
+#include "store/schema.h"
+
+/* in: domain */
+void op_run_DOMAIN_ADD(struct op_run *r) {
+    view name = vals_get_view(&r->in);
+    if (db_change(r->db, "INSERT INTO domain(name, created) VALUES($1, $2) ON CONFLICT DO NOTHING",
+                  DB_T(name), DB_I(r->now_ms)) == 0)
+        op_refuse(r, ERR_EXISTS, "domain %.*s is here already", VIEW_ARG(name));
+}
+
+/* in: domain. Refuses while lists or aliases live in it. */
+void op_run_DOMAIN_REMOVE(struct op_run *r) {
+    view name = vals_get_view(&r->in), tail = arena_printf(r->arena, "%%@%.*s", VIEW_ARG(name));
+    int64_t lists = db_number(r->db, 0, "SELECT count(*) FROM list WHERE address LIKE $1", DB_T(tail));
+    int64_t aliases = db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address LIKE $1", DB_T(tail));
+    if (lists + aliases > 0)
+        op_refuse(r, ERR_CONFLICT, "domain %.*s still has %lld lists and %lld aliases: remove them first",
+                  VIEW_ARG(name), (long long)lists, (long long)aliases);
+    else if (db_change(r->db, "DELETE FROM domain WHERE name = $1", DB_T(name)) == 0)
+        op_refuse(r, ERR_NOT_FOUND, "no domain %.*s here", VIEW_ARG(name));
+}
+
+/* in: last name seen, most. out: name, created */
+void op_run_DOMAIN_LS(struct op_run *r) {
+    view after = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q, "SELECT name, created FROM domain WHERE name > $1 ORDER BY name LIMIT $2",
+             DB_T(after), DB_I(most));
+    while (query_row(&q)) {
+        vals_view(r->out, query_text(&q, 0));
+        vals_int(r->out, query_int(&q, 1));
+    }
+}
+
+static bool need_local_domain(struct op_run *r, view address) {
+    view domain = view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+    if (db_number(r->db, 0, "SELECT 1 FROM domain WHERE name = $1", DB_T(domain)))
+        return true;
+    op_refuse(r, ERR_NOT_FOUND, "domain %.*s is not here: add it with domain add %.*s", VIEW_ARG(domain),
+              VIEW_ARG(domain));
+    return false;
+}
+
+/* in: address, title, owner's address, archive (public, private, none) */
+void op_run_LIST_CREATE(struct op_run *r) {
+    view address = vals_get_view(&r->in), title = vals_get_view(&r->in), owner = vals_get_view(&r->in);
+    view archive = vals_get_view(&r->in);
+    if (!need_local_domain(r, address))
+        return;
+    if (db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address = $1", DB_T(address))) {
+        op_refuse(r, ERR_EXISTS, "%.*s is an alias already", VIEW_ARG(address));
+        return;
+    }
+    if (db_change(r->db,
+                  "INSERT INTO list(address, title, owner, archive, created, feed_last, uid_last)"
+                  " VALUES($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING",
+                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(r->now_ms)) == 0)
+        op_refuse(r, ERR_EXISTS, "list %.*s is here already", VIEW_ARG(address));
+}
+
+static int64_t need_list(struct op_run *r, view address) {
+    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(address));
+    if (list == 0)
+        op_refuse(r, ERR_NOT_FOUND, "no list %.*s here", VIEW_ARG(address));
+    return list;
+}
+
+/* in: address. out: members removed in this slice, done (0/1): call again until done. Archive files stay. */
+void op_run_LIST_DELETE(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    int64_t list = need_list(r, address);
+    if (list == 0)
+        return;
+    int64_t pending = db_number(r->db, 0,
+                                "SELECT (SELECT count(*) FROM expansion WHERE list = $1)"
+                                " + (SELECT count(*) FROM feed WHERE list = $1)",
+                                DB_I(list));
+    if (pending > 0) {
+        op_refuse(r, ERR_CONFLICT, "list %.*s has posts under way: try again when they are through",
+                  VIEW_ARG(address));
+        return;
+    }
+    int64_t n = db_change(r->db,
+                          "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
+                          " (SELECT dest, addr FROM member WHERE list = $1 ORDER BY dest, addr LIMIT $2)",
+                          DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
+    if (n < LIMIT_EXPAND_SLICE)
+        db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
+    vals_int(r->out, n);
+    vals_int(r->out, n < LIMIT_EXPAND_SLICE);
+}
+
+/* in: exact address or empty, last address seen, most. out: address, title, owner, archive, created, members,
+ * posts */
+void op_run_LIST_LS(struct op_run *r) {
+    view exact = vals_get_view(&r->in), after = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    db_query(
+        r->db, &q,
+        "SELECT address, title, owner, archive, created, (SELECT count(*) FROM member m WHERE m.list = l.id),"
+        " uid_last FROM list l WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address LIMIT $3",
+        DB_T(after), DB_T(exact), DB_I(most));
+    while (query_row(&q)) {
+        for (int i = 0; i < 4; i++)
+            vals_view(r->out, query_text(&q, i));
+        for (int i = 4; i < 7; i++)
+            vals_int(r->out, query_int(&q, i));
+    }
+}
+
+/* in: list, count, addresses. out: how many were not members before. Sent without waiting for each. */
+void op_run_MEMBER_ADD(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in));
+    size_t count = vals_get_count(&r->in);
+    struct vals addresses = r->in;
+    if (list == 0)
+        return;
+    for (size_t i = 0; i < count && !db_error(r->db); i++) {
+        view address = vals_get_view(&r->in);
+        address_make(r, address, view_skip(address, (size_t)(view_rfind(address, '@') + 1)));
+    }
+    int64_t added = 0;
+    for (size_t i = 0; i < count && !db_error(r->db); i++)
+        added += db_change(r->db,
+                           "INSERT INTO member(list, dest, addr, since) SELECT $1, dest, id, $3 FROM address"
+                           " WHERE text = $2 ON CONFLICT DO NOTHING",
+                           DB_I(list), DB_T(vals_get_view(&addresses)), DB_I(r->now_ms));
+    vals_int(r->out, added);
+}
+
+/* in: list, count, addresses. out: how many were members */
+void op_run_MEMBER_REMOVE(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
+    for (size_t count = vals_get_count(&r->in); count > 0 && list && !db_error(r->db); count--)
+        removed += db_change(r->db,
+                             "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
+                             " (SELECT dest, id FROM address WHERE text = $2)",
+                             DB_I(list), DB_T(vals_get_view(&r->in)));
+    vals_int(r->out, removed);
+}
+
+/* in: list, cursor (dest, addr), most. out: dest, addr, address, since. In the order of expansion. */
+void op_run_MEMBER_LS(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in));
+    int64_t dest = vals_get_int(&r->in), addr = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT m.dest, m.addr, a.text, m.since FROM member m JOIN address a ON a.id = m.addr"
+             " WHERE m.list = $1 AND (m.dest, m.addr) > ($2, $3) ORDER BY m.dest, m.addr LIMIT $4",
+             DB_I(list), DB_I(dest), DB_I(addr), DB_I(most));
+    while (query_row(&q)) {
+        vals_int(r->out, query_int(&q, 0));
+        vals_int(r->out, query_int(&q, 1));
+        vals_view(r->out, query_text(&q, 2));
+        vals_int(r->out, query_int(&q, 3));
+    }
+}
+
+/* in: address (or "@domain"), count, targets. Replaces what it had. */
+void op_run_ALIAS_SET(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    if (!need_local_domain(r, address))
+        return;
+    if (db_number(r->db, 0, "SELECT count(*) FROM list WHERE address = $1", DB_T(address))) {
+        op_refuse(r, ERR_EXISTS, "%.*s is a list already", VIEW_ARG(address));
+        return;
+    }
+    db_run(r->db, "DELETE FROM alias WHERE address = $1", DB_T(address));
+    for (size_t count = vals_get_count(&r->in); count > 0; count--)
+        db_run(r->db, "INSERT INTO alias(address, target) VALUES($1, $2) ON CONFLICT DO NOTHING",
+               DB_T(address), DB_T(vals_get_view(&r->in)));
+}
+
+/* in: address */
+void op_run_ALIAS_REMOVE(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    if (db_change(r->db, "DELETE FROM alias WHERE address = $1", DB_T(address)) == 0)
+        op_refuse(r, ERR_NOT_FOUND, "no alias %.*s here", VIEW_ARG(address));
+}
+
+/* in: last address and target seen, most. out: address, target */
+void op_run_ALIAS_LS(struct op_run *r) {
+    view after = vals_get_view(&r->in), target = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT address, target FROM alias WHERE (address, target) > ($1, $2) ORDER BY address, target "
+             "LIMIT $3",
+             DB_T(after), DB_T(target), DB_I(most));
+    while (query_row(&q)) {
+        vals_view(r->out, query_text(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+    }
+}

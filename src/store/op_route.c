@@ -1,0 +1,283 @@
+/* op_route.c: what router does. It takes accepted messages under a lease, decides with the pure rules of
+ * routing/, and commits the decision: deliveries, expansions, archive feed, events. A list's members become
+ * deliveries in slices, each a short transaction with a stored cursor. The reaper deletes what nothing refers
+ * to any more; docs/states.md names each row's last reader. */
+#include "base/id.h"
+#include "store/event.h"
+#include "store/schema.h"
+
+int64_t address_id(struct op_run *r, view address, int64_t *ret_dest) {
+    view domain = view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+    for (int try = 0; try < 2; try++) {
+        struct query q;
+        int64_t id = 0;
+        db_query(r->db, &q, "SELECT id, dest FROM address WHERE text = $1", DB_T(address));
+        if (query_row(&q)) {
+            id = query_int(&q, 0);
+            *ret_dest = query_int(&q, 1);
+            query_done(&q);
+        }
+        if (id != 0 || db_error(r->db))
+            return id;
+        address_make(r, address, domain);
+    }
+    return 0;
+}
+
+void address_make(struct op_run *r, view address, view domain) {
+    db_run(r->db,
+           "INSERT INTO destination(name, owner, batch, until, due, tries, error) VALUES($1, '', 0, 0, $2, "
+           "0, '')"
+           " ON CONFLICT DO NOTHING",
+           DB_T(domain), DB_I(STORE_NEVER));
+    db_run(r->db,
+           "INSERT INTO address(text, dest) SELECT $1, id FROM destination WHERE name = $2"
+           " ON CONFLICT DO NOTHING",
+           DB_T(address), DB_T(domain));
+}
+
+void delivery_add(struct op_run *r, int64_t message, int64_t list, int64_t rcpt, int64_t dest) {
+    db_run(r->db,
+           "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES($1, $2, $3, $4, $5, 0)"
+           " ON CONFLICT DO NOTHING",
+           DB_I(dest), DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(rcpt));
+    db_run(r->db, "UPDATE destination SET due = $2 WHERE id = $1 AND due > $2", DB_I(dest), DB_I(r->now_ms));
+}
+
+/* in: node, batch, most messages, lease in ms. out: per message: id, sender, Message-ID, size, sha256, flags,
+ * count of recipients, recipients. The same batch again gives the same messages. */
+void op_run_ROUTE_TAKE(struct op_run *r) {
+    view node = vals_get_view(&r->in);
+    int64_t batch = vals_get_int(&r->in), most = vals_get_int(&r->in), lease = vals_get_int(&r->in);
+    struct query q;
+    if (db_number(r->db, 0, "SELECT 1 FROM inbox WHERE batch = $1 AND batch > 0 LIMIT 1", DB_I(batch)) == 0)
+        db_run(r->db,
+               "UPDATE inbox SET owner = $1, batch = $2, until = $3 WHERE message IN"
+               " (SELECT message FROM inbox WHERE until < $4 ORDER BY message LIMIT $5 {skip locked})",
+               DB_T(node), DB_I(batch), DB_I(r->now_ms + lease), DB_I(r->now_ms), DB_I(most));
+    int64_t ids[LIMIT_ROUTE_BATCH];
+    size_t n = 0;
+    db_query(r->db, &q, "SELECT message FROM inbox WHERE batch = $1 AND batch > 0 ORDER BY message LIMIT $2",
+             DB_I(batch), DB_I(LIMIT_ROUTE_BATCH));
+    while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
+        ids[n++] = query_int(&q, 0);
+    query_done(&q);
+    for (size_t i = 0; i < n; i++) {
+        db_query(r->db, &q, "SELECT sender, msgid, size, sha256, flags FROM message WHERE id = $1",
+                 DB_I(ids[i]));
+        if (!query_row(&q))
+            continue;
+        vals_int(r->out, ids[i]);
+        vals_view(r->out, query_text(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+        vals_int(r->out, query_int(&q, 2));
+        vals_view(r->out, query_text(&q, 3));
+        vals_int(r->out, query_int(&q, 4));
+        query_done(&q);
+        vals_int(r->out,
+                 db_number(r->db, 0, "SELECT count(*) FROM recipient WHERE message = $1", DB_I(ids[i])));
+        db_query(r->db, &q, "SELECT address FROM recipient WHERE message = $1 ORDER BY n", DB_I(ids[i]));
+        while (query_row(&q))
+            vals_view(r->out, query_text(&q, 0));
+    }
+}
+
+/* in: node. A restarted router gives back what it had taken. */
+void op_run_ROUTE_RESET(struct op_run *r) {
+    view node = vals_get_view(&r->in);
+    db_run(r->db, "UPDATE inbox SET owner = '', batch = 0, until = 0 WHERE owner = $1", DB_T(node));
+}
+
+/* One list of a routed message. A post whose very bytes the list has had is a redelivery: an event and no
+ * more. */
+static void commit_list(struct op_run *r, int64_t message, int64_t list, view sha256, view msgid) {
+    struct query q;
+    db_query(r->db, &q, "SELECT feed_last, uid_last, archive FROM list WHERE id = $1 {for update}",
+             DB_I(list));
+    if (!query_row(&q)) {
+        event_add(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
+        return;
+    }
+    int64_t feed = query_int(&q, 0) + 1, uid = query_int(&q, 1) + 1;
+    bool archived = !view_eq(query_text(&q, 2), VIEW("none"));
+    query_done(&q);
+    if (db_number(r->db, 0, "SELECT uid FROM post WHERE list = $1 AND sha256 = $2", DB_I(list),
+                  DB_B(sha256))) {
+        event_add(r, message, EVENT_DUPLICATE, 0, list, VIEW(""),
+                  VIEW("the list has had the very same bytes"));
+        return;
+    }
+    db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3 WHERE id = $1", DB_I(list),
+           DB_I(archived ? feed : feed - 1), DB_I(uid));
+    db_run(r->db, "INSERT INTO post(list, uid, sha256, msgid) VALUES($1, $2, $3, $4)", DB_I(list), DB_I(uid),
+           DB_B(sha256), DB_T(msgid));
+    if (archived)
+        db_run(r->db, "INSERT INTO feed(list, n, action, message, uid) VALUES($1, $2, 1, $3, $4)", DB_I(list),
+               DB_I(feed), DB_I(message), DB_I(uid));
+    db_run(r->db,
+           "INSERT INTO expansion(message, list, dest, addr, made) VALUES($1, $2, 0, 0, 0) ON CONFLICT DO "
+           "NOTHING",
+           DB_I(message), DB_I(list));
+}
+
+/* in: message, batch, sha256, Message-ID; count and ids of lists; count and addresses to deliver to; count
+ * and (event kind, address, text) of what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A
+ * message that is no longer in the batch is left alone: another router has it. */
+void op_run_ROUTE_COMMIT(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in), batch = vals_get_int(&r->in);
+    view sha256 = vals_get_view(&r->in), msgid = vals_get_view(&r->in);
+    if (db_change(r->db, "DELETE FROM inbox WHERE message = $1 AND batch = $2", DB_I(message), DB_I(batch)) !=
+        1)
+        return;
+    db_run(r->db, "DELETE FROM recipient WHERE message = $1", DB_I(message));
+    size_t lists = vals_get_count(&r->in);
+    for (size_t i = 0; i < lists; i++)
+        commit_list(r, message, vals_get_int(&r->in), sha256, msgid);
+    size_t directs = vals_get_count(&r->in);
+    for (size_t i = 0; i < directs && !db_error(r->db); i++) {
+        int64_t dest = 0, rcpt = address_id(r, vals_get_view(&r->in), &dest);
+        delivery_add(r, message, 0, rcpt, dest);
+    }
+    size_t others = vals_get_count(&r->in);
+    for (size_t i = 0; i < others && !db_error(r->db); i++) {
+        enum event_kind kind = (enum event_kind)vals_get_int(&r->in);
+        int64_t dest = 0, rcpt = address_id(r, vals_get_view(&r->in), &dest);
+        event_add(r, message, kind, rcpt, 0, VIEW(""), vals_get_view(&r->in));
+    }
+    for (size_t notices = vals_get_count(&r->in); notices > 0 && !r->in.failed; notices--)
+        accept_one(r);
+    view summary = arena_printf(r->arena, "lists=%zu direct=%zu other=%zu", lists, directs, others);
+    event_add(r, message, EVENT_ROUTED, 0, 0, VIEW(""), summary);
+}
+
+/* out: message, list of expansions that are under way, oldest first, at most 100. */
+void op_run_EXPANSIONS(struct op_run *r) {
+    struct query q;
+    db_query(r->db, &q, "SELECT message, list FROM expansion ORDER BY message, list LIMIT 100");
+    while (query_row(&q)) {
+        vals_int(r->out, query_int(&q, 0));
+        vals_int(r->out, query_int(&q, 1));
+    }
+}
+
+static void finish_expansion(struct op_run *r, int64_t message, int64_t list, int64_t made) {
+    db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    event_add(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
+              arena_printf(r->arena, "recipients=%lld", (long long)made));
+}
+
+/* in: message, list. out: deliveries made in this slice; done (0/1). */
+void op_run_EXPAND(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT dest, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
+             DB_I(message), DB_I(list));
+    if (!query_row(&q)) {
+        vals_int(r->out, 0);
+        vals_int(r->out, 1);
+        return;
+    }
+    int64_t dest = query_int(&q, 0), addr = query_int(&q, 1), made = query_int(&q, 2), to_dest = 0,
+            to_addr = 0;
+    query_done(&q);
+    db_query(
+        r->db, &q,
+        "SELECT dest, addr FROM (SELECT dest, addr FROM member WHERE list = $1 AND (dest, addr) > ($2, $3)"
+        " ORDER BY dest, addr LIMIT $4) AS slice ORDER BY dest DESC, addr DESC LIMIT 1",
+        DB_I(list), DB_I(dest), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
+    if (query_row(&q)) {
+        to_dest = query_int(&q, 0);
+        to_addr = query_int(&q, 1);
+        query_done(&q);
+    }
+    int64_t n = 0;
+    if (to_dest > 0) {
+        n = db_change(r->db,
+                      "INSERT INTO delivery(dest, due, message, list, rcpt, tries)"
+                      " SELECT dest, $1, $2, $3, addr, 0 FROM member"
+                      " WHERE list = $3 AND (dest, addr) > ($4, $5) AND (dest, addr) <= ($6, $7)"
+                      " ON CONFLICT DO NOTHING",
+                      DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest),
+                      DB_I(to_addr));
+        db_run(r->db,
+               "UPDATE destination SET due = $1 WHERE due > $1 AND id IN (SELECT dest FROM member"
+               " WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
+               DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest), DB_I(to_addr));
+        db_run(r->db, "UPDATE expansion SET dest = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
+               DB_I(message), DB_I(list), DB_I(to_dest), DB_I(to_addr), DB_I(made + n));
+    }
+    bool done = n < LIMIT_EXPAND_SLICE;
+    if (done && n >= 0)
+        finish_expansion(r, message, list, made + n);
+    vals_int(r->out, n);
+    vals_int(r->out, done);
+}
+
+/* Nothing refers to the message's body any more. */
+static bool is_unused(struct op_run *r, int64_t message) {
+    return db_number(r->db, 0,
+                     "SELECT (SELECT count(*) FROM inbox WHERE message = $1)"
+                     " + (SELECT count(*) FROM expansion WHERE message = $1)"
+                     " + (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE message = $1 LIMIT 1) AS one)"
+                     " + (SELECT count(*) FROM hold WHERE message = $1)"
+                     " + (SELECT count(*) FROM feed WHERE message = $1)",
+                     DB_I(message)) == 0;
+}
+
+static void reap_body(struct op_run *r, int64_t message) {
+    db_run(r->db, "DELETE FROM body WHERE id = $1", DB_I(message));
+    db_run(r->db, "DELETE FROM body WHERE message = $1 AND seq > 0", DB_I(message));
+    db_run(r->db, "UPDATE message SET gone = 1 WHERE id = $1", DB_I(message));
+    db_run(r->db, "DELETE FROM work WHERE message = $1", DB_I(message));
+}
+
+/* The oldest messages whose events may go: message row, events, and their number, which is returned. */
+static int64_t reap_events(struct op_run *r, int64_t before, int64_t most) {
+    int64_t ids[LIMIT_ROUTE_BATCH], n = 0;
+    struct query q;
+    db_query(r->db, &q, "SELECT id FROM message WHERE id < $1 AND gone = 1 ORDER BY id LIMIT $2",
+             DB_I(before), DB_I(most < LIMIT_ROUTE_BATCH ? most : LIMIT_ROUTE_BATCH));
+    while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
+        ids[n++] = query_int(&q, 0);
+    query_done(&q);
+    for (int64_t i = 0; i < n; i++) {
+        db_run(r->db, "DELETE FROM event WHERE message = $1", DB_I(ids[i]));
+        db_run(r->db, "DELETE FROM message WHERE id = $1", DB_I(ids[i]));
+    }
+    return n;
+}
+
+/* A body that was staged and never accepted: its client went away. */
+static void reap_orphans(struct op_run *r, int64_t before, int64_t most) {
+    db_run(r->db,
+           "DELETE FROM body WHERE id IN (SELECT b.id FROM body b WHERE b.id < $1 AND NOT EXISTS"
+           " (SELECT 1 FROM message m WHERE m.id = b.message) ORDER BY b.id LIMIT $2)",
+           DB_I(before), DB_I(most));
+}
+
+/* in: cursor (message id, 0 at first), most messages to look at, keep events for (ms). out: next cursor (0:
+ * the end was reached), bodies deleted. */
+void op_run_REAP(struct op_run *r) {
+    int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in), keep = vals_get_int(&r->in);
+    int64_t ids[LIMIT_ROUTE_BATCH], n = 0, deleted = 0;
+    struct query q;
+    if (most > LIMIT_ROUTE_BATCH)
+        most = LIMIT_ROUTE_BATCH;
+    db_query(r->db, &q, "SELECT id FROM message WHERE gone = 0 AND id > $1 ORDER BY id LIMIT $2", DB_I(after),
+             DB_I(most));
+    while (query_row(&q) && n < most)
+        ids[n++] = query_int(&q, 0);
+    query_done(&q);
+    for (int64_t i = 0; i < n; i++)
+        if (is_unused(r, ids[i])) {
+            reap_body(r, ids[i]);
+            deleted++;
+        }
+    if (n < most) {
+        reap_events(r, id_at_ms(r->now_ms - keep), most);
+        reap_orphans(r, id_at_ms(r->now_ms - STORE_ORPHAN_MS), most);
+    }
+    vals_int(r->out, n < most ? 0 : ids[n - 1]);
+    vals_int(r->out, deleted);
+}

@@ -1,0 +1,137 @@
+"""Fixtures of the system tests. Every test that takes `store`, `make` or `post` runs on both engines."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import postroad
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", default=os.environ.get("POSTROAD_BUILD", str(postroad.ROOT / "build/asan")),
+                     help="build folder with the programs under test (also POSTROAD_BUILD)")
+    parser.addoption("--store", action="append", choices=["sqlite", "postgresql"],
+                     help="only this engine")
+
+
+def pytest_generate_tests(metafunc):
+    if "store" in metafunc.fixturenames:
+        metafunc.parametrize("store", metafunc.config.getoption("store") or ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    folder = pathlib.Path(request.config.getoption("build"))
+    if not (folder / "postroad").exists():
+        pytest.exit(f"{folder} has no postroad: build it, or give --build", returncode=4)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """The one PostgreSQL of this test process, started when first asked for; or why there is none."""
+    try:
+        server = postroad.PostgreSQL()
+    except postroad.Unavailable as e:
+        yield e
+        return
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def store(request):
+    """The engine's name. A machine without PostgreSQL skips its tests, by name."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql_server")
+        if isinstance(server, postroad.Unavailable):
+            pytest.skip(f"no PostgreSQL: {server}")
+    return request.param
+
+
+@pytest.fixture
+def make(store, build, tmp_path, request):
+    """make(relay=..., settings={...}): a new instance, not started yet; ended and checked after the test."""
+    server = request.getfixturevalue("postgresql_server") if store == "postgresql" else None
+    made = []
+
+    def make_instance(**options):
+        folder = tmp_path / f"instance{len(made) + 1}"
+        instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
+        made.append(instance)
+        return instance
+
+    yield make_instance
+    for instance in made:
+        instance.__exit__(RuntimeError)
+    passed = getattr(request.node, "rep_call", None) is None or request.node.rep_call.passed
+    try:
+        for instance in made:
+            if passed:
+                instance.assert_healthy()
+            else:
+                print(f"---- log of {instance.dir.name}\n{instance.log[-20000:]}")
+    finally:
+        for instance in made:
+            if instance.database:
+                server.drop(instance.database)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"rep_{report.when}", report)
+
+
+@pytest.fixture
+def sink(build, tmp_path):
+    """A postroad-sink that takes everything."""
+    with postroad.Sink(tmp_path / "sink", build) as s:
+        yield s
+
+
+@pytest.fixture
+def make_sink(build, tmp_path):
+    """make_sink("--fail-rcpt", "x=550 no"): a postroad-sink with options."""
+    made = []
+
+    def make_one(*options):
+        made.append(postroad.Sink(tmp_path / f"sink-{len(made) + 1}", build, *options))
+        return made[-1]
+
+    yield make_one
+    for s in made:
+        s.__exit__()
+
+
+@pytest.fixture
+def pysink():
+    """pysink({...}): a scripted server (postroad.PySink)."""
+    made = []
+
+    def make_one(*args, **options):
+        made.append(postroad.PySink(*args, **options))
+        return made[-1]
+
+    yield make_one
+    for s in made:
+        s.close()
+
+
+@pytest.fixture
+def post(make, sink):
+    """A running instance with all roles that relays to `sink`."""
+    return make(relay=sink).start()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """(certificate, key): PEM files of a key made for this run."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=mx.example.org"],
+                   check=True, capture_output=True)
+    return cert, key
