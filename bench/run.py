@@ -308,7 +308,7 @@ def machine(options):
         ("OpenSSL", first_line("openssl", "version")),
         ("Compiler", first_line("gcc", "--version")),
     ]
-    facts += [("Server", kind.version()) for kind in dict.fromkeys(options.sides)]
+    facts += [("Server", text) for text in dict.fromkeys(kind.version() for kind in options.sides)]
     return [f"| {name} | {value} |" for name, value in facts]
 
 

@@ -17,7 +17,7 @@ void op_run_DOMAIN_REMOVE(struct op_run *r) {
     int64_t lists = db_number(r->db, 0, "SELECT count(*) FROM list WHERE address LIKE $1", DB_T(tail));
     int64_t aliases = db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address LIKE $1", DB_T(tail));
     if (lists + aliases > 0)
-        op_refuse(r, ERR_CONFLICT, "domain %.*s still has %lld lists and %lld aliases: remove them first",
+        op_refuse(r, ERR_EXISTS, "domain %.*s still has %lld lists and %lld aliases: remove them first",
                   VIEW_ARG(name), (long long)lists, (long long)aliases);
     else if (db_change(r->db, "DELETE FROM domain WHERE name = $1", DB_T(name)) == 0)
         op_refuse(r, ERR_NOT_FOUND, "no domain %.*s here", VIEW_ARG(name));

@@ -30,6 +30,7 @@ static const char first[] =
     " sha256 {bytes} NOT NULL, fields {bytes} NOT NULL, origin {text} NOT NULL, flags {int} NOT NULL,"
     " gone {int} NOT NULL);"
     "CREATE INDEX message_msgid ON message(msgid);"
+    "CREATE INDEX message_sender ON message(sender, id);"
     "CREATE INDEX message_live ON message(id) WHERE gone = 0;"
     /* Bytes: piece 0 has the message's id, further pieces an id of their own. */
     "CREATE TABLE body(id {int} PRIMARY KEY, message {int} NOT NULL, seq {int} NOT NULL, bytes {bytes} NOT "

@@ -22,6 +22,8 @@ static bool lost(const struct smtp *c, struct err *e) {
         *e = c->stream.error;
     else
         err_set(e, ERR_CONNECTION_LOST, NULL);
+    if (!err_is_temporary(e)) /* a server that breaks the protocol may be mended: not the message's fault */
+        e->code = ERR_CONNECTION_LOST;
     return err_prefix(e, "%s", c->host);
 }
 

@@ -42,7 +42,7 @@ static bool listen_on_all(struct err *e) {
         struct sockaddr_any addr;
         if (!sockaddr_parse(view_of(c->smtp_listen.items[i]), &addr, e))
             return err_prefix(e, "smtp_listen");
-        int fd = listen_inherited(NULL, &addr);
+        int fd = listen_inherited("smtp", &addr);
         if (fd < 0)
             fd = listen_open(&addr, e);
         if (fd < 0 ||

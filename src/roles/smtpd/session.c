@@ -69,6 +69,10 @@ enum next session_ask(struct session *s, enum next (*answered)(struct session *s
 enum next session_phase_command(struct session *s) {
     view line;
     struct err e;
+    if (s->draining && !s->t.active) {
+        session_reply(s, 421, "4.3.2 %s service is stopping, try again later", s->server->hostname);
+        return NEXT_CLOSE;
+    }
     if (s->skipping) {
         if (!stream_skip_line(&s->stream))
             return NEXT_INPUT;
@@ -164,9 +168,9 @@ static enum step run_phases(struct session *s) {
     return park(s, STEP_AGAIN);
 }
 
-static enum step end_with(struct session *s, const char *enhanced, const char *text) {
+static enum step time_out(struct session *s) {
     if (s->phase != session_phase_handshake)
-        session_reply(s, 421, "%s %s %s", enhanced, s->server->hostname, text);
+        session_reply(s, 421, "4.4.2 %s timeout, closing the connection", s->server->hostname);
     park(s, STEP_CLOSE);
     return STEP_CLOSE;
 }
@@ -174,9 +178,10 @@ static enum step end_with(struct session *s, const char *enhanced, const char *t
 static enum step handle(struct session *s, enum task_event event) {
     switch (event) {
     case TASK_TIMEOUT:
-        return end_with(s, "4.4.2", "timeout, closing the connection");
+        return time_out(s);
     case TASK_DRAIN:
-        return end_with(s, "4.3.2", "service is stopping, try again later");
+        s->draining = true;
+        break;
     case TASK_WOKEN:
         if (s->answered) {
             enum next (*answered)(struct session *) = s->answered;

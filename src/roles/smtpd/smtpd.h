@@ -68,6 +68,7 @@ struct session {
     int64_t ends_ms; /* clock_mono_ms() instant: no session lives longer */
     bool may_relay;
     bool tls, esmtp, greeted;
+    bool draining; /* the process stops: the transaction under way is the last */
     bool skipping; /* a line too long is being dropped */
     unsigned bad_commands;
     struct arena arena;             /* of the session: the client's name */

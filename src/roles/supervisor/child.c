@@ -29,16 +29,14 @@ const struct role_kind *role_kind_find(const char *name) {
     return NULL;
 }
 
-/* The descriptors are found by what they are bound to (net/listen.h), which their order and names are not
- * needed for. */
 static bool hand_over(const int *fds, size_t count, struct err *e) {
     const char *names[LIMIT_LIST_SETTING];
     for (size_t i = 0; i < count; i++)
         names[i] = "smtp";
     if (count > 0 && !listen_hand_over(fds, names, count, e))
         return false;
-    unsetenv("LISTEN_FDNAMES");
     if (count == 0) {
+        unsetenv("LISTEN_FDNAMES");
         unsetenv("LISTEN_FDS"); /* what a supervisor above this one handed over is not for this role */
         unsetenv("LISTEN_PID");
     }
