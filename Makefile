@@ -1,21 +1,46 @@
 # A thin front of Meson: every target is a command a person would type.
-.PHONY: all deps check clean help
+.PHONY: all deps run check bench soak fuzz install clean help
 
 all:
 	@[ -d build/release ] || meson setup build/release --buildtype=debugoptimized -Dtests=disabled
 	@ninja -C build/release
+	@ln -sfn release/postroad build/postroad
 
 help:
-	@echo "make         build the libraries and programs in build/release"
-	@echo "make deps    install the Debian packages that building and checking need"
-	@echo "make check   install what is missing, build and run every gate and test"
-	@echo "make clean   remove build/"
+	@echo "make           build build/postroad and the roles' programs (build/release)"
+	@echo "make deps      install the Debian packages that building needs"
+	@echo "make run       install what is missing, build, and show a demo: real posts to a list, traced and archived"
+	@echo "make check     install what is missing, build and run every gate and test"
+	@echo "make bench     measure beside Debian's Postfix; writes bench/RESULTS.md"
+	@echo "make soak      the crash and power-cut tests in full size"
+	@echo "make fuzz      run every fuzz target for FUZZ_SECONDS (60) each, with libFuzzer"
+	@echo "make install   install into DESTDIR/usr"
+	@echo "make clean     remove build/"
 
 deps:
-	@scripts/deps build check
+	@scripts/deps build
 
-check: deps
+run: deps all
+	@scripts/demo build/release build/demo
+
+check:
+	@scripts/deps build check
 	@scripts/check
+
+bench: all
+	@scripts/deps build check bench
+	@scripts/bench
+
+soak:
+	@scripts/deps build check
+	@scripts/soak
+
+fuzz:
+	@scripts/deps build check
+	@scripts/fuzz $(or $(FUZZ_SECONDS),60)
+
+install: all
+	@meson install -C build/release --no-rebuild
 
 clean:
 	rm -rf build

@@ -326,7 +326,8 @@ def write_report(results, options):
         lines += ["", f"## {scenario.title}", "", *table(result, FANOUT_ROWS if scenario.members else ACCEPT_ROWS)]
         kind = "one-recipient transactions" if scenario.members else "messages"
         lines += ["", f"Ceiling of generator and sink, sessions: {scenario.sessions}, "
-                  f"{kind}/s: {spread(result['ceiling'])}. Disk, one writer, fdatasync/s: {spread(result['sync_rate'])}.",
+                  f"{kind}/s: {spread(result['ceiling'])}. "
+                  f"Disk, one writer, fdatasync/s: {spread(result['sync_rate'])}.",
                   *memory_line(result)]
     options.output.write_text("\n".join(lines) + "\n")
 

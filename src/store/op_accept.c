@@ -56,9 +56,10 @@ static int64_t add_aliases(struct op_run *r, view address, struct buf *targets) 
     return n;
 }
 
-/* Where an address leads: an alias of just that name, else, when it is LIST-owner, the owner, else, when it is no
- * list's, the catch-all of its domain. */
-static int64_t find_targets(struct op_run *r, view address, const struct list_row *list, struct buf *targets) {
+/* Where an address leads: an alias of just that name, else, when it is LIST-owner, the owner, else, when it
+ * is no list's, the catch-all of its domain. */
+static int64_t find_targets(struct op_run *r, view address, const struct list_row *list,
+                            struct buf *targets) {
     int64_t n = add_aliases(r, address, targets);
     if (n == 0 && list->id && list->owner.len > 0 && view_ends_with(base_of(address), VIEW("-owner")) &&
         !view_eq(address, list->address)) {

@@ -9,11 +9,12 @@ void op_run_ARCHIVE_JOIN(struct op_run *r) {
            DB_I(r->now_ms));
 }
 
-/* in: node, most rows. out: per row, list by list in order of n: list, its address, its archive setting
- * (public, private), n, action, held (0/1), message, uid, sender, Message-ID, size, sha256. */
+/* in: node, most rows, list id to go on behind (0: from the first). out: per row, list by list in order of n:
+ * list, its address, its archive setting (public, private), n, action, held (0/1), message, uid, sender,
+ * Message-ID, size, sha256. */
 void op_run_FEED_READ(struct op_run *r) {
     view node = vals_get_view(&r->in);
-    int64_t most = vals_get_int(&r->in);
+    int64_t most = vals_get_int(&r->in), after = vals_get_int(&r->in);
     struct query q;
     db_query(r->db, &q,
              "SELECT f.list, l.address, l.archive, f.n, f.action, (SELECT count(*) FROM hold h WHERE"
@@ -21,8 +22,8 @@ void op_run_FEED_READ(struct op_run *r) {
              "m.sha256"
              " FROM feed f JOIN list l ON l.id = f.list JOIN message m ON m.id = f.message"
              " LEFT JOIN follower w ON w.list = f.list AND w.node = $1"
-             " WHERE f.n > coalesce(w.cursor, 0) ORDER BY f.list, f.n LIMIT $2",
-             DB_T(node), DB_I(most));
+             " WHERE f.list > $3 AND f.n > coalesce(w.cursor, 0) ORDER BY f.list, f.n LIMIT $2",
+             DB_T(node), DB_I(most), DB_I(after));
     while (query_row(&q)) {
         vals_int(r->out, query_int(&q, 0));
         vals_view(r->out, query_text(&q, 1));

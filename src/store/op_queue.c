@@ -57,7 +57,8 @@ void op_run_TRACE_FIND(struct op_run *r) {
         before = INT64_MAX;
     struct query q;
     db_query(r->db, &q,
-             "SELECT id FROM message WHERE (msgid = $1 OR sender = $1 OR id IN (SELECT e.message FROM event e JOIN address a"
+             "SELECT id FROM message WHERE (msgid = $1 OR sender = $1 OR id IN (SELECT e.message FROM event "
+             "e JOIN address a"
              " ON a.id = e.rcpt WHERE a.text = $1 AND e.rcpt > 0) OR id IN (SELECT d.message FROM delivery d"
              " JOIN address a ON a.dest = d.dest AND a.id = d.rcpt WHERE a.text = $1)) AND id < $2"
              " ORDER BY id DESC LIMIT $3",

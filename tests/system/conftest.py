@@ -1,7 +1,9 @@
 """Fixtures of the system tests. Every test that takes `store`, `make` or `post` runs on both engines."""
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -15,6 +17,12 @@ def pytest_addoption(parser):
                      help="only this engine")
 
 
+def pytest_configure(config):
+    folder = pathlib.Path(config.getoption("build"))
+    if not (folder / "postroad").exists():
+        raise pytest.UsageError(f"{folder} has no postroad: build it (scripts/check gcc), or give --build")
+
+
 def pytest_generate_tests(metafunc):
     if "store" in metafunc.fixturenames:
         metafunc.parametrize("store", metafunc.config.getoption("store") or ["sqlite", "postgresql"], indirect=True)
@@ -22,10 +30,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def build(request):
-    folder = pathlib.Path(request.config.getoption("build"))
-    if not (folder / "postroad").exists():
-        pytest.exit(f"{folder} has no postroad: build it, or give --build", returncode=4)
-    return folder
+    return pathlib.Path(request.config.getoption("build"))
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +56,14 @@ def store(request):
 
 
 @pytest.fixture
-def make(store, build, tmp_path, request):
+def make(store, build, request):
     """make(relay=..., settings={...}): a new instance, not started yet; ended and checked after the test."""
     server = request.getfixturevalue("postgresql_server") if store == "postgresql" else None
     made = []
+    short = pathlib.Path(tempfile.mkdtemp(prefix="pr-"))  # a path of a socket has at most 107 octets
 
     def make_instance(**options):
-        folder = tmp_path / f"instance{len(made) + 1}"
+        folder = short / f"instance{len(made) + 1}"
         instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
         made.append(instance)
         return instance
@@ -73,6 +79,7 @@ def make(store, build, tmp_path, request):
             else:
                 print(f"---- log of {instance.dir.name}\n{instance.log[-20000:]}")
     finally:
+        shutil.rmtree(short, ignore_errors=True)
         for instance in made:
             if instance.database:
                 server.drop(instance.database)

@@ -143,7 +143,7 @@ class Instance:
 
             def started():
                 text = log.read_text(errors="replace")
-                assert process.poll() is None, f"postroad run ended: {text}"
+                assert process.poll() is None and " cannot-start " not in text, f"postroad run failed: {text}"
                 return all(f" {n} started " in text for n in names)
             until(started, 30, "the roles' start")
             if "smtpd" in names:

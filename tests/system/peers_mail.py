@@ -1,0 +1,95 @@
+"""Messages that are hard on a mail system, and what may have been put on top of one when it arrives."""
+import dataclasses
+import re
+
+HEAD = ("From: me@sender.example\r\nTo: news@example.org\r\nSubject: {subject}\r\n"
+        "Date: Mon, 02 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{id}@test.example>\r\n")
+# The Message-ID as the names below; every one has its own, so that a mix-up shows.
+ALL_BUT_LINE_ENDS = bytes(set(range(1, 256)) - {10, 13})
+TEXTS = {
+    "plain": ("", b"hello\r\nworld\r\n"),
+    "dots": ("", b".\r\n..\r\n.hidden\r\n \r\n.\r\n\r\n...\r\n"),
+    "empty": ("", b""),
+    "blank-end": ("", b"text with trailing blanks \t \r\n\r\n\r\n\r\n"),
+    "from-lines": ("", b"From me to you\r\n>From quoted\r\n"),
+    "latin1": ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n",
+               "Grüße aus Köln: äöüß\r\n".encode("latin-1")),
+    "utf8-body": ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n",
+                  "Grüße, 你好, привет, 🐓\r\n.Grüße\r\n".encode()),
+    "octets": ("MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: 8bit\r\n",
+               ALL_BUT_LINE_ENDS + b"\r\n" + ALL_BUT_LINE_ENDS[::-1] + b"\r\n"),
+    "long-lines": ("", b"x" * 998 + b"\r\n." + b"y" * 996 + b"\r\nshort\r\n"),
+    "folded": ("X-Folded: one\r\n\ttwo \t\r\n   three\r\nX-Empty:\r\nX-No-Space:value\r\nx-CASE: Kept  as\tit is\r\n",
+               b"folded\r\n"),
+    "attachment": ("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=_b\"\r\n",
+                   b"preamble\r\n--=_b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
+                   b"Content-Transfer-Encoding: 8bit\r\n\r\n\x80 100 \x96 ok\r\n--=_b\r\nContent-Type: text/x-patch\r\n"
+                   b"Content-Disposition: attachment; filename=fix.patch\r\n\r\n-- \r\n\xff\xfe\x01\r\n--=_b--\r\nepilogue\r\n"),
+    "large": ("", b"".join(b"%07d %s\r\n" % (i, b"-" * (i % 67)) for i in range(24000))),
+}
+
+
+def sample(name):
+    """The message of that name; its Message-ID is <name@test.example>."""
+    fields, body = TEXTS[name]
+    return (HEAD.format(subject=name, id=name) + fields + "\r\n").encode() + body
+
+
+def samples():
+    """{name: octets} of all. One is over 1 MB, so that it is staged in the store."""
+    return {name: sample(name) for name in TEXTS}
+
+
+def utf8_sample():
+    """A message with UTF-8 in its header, which needs SMTPUTF8 (RFC 6532)."""
+    return ("From: Jürgen <jürgen@sender.example>\r\nTo: Ünï <ünï@there.example>\r\nSubject: Grüße 你好\r\n"
+            "Date: Mon, 02 Nov 2026 10:00:00 +0000\r\nMessage-ID: <utf8@test.example>\r\n"
+            "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+            "\r\nÄrger mit Ümlauten\r\n").encode()
+
+
+@dataclasses.dataclass
+class Top:
+    """The header fields that came on top of a message on its way."""
+    octets: bytes
+
+    @property
+    def fields(self):
+        """(name, value unfolded) of each, in order."""
+        unfolded = re.sub(rb"\r\n(?=[ \t])", b"", self.octets)
+        lines = unfolded.split(b"\r\n")[:-1]
+        return [tuple(part.strip().decode() for part in line.split(b":", 1)) for line in lines]
+
+    @property
+    def names(self):
+        return [name for name, _ in self.fields]
+
+    def __getitem__(self, name):
+        """The first value of a field; fails when there is none."""
+        return next(value for n, value in self.fields if n.lower() == name.lower())
+
+    def received(self, by):
+        """The Received field that this host wrote."""
+        found = [value for name, value in self.fields if name == "Received" and f" by {by} " in value]
+        assert len(found) == 1, (by, self.fields)
+        return found[0]
+
+
+LIST_FIELDS = ["List-Id", "List-Post", "List-Owner", "Precedence"]
+PEER_FIELDS = ["Return-Path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To", "Received"]
+
+
+def top(arrived, posted):
+    """What is on top of `posted` in `arrived`; fails unless all of `posted` is there, octet by octet, and last."""
+    assert arrived.endswith(posted), f"changed: {arrived[-len(posted) - 200:][:2000]!r} instead of {posted[:2000]!r}"
+    got = Top(arrived[:len(arrived) - len(posted)])
+    assert got.octets.endswith(b"\r\n"), got
+    unknown = [name for name in got.names if name not in LIST_FIELDS + PEER_FIELDS]
+    assert not unknown, got.fields
+    return got
+
+
+def crlf(octets):
+    """A message kept with LF line ends, as it was on the wire."""
+    assert b"\r\n" not in octets
+    return octets.replace(b"\n", b"\r\n")

@@ -1,0 +1,282 @@
+"""Peers nobody here wrote: real Postfix on both sides, swaks, Python's smtplib and OpenSSL's s_client."""
+import email
+import email.policy
+import shutil
+import smtplib
+import ssl
+import subprocess
+
+import pytest
+
+from peers_mail import LIST_FIELDS, TEXTS, crlf, sample, samples, top, utf8_sample
+from peers_postfix import Peers, kept, log_lines
+from postroad import message, until
+
+MEMBERS = ["a@x.example", "b@x.example", "c@y.example"]
+
+
+@pytest.fixture
+def postfix():
+    """postfix(relay=…, tls=…, mailboxes=…): a running Postfix, ended and removed after the test."""
+    peers = Peers()
+    yield peers
+    peers.close()
+
+
+def with_tls(make, certificate, **options):
+    """An instance that offers STARTTLS; the files lie in its folder."""
+    instance = make(settings={"tls_certificate": "cert.pem", "tls_key": "key.pem"}, **options)
+    for source, name in zip(certificate, ("cert.pem", "key.pem")):
+        shutil.copy(source, instance.dir / name)
+    return instance.start()
+
+
+def with_list(instance, members=MEMBERS):
+    instance.cli("list", "create", "news@example.org", "--owner", "boss@example.net")
+    instance.cli("member", "add", "news@example.org", "-", input="".join(f"{m}\n" for m in members))
+    return instance
+
+
+def unverified(version=None):
+    """A TLS context for a certificate made for this run; one version only if given."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+# ---- Postfix sends to us ----
+
+def feed(peer, posts, sender="me@sender.example", options=("BODY=8BITMIME",)):
+    """Hand messages to Postfix: [(recipients, octets)]."""
+    with smtplib.SMTP("127.0.0.1", peer.port, timeout=30) as client:
+        for recipients, octets in posts:
+            refused = client.sendmail(sender, recipients, octets, mail_options=options)
+            assert refused == {}
+
+
+def passed_on(peer):
+    assert peer.wait_queue_empty(60), peer.log()[-4000:]
+
+
+@pytest.mark.parametrize("level", ["none", "encrypt"])
+def test_postfix_relays_to_us(make, sink, postfix, certificate, level):
+    """Every sample through Postfix to a list and an address outside, in the clear and with TLS insisted on."""
+    post = with_list(with_tls(make, certificate, relay=sink))
+    peer = postfix(relay=f"127.0.0.1:{post.port}", client_tls=level)
+    posts = samples()
+    feed(peer, [(["news@example.org", "Out@there.example"], octets) for octets in posts.values()])
+    passed_on(peer)
+    post.wait(60)
+    assert not log_lines(peer, "status=bounced") and not log_lines(peer, "status=deferred")
+    protocol = "ESMTPS" if level == "encrypt" else "ESMTP"
+    for recipient in ["Out@there.example", *MEMBERS]:
+        arrived = sink.to(recipient)
+        assert len(arrived) == len(posts)
+        for name, octets in posts.items():
+            mail, = [m for m in arrived if f"<{name}@test.example>".encode() in m.octets]
+            above = top(mail.octets, octets)
+            assert f" with {protocol} " in above.received("mx.example.org"), above.fields
+            assert above.names == [*(LIST_FIELDS if recipient in MEMBERS else []), "Received", "Received"]
+
+
+def test_postfix_relays_utf8_addresses(make, sink, postfix):
+    """SMTPUTF8 from end to end: envelope and header in UTF-8."""
+    post = make(relay=sink).start()
+    peer = postfix(relay=f"127.0.0.1:{post.port}")
+    octets = utf8_sample()
+    feed(peer, [(["ünï@there.example"], octets)], sender="jürgen@sender.example", options=("SMTPUTF8", "BODY=8BITMIME"))
+    passed_on(peer)
+    post.wait()
+    mail = sink.one("ünï@there.example")
+    assert mail.sender == "jürgen@sender.example"
+    assert " with UTF8SMTP " in top(mail.octets, octets).received("mx.example.org")
+
+
+def test_postfix_relays_many_at_once(make, sink, postfix):
+    """Postfix's full concurrency: every message once, to every recipient."""
+    post = make(relay=sink).start()
+    peer = postfix(relay=f"127.0.0.1:{post.port}", settings={"default_destination_concurrency_limit": 20})
+    octets = [message(id=f"m{i}@test.example", to=f"r{i}@there.example") for i in range(100)]
+    feed(peer, [([f"r{i}-{k}@there.example" for k in range(5)], text) for i, text in enumerate(octets)])
+    passed_on(peer)
+    post.wait(60)
+    assert sink.recipients() == sorted(f"r{i}-{k}@there.example" for i in range(100) for k in range(5))
+    for i, text in enumerate(octets):
+        top(sink.one(f"r{i}-0@there.example").octets, text)
+
+
+def test_postfix_returns_what_we_refuse(make, sink, postfix):
+    """Our 550 for an unknown recipient is what Postfix tells the sender; the good recipient is served."""
+    post = with_list(make(relay=sink).start())
+    peer = postfix(relay=f"127.0.0.1:{post.port}", mailboxes=["me@sender.example"])
+    feed(peer, [(["nobody@example.org", "news@example.org"], sample("utf8-body"))])
+    passed_on(peer)
+    post.wait()
+    assert sink.recipients() == MEMBERS
+    returned, = kept(peer, "me@sender.example")
+    failed = failures(returned)
+    assert set(failed) == {"nobody@example.org"}
+    assert failed["nobody@example.org"]["Status"] == "5.1.1"
+    assert "550 5.1.1" in failed["nobody@example.org"]["Diagnostic-Code"]
+
+
+# ---- we send to Postfix ----
+
+def failures(octets):
+    """{recipient: its fields} of a delivery status notification (RFC 3464), by Python's parser."""
+    parsed = email.message_from_bytes(octets, policy=email.policy.default)
+    assert parsed.get_content_type() == "multipart/report", octets
+    assert parsed.get_param("report-type") == "delivery-status"
+    report, = [part for part in parsed.iter_parts() if part.get_content_type() == "message/delivery-status"]
+    blocks = [block for block in report.get_payload() if block["Final-Recipient"]]
+    assert all(block["Action"] == "failed" for block in blocks), octets
+    return {block["Final-Recipient"].split(";")[1].strip(): block for block in blocks}
+
+
+@pytest.mark.parametrize("level", ["none", "may", "encrypt"])
+def test_we_deliver_to_postfix(make, postfix, certificate, level):
+    """List copies with VERP and a direct one lie in Postfix's maildirs octet by octet; TLS wherever it is offered."""
+    tls = None if level == "none" else certificate
+    peer = postfix(mailboxes=["@x.example", "@y.example", "@there.example"], tls=tls, settings={
+        "smtpd_tls_security_level": level})
+    post = with_list(make(relay=peer).start())
+    posts = samples()
+    for octets in posts.values():
+        post.post("me@sender.example", ["news@example.org", "out@there.example"], octets, ["BODY=8BITMIME"])
+    post.wait(60)
+    passed_on(peer)
+    boxes = {domain: kept(peer, f"@{domain}") for domain in ("x.example", "y.example", "there.example")}
+    assert {domain: len(found) for domain, found in boxes.items()} == {
+        "x.example": 2 * len(posts), "y.example": len(posts), "there.example": len(posts)}
+    seen = []
+    for octets in (o for found in boxes.values() for o in found):
+        name = next(n for n in posts if f"<{n}@test.example>".encode() in octets)
+        above = top(octets, posts[name])
+        recipient = above["X-Original-To"]
+        verp = f"news-bounces+{recipient.replace('@', '=')}@example.org"
+        assert above["Return-Path"] == (f"<{verp}>" if recipient in MEMBERS else "<me@sender.example>")
+        # (mx.example.org …) by postfix.example (Postfix) with ESMTPS id …
+        assert f" with {'ESMTP' if level == 'none' else 'ESMTPS'} " in above.received("postfix.example")
+        seen.append((name, recipient))
+    assert sorted(seen) == sorted((n, r) for n in posts for r in ["out@there.example", *MEMBERS])
+
+
+@pytest.mark.parametrize("lacking", ["pipelining", "8bitmime", "size, dsn, chunking, enhancedstatuscodes, etrn, vrfy"])
+def test_we_deliver_to_a_postfix_that_lacks_an_extension(make, postfix, lacking):
+    peer = postfix(mailboxes=["@there.example"], settings={"smtpd_discard_ehlo_keywords": lacking})
+    post = make(relay=peer).start()
+    posts = samples()
+    for octets in posts.values():
+        post.post("me@sender.example", ["one@there.example", "two@there.example"], octets, ["BODY=8BITMIME"])
+    post.wait(60)
+    passed_on(peer)
+    arrived = kept(peer, "@there.example")
+    assert len(arrived) == 2 * len(posts)
+    for name, posted in posts.items():
+        copies = [o for o in arrived if f"<{name}@test.example>".encode() in o]
+        assert sorted(top(o, posted)["X-Original-To"] for o in copies) == ["one@there.example", "two@there.example"]
+
+
+def test_broken_tls_at_postfix_falls_back_to_clear_text(make, postfix, certificate):
+    """STARTTLS is offered but cannot work: opportunistic TLS (RFC 7435) delivers all the same, and says so."""
+    peer = postfix(mailboxes=["@there.example"], tls=certificate, settings={"smtpd_tls_protocols": "TLSv1"})
+    post = make(relay=peer).start()
+    octets = sample("utf8-body")
+    post.post("me@sender.example", "out@there.example", octets)
+    post.wait()
+    passed_on(peer)
+    arrived, = kept(peer, "@there.example")
+    assert " with ESMTP " in top(arrived, octets).received("postfix.example")
+    assert " tls-failed " in post.log
+
+
+def test_a_recipient_postfix_refuses_makes_a_notification(make, postfix):
+    """One of three is unknown there: two have the mail, the sender has one notification that a stranger's parser
+    reads, sent with the null sender; a list member who is refused makes none."""
+    peer = postfix(mailboxes=["one@there.example", "two@there.example", "me@sender.example"])
+    post = with_list(make(relay=peer).start(), ["one@there.example", "gone@there.example"])
+    octets = sample("attachment")
+    recipients = ["one@there.example", "nobody@there.example", "two@there.example"]
+    post.post("me@sender.example", recipients, octets, ["BODY=8BITMIME"])
+    post.wait()
+    passed_on(peer)
+    for recipient in ("one@there.example", "two@there.example"):
+        arrived, = kept(peer, recipient)
+        top(arrived, octets)
+    notice, = kept(peer, "me@sender.example")
+    assert notice.startswith(b"Return-Path: <>\r\n")
+    failed = failures(notice)
+    assert set(failed) == {"nobody@there.example"}
+    assert failed["nobody@there.example"]["Status"] == "5.1.1"
+    assert "550 5.1.1" in failed["nobody@there.example"]["Diagnostic-Code"]
+    assert b"Message-ID: <attachment@test.example>" in notice
+    post.post("me@sender.example", "news@example.org", sample("plain"))
+    post.wait()
+    passed_on(peer)
+    assert len(kept(peer, "one@there.example")) == 2
+    assert len(kept(peer, "me@sender.example")) == 1
+    assert post.events("plain@test.example", "bounced", "gone@there.example")
+
+
+def test_we_deliver_utf8_addresses_to_postfix(make, postfix):
+    peer = postfix(mailboxes=["@there.example"])
+    post = make(relay=peer).start()
+    octets = utf8_sample()
+    post.post("jürgen@sender.example", "ünï@there.example", octets, ["SMTPUTF8", "BODY=8BITMIME"])
+    post.wait()
+    passed_on(peer)
+    arrived, = kept(peer, "@there.example")
+    above = top(arrived, octets)
+    assert above["Return-Path"] == "<jürgen@sender.example>"
+    assert above["X-Original-To"] == "ünï@there.example"
+    assert " with UTF8SMTP " in above.received("postfix.example")
+
+
+def test_utf8_mail_for_a_postfix_without_smtputf8_is_returned(make, postfix):
+    """It cannot be sent there (RFC 6531 3.5); the sender is told, and nothing arrives maimed."""
+    peer = postfix(mailboxes=["@there.example", "me@sender.example"], settings={"smtputf8_enable": "no"})
+    post = make(relay=peer).start()
+    post.post("me@sender.example", "out@there.example", utf8_sample(), ["SMTPUTF8", "BODY=8BITMIME"])
+    post.wait()
+    passed_on(peer)
+    assert kept(peer, "@there.example") == []
+    assert post.events("utf8@test.example", "bounced", "out@there.example")
+
+
+def test_postfix_away_then_back(make, postfix):
+    """A next hop that cannot be reached keeps the mail; when it is back, all of it arrives once."""
+    peer = postfix(mailboxes=["@there.example"])
+    post = make(relay=peer).start()
+    peer.stop()
+    octets = sample("latin1")
+    post.post("me@sender.example", "out@there.example", octets, ["BODY=8BITMIME"])
+    until(lambda: "reply=" in post.log or "connect" in post.log, 30, "a failed try")
+    peer.start()
+    post.clock("+1h")
+    post.wait()
+    passed_on(peer)
+    arrived, = kept(peer, "@there.example")
+    top(arrived, octets)
+
+
+def test_between_two_postfixes(make, postfix, certificate):
+    """Postfix to us with TLS, and from us to another Postfix with TLS: the whole of an ordinary mail's way."""
+    last = postfix(mailboxes=["@x.example", "@y.example"], tls=certificate, hostname="last.example", settings={
+        "smtpd_tls_security_level": "encrypt"})
+    post = with_list(with_tls(make, certificate, relay=last))
+    first = postfix(relay=f"127.0.0.1:{post.port}", client_tls="encrypt", hostname="first.example")
+    posts = samples()
+    feed(first, [(["news@example.org"], octets) for octets in posts.values()])
+    passed_on(first)
+    post.wait(60)
+    passed_on(last)
+    arrived = kept(last, "@x.example") + kept(last, "@y.example")
+    assert len(arrived) == len(MEMBERS) * len(posts)
+    for name, posted in posts.items():
+        copies = [o for o in arrived if f"<{name}@test.example>".encode() in o]
+        assert sorted(top(o, posted)["X-Original-To"] for o in copies) == MEMBERS
+        for copy in copies:
+            for host in ("first.example", "mx.example.org", "last.example"):
+                top(copy, posted).received(host)
