@@ -83,6 +83,14 @@ void role_planted_crash(const struct role *r, view header) {
 #endif
 }
 
+bool role_plants_crashes(void) {
+#ifdef POSTROAD_TEST_HOOKS
+    return true;
+#else
+    return false;
+#endif
+}
+
 /* What the process before us died on. */
 static bool report_crashes(struct role *r, const char *path, struct err *e) {
     struct buf bytes = BUF_INIT(1 << 16);
@@ -191,24 +199,46 @@ void role_end(struct role *r) {
     r->node = NULL;
 }
 
-bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e) {
+bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, struct buf *out,
+                    struct err *e) {
     struct store_request q;
     store_request_init(&q, OP_MESSAGE_READ);
-    bool ok = true, more = true;
-    for (int64_t seq = 0; ok && more; seq++) {
+    bool ok = true;
+    for (; ok && out->len < len && !out->failed; seq++) {
         buf_reset(&q.args);
         vals_int(&q.args, message);
         vals_int(&q.args, seq);
         ok = store_call(r->store, &q, e);
         struct vals got = vals_of(buf_view(&q.out));
-        more = ok && vals_more(&got);
-        if (more)
+        if (ok && vals_more(&got))
             buf_add(out, vals_get_view(&got));
-        if (ok && !more && seq == 0)
-            ok = err_set(e, ERR_NOT_FOUND, "the body of %s is not in the store", id_format(message).s);
+        else if (ok)
+            ok = err_set(e, seq == 0 ? ERR_NOT_FOUND : ERR_DAMAGED,
+                         "the body of %s is not whole in the store", id_format(message).s);
     }
     store_request_done(&q);
     if (ok && out->failed)
         return err_set(e, ERR_LIMIT, "message %s is larger than %zu bytes", id_format(message).s, out->limit);
     return ok;
+}
+
+bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_MESSAGE_INFO);
+    vals_int(&q.args, message);
+    bool ok = store_call(r->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    vals_get_view(&v); /* sender */
+    vals_get_view(&v); /* Message-ID */
+    size_t end = out->len + (size_t)vals_get_int(&v);
+    for (int i = 0; i < 3; i++)
+        vals_get_view(&v); /* sha256, fields, origin */
+    vals_get_int(&v);      /* flags */
+    bool gone = vals_get_int(&v) != 0;
+    if (ok && gone)
+        ok = err_set(e, ERR_NOT_FOUND, "the body of %s is no longer in the store", id_format(message).s);
+    if (ok)
+        buf_add(out, vals_get_view(&v));
+    store_request_done(&q);
+    return ok && role_read_rest(r, message, 1, end, out, e);
 }

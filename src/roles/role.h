@@ -1,5 +1,5 @@
-/* role.h: what every role does at its start and end: options, configuration, log, metrics, clock, signals, the
- * store, its hint socket; and the record of a message that kills its worker (ADR 4). */
+/* role.h: what every role does at its start and end: options, configuration, log, metrics, clock, signals,
+ * the store, its hint socket; and the record of a message that kills its worker (ADR 4). */
 #ifndef ROLES_ROLE_H
 #define ROLES_ROLE_H
 
@@ -22,26 +22,32 @@ struct role_needs {
     bool hint;
 };
 
-/* Parse `postroad-<name> -C DIR` and open everything. False: the reason was logged; the exit status to give is in
- * *ret_status. */
+/* Parse `postroad-<name> -C DIR` and open everything. False: the reason was logged; the exit status to give
+ * is in *ret_status. */
 bool role_start(int argc, char **argv, const struct role_needs *needs, struct role *r, int *ret_status);
 void role_end(struct role *r);
 
-/* SIGTERM or SIGINT came. `on_stop` of role_on_stop is called from the signal handler: async-signal-safe only. */
+/* SIGTERM or SIGINT came. `on_stop` of role_on_stop is called from the signal handler: async-signal-safe
+ * only. */
 bool role_stopping(void);
 void role_on_stop(void (*on_stop)(void));
 
 /* Real milliseconds to wait for work when no hint comes (DESIGN 2). */
 #define ROLE_LOOK_MS 2000
 
-/* This thread works on `message` from now on (0: on none). When the process dies by a bug now, that message is
- * written down, and role_start of the next process tells the store (operation CRASHED). In builds for tests a
- * message whose header has "X-Postroad-Crash: <role>" is a planted bug: see role_planted_crash. */
+/* This thread works on `message` from now on (0: on none). When the process dies by a bug now, that message
+ * is written down, and role_start of the next process tells the store (operation CRASHED). In builds for
+ * tests a message whose header has "X-Postroad-Crash: <role>" is a planted bug: see role_planted_crash. */
 void role_works_on(int64_t message);
-/* Test builds: die when `header` (the message's first bytes) asks this role to. Does nothing in release builds. */
+/* Test builds: die when `header` (the message's first bytes) asks this role to. Does nothing in release
+ * builds. */
 void role_planted_crash(const struct role *r, view header);
+/* This is a test build: headers are to be shown to role_planted_crash. */
+bool role_plants_crashes(void);
 
-/* Whole body of a stored message into `out`, read in pieces. */
+/* Whole body of a stored message appended to `out`, read in pieces. */
 bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e);
+/* The same from piece `seq` on, until `out` holds `len` bytes. DAMAGED when the pieces end before. */
+bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, struct buf *out, struct err *e);
 
 #endif

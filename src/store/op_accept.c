@@ -184,7 +184,8 @@ void op_run_ACCEPT(struct op_run *r) {
     accept_one(r);
 }
 
-/* in: message id. out: sender, Message-ID, size, sha256, fields, origin, flags, gone */
+/* in: message id. out: sender, Message-ID, size, sha256, fields, origin, flags, gone, first piece of the body
+ * (empty when it is gone). */
 void op_run_MESSAGE_INFO(struct op_run *r) {
     int64_t message = vals_get_int(&r->in);
     struct query q;
@@ -202,6 +203,9 @@ void op_run_MESSAGE_INFO(struct op_run *r) {
         vals_view(r->out, query_text(&q, i));
     vals_int(r->out, query_int(&q, 6));
     vals_int(r->out, query_int(&q, 7));
+    query_done(&q);
+    db_query(r->db, &q, "SELECT bytes FROM body WHERE id = $1", DB_I(message));
+    vals_view(r->out, query_row(&q) ? query_text(&q, 0) : VIEW(""));
     query_done(&q);
 }
 

@@ -4,8 +4,9 @@
 #include "store/event.h"
 #include "store/schema.h"
 
-/* in: node, batch, most destinations, lease in ms. out: per destination: id, domain, tries, due. The same
- * batch again gives the same destinations. */
+/* in: node, batch, most destinations, lease in ms. out: per destination: id, domain, tries. The same batch
+ * again gives the same destinations. A leased destination is due again when its lease ends, or as soon as
+ * something new is added to it: then the node that holds it gets it once more, and fetches. */
 void op_run_LEASE(struct op_run *r) {
     view node = vals_get_view(&r->in);
     int64_t batch = vals_get_int(&r->in), most = vals_get_int(&r->in), lease = vals_get_int(&r->in);
@@ -13,18 +14,16 @@ void op_run_LEASE(struct op_run *r) {
     if (db_number(r->db, 0, "SELECT 1 FROM destination WHERE batch = $1 AND batch > 0 LIMIT 1",
                   DB_I(batch)) == 0)
         db_run(r->db,
-               "UPDATE destination SET owner = $1, batch = $2, until = $3 WHERE id IN"
-               " (SELECT id FROM destination WHERE due <= $4 AND until < $4 ORDER BY due LIMIT $5 {skip "
-               "locked})",
+               "UPDATE destination SET owner = $1, batch = $2, until = $3, due = $3 WHERE id IN"
+               " (SELECT id FROM destination WHERE due <= $4 AND (until < $4 OR owner = $1)"
+               " ORDER BY due LIMIT $5 {skip locked})",
                DB_T(node), DB_I(batch), DB_I(r->now_ms + lease), DB_I(r->now_ms), DB_I(most));
-    db_query(r->db, &q,
-             "SELECT id, name, tries, due FROM destination WHERE batch = $1 AND batch > 0 ORDER BY due",
+    db_query(r->db, &q, "SELECT id, name, tries FROM destination WHERE batch = $1 AND batch > 0 ORDER BY id",
              DB_I(batch));
     while (query_row(&q)) {
         vals_int(r->out, query_int(&q, 0));
         vals_view(r->out, query_text(&q, 1));
         vals_int(r->out, query_int(&q, 2));
-        vals_int(r->out, query_int(&q, 3));
     }
 }
 
@@ -32,13 +31,20 @@ void op_run_LEASE(struct op_run *r) {
 void op_run_LEASE_RENEW(struct op_run *r) {
     view node = vals_get_view(&r->in);
     int64_t lease = vals_get_int(&r->in);
-    db_run(r->db, "UPDATE destination SET until = $2 WHERE owner = $1", DB_T(node), DB_I(r->now_ms + lease));
+    db_run(r->db,
+           "UPDATE destination SET due = CASE WHEN due < until THEN due ELSE $2 END, until = $2"
+           " WHERE owner = $1",
+           DB_T(node), DB_I(r->now_ms + lease));
 }
 
 /* in: node. A restarted deliver gives back what it held. */
 void op_run_LEASE_RESET(struct op_run *r) {
     view node = vals_get_view(&r->in);
-    db_run(r->db, "UPDATE destination SET owner = '', batch = 0, until = 0 WHERE owner = $1", DB_T(node));
+    db_run(r->db,
+           "UPDATE destination SET owner = '', batch = 0, until = 0, due = CASE WHEN due < $2 THEN due ELSE "
+           "$2 END"
+           " WHERE owner = $1",
+           DB_T(node), DB_I(r->now_ms));
 }
 
 /* in: destination; cursor: due, message, list, rcpt; most rows. out: per row that is due: due, message, list,

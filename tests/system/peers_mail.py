@@ -55,10 +55,9 @@ class Top:
 
     @property
     def fields(self):
-        """(name, value unfolded) of each, in order."""
-        unfolded = re.sub(rb"\r\n(?=[ \t])", b"", self.octets)
-        lines = unfolded.split(b"\r\n")[:-1]
-        return [tuple(part.strip().decode() for part in line.split(b":", 1)) for line in lines]
+        """(name, value with single blanks) of each, in order."""
+        lines = re.split(r"\r\n(?![ \t])", self.octets.decode())[:-1]
+        return [(name, " ".join(value.split())) for name, value in (line.split(":", 1) for line in lines)]
 
     @property
     def names(self):

@@ -4,11 +4,11 @@ import email.policy
 import shutil
 import smtplib
 import ssl
-import subprocess
 
 import pytest
 
-from peers_mail import LIST_FIELDS, TEXTS, crlf, sample, samples, top, utf8_sample
+from peers_clients import SClient, stuffed, swaks
+from peers_mail import LIST_FIELDS, sample, samples, top, utf8_sample
 from peers_postfix import Peers, kept, log_lines
 from postroad import message, until
 
@@ -280,3 +280,135 @@ def test_between_two_postfixes(make, postfix, certificate):
         for copy in copies:
             for host in ("first.example", "mx.example.org", "last.example"):
                 top(copy, posted).received(host)
+
+
+# ---- swaks ----
+
+def test_swaks_posts(post, sink):
+    """swaks as everybody calls it: it writes the message itself."""
+    transcript = swaks(post.port, "--to", "out@there.example,too@there.example", "--body", "hello from swaks",
+                       "--header", "Subject: by hand")
+    assert "250 2.0.0 queued as " in transcript
+    post.wait()
+    octets = sink.one("out@there.example").octets
+    assert sink.recipients() == ["out@there.example", "too@there.example"]
+    parsed = email.message_from_bytes(octets, policy=email.policy.default)
+    assert parsed["Subject"] == "by hand"
+    assert parsed.get_content().split() == ["hello", "from", "swaks"]
+
+
+@pytest.mark.parametrize("how", ["plain", "pipeline", "tls", "tls-pipeline"])
+def test_swaks_posts_octets(make, sink, certificate, tmp_path, how):
+    """Every sample, sent by swaks without its fixing anything, comes out as it went in."""
+    post = with_tls(make, certificate, relay=sink)
+    options = [f"--{word}" for word in how.split("-") if word != "plain"]
+    posts = {name: octets for name, octets in samples().items() if name != "large"}
+    for name, octets in posts.items():
+        (tmp_path / name).write_bytes(stuffed(octets))
+        transcript = swaks(post.port, "--to", f"{name}@there.example", "--no-data-fixup",
+                           "--data", f"@{tmp_path / name}", *options)
+        assert ("TLS started" in transcript) == ("tls" in how)
+    post.wait()
+    for name, octets in posts.items():
+        received = top(sink.one(f"{name}@there.example").octets, octets).received("mx.example.org")
+        assert received.startswith("from swaks.example ([127.0.0.1]) ")
+        assert f" with {'ESMTPS' if 'tls' in how else 'ESMTP'} " in received
+
+
+def test_swaks_attaches_eight_bits(post, sink, tmp_path):
+    """An attachment of every octet, and a body in UTF-8, read back by Python's parser."""
+    every = bytes(range(256)) * 40
+    (tmp_path / "every.bin").write_bytes(every)
+    (tmp_path / "body.txt").write_bytes("Grüße 你好\n".encode())
+    swaks(post.port, "--to", "out@there.example", "--attach-type", "text/plain; charset=UTF-8",
+          "--attach-body", f"@{tmp_path / 'body.txt'}", "--attach-type", "application/octet-stream",
+          "--attach-name", "every.bin", "--attach", f"@{tmp_path / 'every.bin'}")
+    post.wait()
+    parsed = email.message_from_bytes(sink.one("out@there.example").octets, policy=email.policy.default)
+    body, attached = parsed.iter_parts()
+    assert body.get_payload(decode=True).decode().split() == ["Grüße", "你好"]
+    assert attached.get_filename() == "every.bin"
+    assert attached.get_payload(decode=True) == every
+
+
+# ---- Python's smtplib ----
+
+@pytest.mark.parametrize("version", [None, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3],
+                         ids=["clear", "TLSv1.2", "TLSv1.3"])
+def test_smtplib_posts(make, sink, certificate, version):
+    post = with_list(with_tls(make, certificate, relay=sink))
+    posts = samples()
+    with post.smtp(local_hostname="python.example") as client:
+        if version:
+            client.starttls(context=unverified(version))
+            assert client.sock.version() == version.name.replace("_", ".")
+            client.ehlo()
+            assert not client.has_extn("starttls")
+        for octets in posts.values():
+            assert client.sendmail("me@sender.example", ["news@example.org", "out@there.example"], octets,
+                                   mail_options=["BODY=8BITMIME"]) == {}
+    post.wait(60)
+    for recipient in ("out@there.example", *MEMBERS):
+        arrived = sink.to(recipient)
+        assert len(arrived) == len(posts)
+        for name, octets in posts.items():
+            mail, = [m for m in arrived if f"<{name}@test.example>".encode() in m.octets]
+            received = top(mail.octets, octets).received("mx.example.org")
+            said = f" with ESMTPS ({version.name.replace('_', '.').replace('TLSv', 'TLS')} " if version else " with ESMTP id "
+            assert said in received
+
+
+def test_smtplib_sends_utf8(make, sink, certificate):
+    """send_message() asks for SMTPUTF8 by itself when an address or a header field needs it."""
+    post = with_tls(make, certificate, relay=sink)
+    mail = email.message.EmailMessage(policy=email.policy.SMTPUTF8)
+    mail["From"], mail["To"], mail["Subject"] = "jürgen@sender.example", "ünï@there.example", "Grüße 你好"
+    mail.set_content("Ärger mit Ümlauten\n", cte="8bit")
+    with post.smtp() as client:
+        client.starttls(context=unverified())
+        assert client.send_message(mail) == {}
+    post.wait()
+    arrived = sink.one("ünï@there.example")
+    above = top(arrived.octets, mail.as_bytes())
+    assert " with UTF8SMTPS " in above.received("mx.example.org")
+    assert "Ärger mit Ümlauten".encode() in arrived.octets
+
+
+def test_smtplib_recipient_refused(post):
+    with_list(post)
+    with post.smtp() as client:
+        refused = client.sendmail("me@sender.example", ["nobody@example.org", "news@example.org"], sample("plain"))
+    assert set(refused) == {"nobody@example.org"}
+    assert refused["nobody@example.org"][0] == 550
+    assert refused["nobody@example.org"][1].startswith(b"5.1.1 ")
+
+
+# ---- OpenSSL's s_client ----
+
+@pytest.mark.parametrize("version", ["tls1_2", "tls1_3"])
+def test_s_client_posts(make, sink, certificate, version):
+    post = with_tls(make, certificate, relay=sink)
+    octets = sample("octets")
+    with SClient(post.port, f"-{version}") as client:
+        client.command("EHLO by-hand.example", 250)
+        client.command("MAIL FROM:<me@sender.example> BODY=8BITMIME", 250)
+        client.command("RCPT TO:<out@there.example>", 250)
+        client.command("DATA", 354)
+        client.send(stuffed(octets))
+        assert client.reply().startswith("250 2.0.0 ")
+        client.command("QUIT", 221)
+    post.wait()
+    received = top(sink.one("out@there.example").octets, octets).received("mx.example.org")
+    assert received.startswith("from by-hand.example ([127.0.0.1]) ")
+    assert f" with ESMTPS ({version.upper().replace('_', '.')} " in received
+
+
+@pytest.mark.parametrize("version", ["tls1", "tls1_1"])
+def test_s_client_with_an_old_protocol_is_refused(make, sink, certificate, version):
+    """TLS 1.0 and 1.1 are not spoken (RFC 8996), even with a client that lowers its own demands."""
+    post = with_tls(make, certificate, relay=sink)
+    with pytest.raises(AssertionError):
+        with SClient(post.port, f"-{version}", "-cipher", "ALL:@SECLEVEL=0") as client:
+            client.command("EHLO by-hand.example", 250)
+    with SClient(post.port, "-tls1_2", "-cipher", "ALL:@SECLEVEL=0") as client:
+        client.command("EHLO by-hand.example", 250)

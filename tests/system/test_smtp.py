@@ -1,6 +1,8 @@
 """The dialogue with smtpd: commands, their order, limits, STARTTLS, who may send where, and smuggling."""
+import contextlib
 import itertools
 import random
+import shutil
 import smtplib
 import socket
 import ssl
@@ -281,8 +283,17 @@ def test_client_goes_away_in_every_state(inbound):
 
 @pytest.fixture
 def secure(make, certificate):
+    instance = make(settings={"tls_certificate": "cert.pem", "tls_key": "key.pem"})
+    for path in certificate:
+        shutil.copy(path, instance.dir)
+    return instance.start("smtpd")
+
+
+def test_absolute_paths_of_tls_files(make, certificate):
     cert, key = certificate
-    return make(settings={"tls_certificate": cert, "tls_key": key}).start("smtpd")
+    with make(settings={"tls_certificate": cert, "tls_key": key}).start("smtpd").raw() as c:
+        c.starttls()
+        assert c.cmd("NOOP") == 250
 
 
 def test_starttls(secure):
@@ -298,7 +309,7 @@ def test_starttls(secure):
         assert c.cmd("STARTTLS") == 503
         queue_id = c.post("a@b.example", ["x@far.example"], message())
     fields = secure.cli("queue", "cat", queue_id, "--fields")
-    assert "with ESMTPS (TLSv1." in fields
+    assert "with ESMTPS (TLS1." in fields
     assert secure.metrics()["smtpd_tls_total"] == 1
 
 
@@ -332,8 +343,9 @@ def test_broken_handshakes_hurt_nobody(secure):
             c.send(junk)
             c.socket.shutdown(socket.SHUT_WR)
             c.socket.settimeout(20)
-            while c.socket.recv(4096):
-                pass
+            with contextlib.suppress(ConnectionResetError):
+                while c.socket.recv(4096):
+                    pass
     with secure.raw() as c:
         c.starttls()
         assert c.cmd("NOOP") == 250
@@ -451,11 +463,9 @@ def test_no_other_end_of_data(inbound, how):
                     c.send(octets[cut:])
                 got = c.reply()
                 assert got == 554 and "5.6.11" in got.text, (name, cut, got)
-                c.send(b"NOOP\r\n")
-                got = c.reply()  # exactly one reply came: the next one is that of NOOP
-                assert got == 250 and "queued" not in got.text, (name, cut, got)
-                queue_id = c.post("good@b.example", ["x@far.example"], message())
-                assert queue_id
+                got = c.cmd("FROB")  # exactly one reply came: the next one is that of this command
+                assert got == 500, (name, cut, got)
+                c.post("good@b.example", ["x@far.example"], message())
         assert all(row["from"] == "good@b.example" for row in inbound.queue()), name
 
 
@@ -474,10 +484,12 @@ def test_bare_cr_and_lf_anywhere(inbound):
 
 def test_bare_line_ends_between_commands(inbound):
     with inbound.raw() as c:
-        c.send(b"NOOP\nNOOP\r\n")
-        assert c.reply().code // 100 == 5
-        c.send(b"NO\rOP\r\n")
-        assert c.reply().code // 100 == 5
+        for line in (b"HELP\nHELP\r\n", b"HE\rLP\r\n", b"HELP\r\r\n", b"\rHELP\r\n"):
+            c.send(line)
+            assert c.reply().code // 100 == 5, line
+            c.send(b"NOOP\r\n")
+            while c.reply() != 250:
+                pass
         assert c.cmd("MAIL FROM:<a@b.example>") == 250
 
 

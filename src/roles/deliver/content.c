@@ -8,6 +8,7 @@
 #include "store/accept.h"
 
 #define KEEP_BYTES (32 << 20)
+#define KEEP_TEXTS 32 /* the list stays short enough to be searched */
 
 static struct content *cache; /* newest first; under deliver.lock */
 static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER;
@@ -41,7 +42,9 @@ static void load(struct content *c) {
         size_t fields = c->store.len;
         vals_get_view(&v); /* origin */
         c->flags = vals_get_int(&v);
-        if (role_read_message(&deliver.role, c->message, &c->store, &c->err)) {
+        vals_get_int(&v); /* gone */
+        buf_add(&c->store, vals_get_view(&v));
+        if (role_read_rest(&deliver.role, c->message, 1, size + fields, &c->store, &c->err)) {
             c->fields = view_slice(buf_view(&c->store), 0, fields);
             c->body = view_skip(buf_view(&c->store), fields);
             buf_init(&c->wire, 2 * c->body.len + 16);
@@ -59,12 +62,13 @@ static void free_content(struct content *c) {
     free(c);
 }
 
-/* Under the lock: forget what nobody uses beyond KEEP_BYTES. */
+/* Under the lock: forget what nobody uses beyond KEEP_TEXTS and KEEP_BYTES. */
 static void trim(void) {
-    size_t bytes = 0;
+    size_t bytes = 0, unused = 0;
     for (struct content **at = &cache, *c; (c = *at);) {
         bytes += c->bytes;
-        if (c->refs == 0 && (bytes > KEEP_BYTES || c->err.code != ERR_OK)) {
+        unused += c->refs == 0;
+        if (c->refs == 0 && (unused > KEEP_TEXTS || bytes > KEEP_BYTES || c->err.code != ERR_OK)) {
             *at = c->next;
             bytes -= c->bytes;
             free_content(c);

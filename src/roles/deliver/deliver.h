@@ -55,10 +55,12 @@ struct site {
     struct hop *hop;
     struct page *first, **last;
     int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
-    bool fetching, exhausted, failed, sent_some, releasing;
-    struct err why;   /* failed */
-    size_t workers;   /* threads on it */
-    size_t in_flight; /* rows taken whose results are not committed */
+    bool fetching, exhausted, failed;
+    bool again;            /* something new came while a page was being fetched */
+    struct err why;        /* failed */
+    size_t workers;        /* threads on it */
+    size_t in_flight;      /* rows taken whose results are not committed */
+    int64_t idle_since_ms; /* finished then, waiting whether something new comes */
     struct site *next;
 };
 
@@ -76,6 +78,7 @@ struct deliver {
 extern struct deliver deliver;
 
 /* ---- site.c (under the lock unless said otherwise) ---- */
+/* A destination was leased; one that is held already has something new. */
 void site_add(int64_t dest, int64_t batch, int64_t tries, view domain);
 /* A site that has work and whose hop has room for one more connection; the caller is counted in. NULL: none.
  */
@@ -88,7 +91,7 @@ bool site_next_job(struct site *s, struct job *ret_job);
 void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
 /* Results of n rows of the page are committed. */
 void site_rows_done(struct site *s, struct page *page, size_t n);
-/* A site without anything left to do, unlinked, or NULL. */
+/* A site that has had nothing to do for LINGER_MS, or failed, unlinked; or NULL. */
 struct site *site_take_finished(void);
 void site_free(struct site *s);
 

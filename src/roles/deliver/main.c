@@ -61,7 +61,6 @@ static size_t lease(void) {
             int64_t dest = vals_get_int(&v);
             view domain = vals_get_view(&v);
             int64_t tries = vals_get_int(&v);
-            vals_get_int(&v); /* due */
             site_add(dest, batch, tries, domain);
         }
         pthread_mutex_unlock(&deliver.lock);
@@ -115,7 +114,7 @@ static void schedule(void) {
         renew_leases();
         hop_close_idle();
         if (!has_room() || lease() == 0)
-            hint_wait(deliver.role.hint, ROLE_LOOK_MS);
+            hint_wait(deliver.role.hint, deliver.site_count ? ROLE_LOOK_MS / 10 : ROLE_LOOK_MS);
     }
 }
 

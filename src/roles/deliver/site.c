@@ -11,8 +11,25 @@
 #include "routing/notice.h"
 
 #define PAGE_ROWS 500
+#define LINGER_MS 200
+
+/* Held already: look for what is new; in a site that has just failed it waits with the rest. */
+static bool refresh(int64_t dest, int64_t batch) {
+    for (struct site *s = deliver.sites; s; s = s->next)
+        if (s->dest == dest) {
+            s->batch = batch;
+            s->again = s->fetching; /* a fetch under way may have missed it */
+            s->exhausted = false;
+            return true;
+        }
+    return false;
+}
 
 void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
+    if (refresh(dest, batch)) {
+        pthread_cond_signal(&deliver.work);
+        return;
+    }
     struct site *s = mem_alloc(sizeof *s);
     *s = (struct site){
         .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
@@ -22,7 +39,7 @@ void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
         at = &(*at)->next;
     *at = s;
     deliver.site_count++;
-    pthread_cond_broadcast(&deliver.work);
+    pthread_cond_signal(&deliver.work);
 }
 
 static bool has_rows(const struct site *s) {
@@ -51,16 +68,20 @@ static bool is_finished(const struct site *s) {
            (s->failed || (s->exhausted && !has_rows(s)));
 }
 
-static void wake_scheduler_if_finished(const struct site *s) {
-    if (is_finished(s))
+/* A failed site ends now; one that ran dry stays a moment, since mail for a site often comes in a row. */
+static void note_if_finished(struct site *s) {
+    if (!is_finished(s))
+        return;
+    s->idle_since_ms = clock_real_us() / 1000;
+    if (s->failed)
         hint_interrupt(deliver.role.hint);
 }
 
 void site_leave(struct site *s) {
     s->workers--;
     s->hop->active--;
-    wake_scheduler_if_finished(s);
-    pthread_cond_broadcast(&deliver.work);
+    note_if_finished(s);
+    pthread_cond_signal(&deliver.work);
 }
 
 static void free_page(struct page *p) {
@@ -126,9 +147,10 @@ static void fetch(struct site *s) {
         *s->last = p;
         s->last = &p->next;
     }
-    s->exhausted = !p || failed || p->count < PAGE_ROWS;
-    wake_scheduler_if_finished(s);
-    pthread_cond_broadcast(&deliver.work);
+    s->exhausted = !s->again && (!p || failed || p->count < PAGE_ROWS);
+    s->again = false;
+    note_if_finished(s);
+    pthread_cond_signal(&deliver.work);
 }
 
 /* A list copy goes alone (VERP); other recipients of one message go together. */
@@ -175,7 +197,7 @@ void site_rows_done(struct site *s, struct page *page, size_t n) {
     s->in_flight -= n;
     if (page->unfinished == 0)
         free_page(page);
-    wake_scheduler_if_finished(s);
+    note_if_finished(s);
 }
 
 /* The rows stay in the store and are fetched again with the next lease. */
@@ -256,15 +278,16 @@ void site_fail(struct site *s, const struct job *in_hand, const struct err *why)
         if (returned == 0 && !s->first)
             break; /* nothing on this page was old enough; the next try goes on from here */
     }
-    wake_scheduler_if_finished(s);
+    note_if_finished(s);
     pthread_mutex_unlock(&deliver.lock);
     if (first)
         log_line(LOG_WARN, "site-failed", LOG_S("site", s->domain), LOG_S("reason", why->text));
 }
 
 struct site *site_take_finished(void) {
+    int64_t now = clock_real_us() / 1000;
     for (struct site **at = &deliver.sites, *s; (s = *at); at = &s->next)
-        if (is_finished(s)) {
+        if (is_finished(s) && (s->failed || deliver.stopping || now - s->idle_since_ms >= LINGER_MS)) {
             *at = s->next;
             deliver.site_count--;
             return s;

@@ -209,6 +209,7 @@ void *worker_run(void *unused) {
             pthread_cond_wait(&deliver.work, &deliver.lock);
             continue;
         }
+        pthread_cond_signal(&deliver.work); /* who has found work wakes the next one */
         pthread_mutex_unlock(&deliver.lock);
         work_on(s);
         pthread_mutex_lock(&deliver.lock);

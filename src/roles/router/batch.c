@@ -142,6 +142,31 @@ static void add_failure(struct decision *d, view recipient, const struct err *wh
     add_other(d, EVENT_BOUNCED, recipient, view_of(why->text));
 }
 
+/* The first piece of a message, read when somebody wants to see it. */
+struct head {
+    struct role *role;
+    struct arena arena;
+    struct buf bytes;
+    struct header header;
+    bool read;
+};
+
+static bool read_head(struct head *h, int64_t message, struct err *e) {
+    struct store_request q;
+    if (h->read)
+        return true;
+    store_request_init(&q, OP_MESSAGE_READ);
+    vals_int(&q.args, message);
+    vals_int(&q.args, 0);
+    h->read = store_call(h->role->store, &q, e);
+    struct vals got = vals_of(buf_view(&q.out));
+    if (h->read && vals_more(&got))
+        buf_add(&h->bytes, vals_get_view(&got));
+    header_parse(buf_view(&h->bytes), &h->arena, &h->header);
+    store_request_done(&q);
+    return h->read;
+}
+
 /* A post that carries the list's own List-Id has been here already (RFC 2919). */
 static bool is_list_loop(const struct header *h, view list, struct arena *a) {
     struct address parts = address_split(list);
@@ -175,8 +200,7 @@ static void add_target(struct decision *d, const struct route_target *t, view re
 }
 
 /* Facts and rules of one recipient. False: the store could not say; the message is tried again later. */
-static bool decide_recipient(struct message *m, size_t i, struct decision *d, const struct header *h,
-                             struct err *e) {
+static bool decide_recipient(struct message *m, size_t i, struct decision *d, struct head *h, struct err *e) {
     struct store_request *q = &m->lookups[i];
     struct route route;
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&q->args)});
@@ -190,8 +214,10 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, co
         add_direct(d, m->recipients[i]);
         return true;
     }
+    if (!read_head(h, m->id, e)) /* a list's rules look at it, and a notification returns it */
+        return false;
     for (size_t k = 0; k < route.count; k++)
-        add_target(d, &route.targets[k], m->recipients[i], h);
+        add_target(d, &route.targets[k], m->recipients[i], &h->header);
     return true;
 }
 
@@ -228,40 +254,26 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
     buf_add(args, buf_view(&d->others));
 }
 
-/* The first piece of the body: its header is what the rules look at. */
-static bool read_head(struct batch *b, struct message *m, struct buf *out, struct err *e) {
-    struct store_request q;
-    store_request_init(&q, OP_MESSAGE_READ);
-    vals_int(&q.args, m->id);
-    vals_int(&q.args, 0);
-    bool ok = store_call(b->role->store, &q, e);
-    struct vals got = vals_of(buf_view(&q.out));
-    if (ok && vals_more(&got))
-        buf_add(out, vals_get_view(&got));
-    store_request_done(&q);
-    return ok;
-}
-
 static bool decide(struct batch *b, struct message *m, struct err *e) {
     FREE_AUTO struct decision *d = mem_alloc(sizeof *d);
-    struct buf head = BUF_INIT(LIMIT_STORE_PACKET);
-    struct header h;
+    struct head h = {.role = b->role, .bytes = BUF_INIT(LIMIT_STORE_PACKET)};
     arena_init(&d->arena, LIMIT_DECISION_ARENA);
     buf_init(&d->others, LIMIT_STORE_PACKET);
-    bool ok = read_head(b, m, &head, e);
-    role_planted_crash(b->role, buf_view(&head));
-    header_parse(buf_view(&head), &d->arena, &h);
+    arena_init(&h.arena, LIMIT_STEP_ARENA);
+    bool ok = !role_plants_crashes() || read_head(&h, m->id, e);
+    role_planted_crash(b->role, buf_view(&h.bytes));
     for (size_t i = 0; ok && i < m->recipient_count; i++)
         ok = decide_recipient(m, i, d, &h, e);
     if (ok) {
         format_commit(b, m, d);
-        ok = add_notice(b, m, d, buf_view(&head), e);
+        ok = add_notice(b, m, d, buf_view(&h.bytes), e);
         metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
         log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", d->list_count),
                  LOG_I("direct", d->direct_count), LOG_I("other", d->other_count));
     }
     buf_done(&d->others);
-    buf_done(&head);
+    buf_done(&h.bytes);
+    arena_done(&h.arena);
     arena_done(&d->arena);
     return ok;
 }
