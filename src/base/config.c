@@ -417,6 +417,6 @@ void config_format(const char *const *given, struct buf *out) {
             format_setting("", given[0], given[1], out);
 }
 
-char *config_path(const struct config *c, const char *relative) {
-    return mem_printf("%s/%s", c->dir, relative);
+char *config_path(const struct config *c, const char *path) {
+    return *path == '/' ? mem_str(path) : mem_printf("%s/%s", c->dir, path);
 }

@@ -37,8 +37,8 @@ bool config_parse(view text, const char *source, struct config *c, struct err *e
  * `given` is NULL-terminated pairs name, value. */
 void config_format(const char *const *given, struct buf *out);
 
-/* Absolute path below the instance: config_path(c, "data/run"). Caller frees. */
-char *config_path(const struct config *c, const char *relative);
+/* Absolute path: of a relative one below the instance, config_path(c, "data/run"). Caller frees. */
+char *config_path(const struct config *c, const char *path);
 
 /* "90" (seconds), "10s", "5m", "3d", "+1h30m", "250ms": into milliseconds. */
 bool duration_parse(view v, int64_t *ret_ms);

@@ -50,8 +50,10 @@ static struct db_statement *find_statement(struct db *db, const char *sql, const
 }
 
 void db_close(struct db **db) {
-    if (*db)
+    if (*db) {
+        arena_done(&(*db)->texts);
         (*db)->ops->close(*db);
+    }
     *db = NULL;
 }
 
@@ -59,15 +61,51 @@ enum db_engine db_engine(const struct db *db) {
     return db->ops->engine;
 }
 
+/* Octets that strangers chose (a Message-ID, a server's reply) may be anything, and PostgreSQL takes only
+ * UTF-8 without NUL for text. What is no such octet becomes '?', on both engines alike. */
+static view clean_text(struct db *db, view v) {
+    char *p = arena_alloc(&db->texts, v.len + 1);
+    if (!p) {
+        db_set_error(db, ERR_LIMIT, "a text is too large");
+        return VIEW("");
+    }
+    memcpy(p, v.ptr, v.len);
+    for (size_t i = 0, len; i < v.len; i += len) {
+        for (len = 1; len <= 4 && (i + len > v.len || !view_is_utf8(view_from(p + i, len))); len++)
+            ;
+        if (len > 4) {
+            p[i] = '?';
+            len = 1;
+        }
+    }
+    return view_from(p, v.len);
+}
+
+static const struct db_value *clean(struct db *db, const struct db_value *values, size_t count) {
+    struct db_value *copy = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].kind != DB_TEXT || view_is_utf8(values[i].bytes))
+            continue;
+        if (!copy) {
+            copy = arena_array(&db->texts, struct db_value, count);
+            if (!copy)
+                return values;
+            memcpy(copy, values, count * sizeof *copy);
+        }
+        copy[i].bytes = clean_text(db, values[i].bytes);
+    }
+    return copy ? copy : values;
+}
+
 void db_run_values(struct db *db, const char *sql, const struct db_value *values, size_t count) {
     struct db_statement *s = find_statement(db, sql, values + 1, count - 1);
     if (s)
-        db->ops->run(db, s, values + 1, count - 1);
+        db->ops->run(db, s, clean(db, values + 1, count - 1), count - 1);
 }
 
 int64_t db_change_values(struct db *db, const char *sql, const struct db_value *values, size_t count) {
     struct db_statement *s = find_statement(db, sql, values + 1, count - 1);
-    return s ? db->ops->change(db, s, values + 1, count - 1) : -1;
+    return s ? db->ops->change(db, s, clean(db, values + 1, count - 1), count - 1) : -1;
 }
 
 void db_query_values(struct db *db, struct query *q, const char *sql, const struct db_value *values,
@@ -75,7 +113,7 @@ void db_query_values(struct db *db, struct query *q, const char *sql, const stru
     *q = (struct query){.db = db, .row = -1};
     q->statement = find_statement(db, sql, values + 1, count - 1);
     if (q->statement)
-        db->ops->query(db, q, values + 1, count - 1);
+        db->ops->query(db, q, clean(db, values + 1, count - 1), count - 1);
 }
 
 int64_t db_number_values(struct db *db, int64_t missing, const char *sql, const struct db_value *values,
@@ -128,6 +166,8 @@ void db_script(struct db *db, const char *sql) {
 bool db_begin(struct db *db, enum durability d) {
     BUG_ON(db->in_transaction);
     db->error.code = ERR_OK;
+    db->texts.limit = LIMIT_STEP_ARENA;
+    arena_reset(&db->texts);
     db->in_transaction = db->ops->begin(db, d);
     return db->in_transaction;
 }

@@ -2,6 +2,7 @@
 #ifndef STORE_DB_PRIVATE_H
 #define STORE_DB_PRIVATE_H
 
+#include "base/arena.h"
 #include "store/db.h"
 
 #define DB_STATEMENTS_MAX 256
@@ -37,6 +38,7 @@ struct db {
     struct err error; /* sticky */
     bool sync;
     bool in_transaction;
+    struct arena texts; /* of the transaction: copies of texts that were not UTF-8 */
     struct db_statement statements[DB_STATEMENTS_MAX]; /* open addressing by address */
     size_t statement_count;
 };

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/mem.h"
 #include "store/schema.h"
 #include "store/store_private.h"
+#include "store/wire.h"
 
 bool store_is_postgresql(const struct config *c) {
     view v = view_of(c->store);
@@ -123,6 +125,9 @@ static void prepare_roles(struct db *db) {
 }
 
 bool store_prepare(const struct config *c, struct err *e) {
+    struct sockaddr_un longest;
+    if (!store_is_postgresql(c) && !wire_address(c, R_ARCHIVED, &longest, e))
+        return false; /* better now than when stored cannot listen */
     struct db *db = store_open_db(c, e);
     if (!db)
         return false;

@@ -81,14 +81,18 @@ static bool take_line(struct session *s, view *in) {
         len--;
         cr = NULL;
     }
-    if (lf ? cr != lf - 1 : cr != NULL)
+    bool ended = lf && cr == lf - 1; /* by CRLF: only behind that a dot can be the final one */
+    if (lf ? !ended : cr != NULL)
         fault(&s->t, ERR_BARE_CR_LF);
     size_t room = s->t.body.limit - s->t.body.len;
-    if (s->t.fault.code == ERR_OK && len > room) /* a line is cut where a piece is full */
-        len = room > 1 ? room - 1 : 0, lf = NULL;
+    if (s->t.fault.code == ERR_OK && len > room) { /* a line is cut where a piece is full, but not a CRLF */
+        len = room > 1 ? room - 1 : 0;
+        len -= len > 0 && in->ptr[len - 1] == '\r';
+        ended = false;
+    }
     take_octets(s, view_slice(*in, 0, len));
     *in = view_skip(*in, len);
-    s->t.line_start = lf != NULL && len > 0;
+    s->t.line_start = ended;
     return len > 0;
 }
 

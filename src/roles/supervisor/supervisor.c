@@ -257,8 +257,8 @@ static void child_ended(struct supervisor *s, struct child *c, int status, int64
     c->pid = 0;
     c->ran_before = true;
     /* The others cannot finish without the store. */
-    bool needed =
-        !s->draining || (c->kind->drain_phase == DRAIN_STORE && !c->term_ms && any_running(s, DRAIN_WORK));
+    bool needed = !s->draining || (c->kind->drain_phase == DRAIN_STORE && !c->term_ms &&
+                                   any_running(s, DRAIN_WORK) && !is_config_error(status));
     if (!needed) {
         log_line(LOG_INFO, "role-stopped", LOG_S("role", c->kind->name), LOG_I("pid", pid),
                  how_it_ended(status));
