@@ -65,8 +65,11 @@ struct lookup {
 
 static const char *const options[][2] = {
     {"do-not-query-localhost:", "no"}, /* a resolver on this machine is a good choice */
-    {"infra-keep-probing:", "yes"},    /* a server that was away is asked again */
-    {"infra-host-ttl:", "60"},
+    /* A server that was away is asked again as soon as it is back. Left alone, libunbound believes it dead
+     * for up to 15 minutes, and with the settings that are meant to change this, for half a minute
+     * (measured). */
+    {"infra-keep-probing:", "yes"},
+    {"infra-host-ttl:", "1"},
     {"infra-cache-max-rtt:", "5000"},
     {"cache-max-negative-ttl:", "300"},
     {"unblock-lan-zones:", "yes"}, /* the resolver decides what exists in a private network */

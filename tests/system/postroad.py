@@ -592,8 +592,11 @@ class PySink:
     def _extensions(self, session):
         return [*self.extensions, *(["STARTTLS"] if self.tls and not session["tls"] else [])]
 
-    def _starttls(self, session):
+    def _go_ahead(self, session):
         session["socket"].sendall(b"220 2.0.0 go\r\n")
+
+    def _starttls(self, session):
+        self._go_ahead(session)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*map(str, self.tls))
         session["file"].close()
