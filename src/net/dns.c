@@ -65,8 +65,8 @@ struct lookup {
 
 static const char *const options[][2] = {
     {"do-not-query-localhost:", "no"}, /* a resolver on this machine is a good choice */
-    /* A server that was away is asked again as soon as it is back. Left alone, libunbound believes it dead
-     * for up to 15 minutes, and with the settings that are meant to change this, for half a minute
+    /* A server that was away is used again as soon as it is back. What libunbound remembers of servers is
+     * kept for 15 minutes by default; with 60 s it took up to 24 s until answers came again, with 1 s none
      * (measured). */
     {"infra-keep-probing:", "yes"},
     {"infra-host-ttl:", "1"},

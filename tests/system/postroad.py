@@ -576,7 +576,8 @@ class PySink:
         verb = line.split(" ")[0].split(":")[0].upper()
         session["commands"].append(line)
         hello = "\n".join(["250 scripted.example", *(f"250 {e}" for e in self._extensions(session))])
-        defaults = {"EHLO": hello, "HELO": "250 scripted.example", "DATA": "354 go on", "QUIT": "221 2.0.0 bye",
+        go_on = "354 go on" if session["mail"] and session["mail"].recipients else "503 5.5.1 no valid recipients"
+        defaults = {"EHLO": hello, "HELO": "250 scripted.example", "DATA": go_on, "QUIT": "221 2.0.0 bye",
                     "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "RSET": "250 2.0.0 ok", "NOOP": "250 2.0.0 ok"}
         if verb == "STARTTLS" and self.tls:
             return self._starttls(session)
