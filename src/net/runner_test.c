@@ -445,6 +445,61 @@ static void pauses(void **state) {
     assert_int_equal(a.events[2], TASK_TIMEOUT);
 }
 
+/* A deadline is taken out of the middle of the others: they still come in order. */
+static void deadline_taken_back(void **state) {
+    (void)state;
+    static const int hours[] = {1, 10, 2, 11, 12, 3, 4};
+    enum { TASKS = 7, TAKEN_BACK = 3 };
+    struct running x = {.r = new_runner(1)};
+    struct actor actors[TASKS];
+    int fds[TASKS][2];
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds[i]), 0);
+        actors[i] = (struct actor)ACTOR(STEP_READ, STEP_CLOSE);
+        actors[i].task.fd = fds[i][0];
+        actors[i].pause_ms[0] = (int64_t)hours[i] * HOUR;
+        runner_add(x.r, &actors[i].task);
+    }
+    start(&x);
+    for (int i = 0; i < TASKS; i++)
+        counter_wait(&actors[i].steps, 1);
+    assert_int_equal(write(fds[TAKEN_BACK][1], "x", 1), 1);
+    counter_wait(&actors[TAKEN_BACK].closed, 1);
+    advance(5 * HOUR);
+    for (int i = 0; i < TASKS; i++)
+        if (hours[i] < 5)
+            counter_wait(&actors[i].closed, 1);
+    await_tasks(x.r, 2);
+    advance(10 * HOUR);
+    await_tasks(x.r, 0);
+    stop(&x, HOUR);
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(actors[i].events[1], i == TAKEN_BACK ? TASK_READY : TASK_TIMEOUT);
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+}
+
+/* What comes from outside, and a deadline before all others, does not wait for the poller's next look. */
+static void nothing_waits_for_the_poller(void **state) {
+    (void)state;
+    enum { TIMES = 30 };
+    struct running x = {.r = new_runner(WORKERS)};
+    start(&x);
+    int64_t before = clock_real_us();
+    for (int i = 0; i < TIMES; i++) {
+        struct actor a = ACTOR(STEP_WAIT, STEP_TIMER, STEP_CLOSE);
+        a.pause_ms[1] = 1;
+        runner_add(x.r, &a.task);
+        counter_wait(&a.steps, 1);
+        task_wake(&a.task);
+        counter_wait(&a.closed, 1);
+    }
+    /* Looks are 250 ms apart: had each round waited for one, it would be 7.5 s at least. */
+    assert_true(clock_real_us() - before < 4 * 1000 * 1000);
+    stop(&x, HOUR);
+}
+
 /* ---- wake storms ---- */
 
 enum { STORM_TASKS = 8, STORM_THREADS = 4, STORM_WAKES = 5000 };
@@ -856,6 +911,8 @@ int main(void) {
         cmocka_unit_test(wake_is_kept_for_the_next_wait),
         cmocka_unit_test(waits_end_by_deadline_too),
         cmocka_unit_test(pauses),
+        cmocka_unit_test(deadline_taken_back),
+        cmocka_unit_test(nothing_waits_for_the_poller),
         cmocka_unit_test(wake_storms),
         cmocka_unit_test(again_is_fair),
         cmocka_unit_test(drains_idle_sessions),

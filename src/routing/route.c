@@ -83,6 +83,12 @@ static void add_bounce(struct walk *w, const struct fact *f) {
     verp_parse(detail, w->arena, &t->member);
 }
 
+static bool is_bounce_address(view address) {
+    view user, detail;
+    address_detail(address_split(address).local, &user, &detail);
+    return view_ends_with(user, VIEW("-bounces"));
+}
+
 static void visit(struct walk *w, view address, size_t depth);
 
 static void visit_targets(struct walk *w, const struct fact *f, size_t depth) {
@@ -109,7 +115,7 @@ static void visit(struct walk *w, view address, size_t depth) {
         add_target(w, ROUTE_LIST, address)->list = f->list;
     else if (f->target_count > 0)
         visit_targets(w, f, depth);
-    else if (f->list && view_search(address_split(address).local, VIEW("-bounces")) >= 0)
+    else if (f->list && is_bounce_address(address))
         add_bounce(w, f);
     else if (f->list)
         refuse(w, address, ERR_NO_SUCH_USER, "the list has no owner");

@@ -2,6 +2,7 @@
  * staged in pieces; accept makes message, envelope and every recipient one committed transaction
  * (DESIGN 1.1). */
 #include "base/id.h"
+#include "mail/address.h"
 #include "store/event.h"
 
 #include <string.h>
@@ -28,11 +29,12 @@ static struct list_row find_list(struct op_run *r, view address) {
     return row;
 }
 
-/* The local part in front of "+detail". */
+/* The local part in front of "+detail", without quotes: VERP puts a member's quoted local part behind the
+ * plus. */
 static view base_of(view address) {
-    view local = view_slice(address, 0, (size_t)view_rfind(address, '@'));
-    ptrdiff_t plus = view_find(local, '+');
-    return plus < 0 ? local : view_slice(local, 0, (size_t)plus);
+    view user, detail;
+    address_detail(address_split(address).local, &user, &detail);
+    return user;
 }
 
 /* The list that "news-owner@d" or "news-bounces+x=y@d" is about: "news@d"; else the address itself. */
@@ -99,7 +101,9 @@ void op_run_LOOKUP(struct op_run *r) {
     for (size_t i = 0; i < count && view_rfind(todo[i], '@') >= 0; i++) {
         view address = todo[i];
         struct buf targets = BUF_INIT(LIMIT_STORE_PACKET / 2);
-        struct list_row list = find_list(r, list_of(r, address));
+        struct list_row list = find_list(r, address); /* a list may be called home-owner itself */
+        if (!list.id)
+            list = find_list(r, list_of(r, address));
         int64_t n = find_targets(r, address, &list, &targets);
         vals_view(r->out, address);
         vals_int(r->out,

@@ -55,10 +55,11 @@ void op_run_LIST_CREATE(struct op_run *r) {
         op_refuse(r, ERR_EXISTS, "%.*s is an alias already", VIEW_ARG(address));
         return;
     }
+    int64_t uid = db_number(r->db, 0, "SELECT uid_last FROM list_past WHERE address = $1", DB_T(address));
     if (db_change(r->db,
                   "INSERT INTO list(address, title, owner, archive, created, feed_last, uid_last)"
-                  " VALUES($1, $2, $3, $4, $5, 0, 0) ON CONFLICT DO NOTHING",
-                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(r->now_ms)) == 0)
+                  " VALUES($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING",
+                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(r->now_ms), DB_I(uid)) == 0)
         op_refuse(r, ERR_EXISTS, "list %.*s is here already", VIEW_ARG(address));
 }
 
@@ -69,7 +70,23 @@ static int64_t need_list(struct op_run *r, view address) {
     return list;
 }
 
-/* in: address. out: members removed in this slice, done (0/1): call again until done. Archive files stay. */
+static int64_t delete_members(struct op_run *r, int64_t list) {
+    return db_change(r->db,
+                     "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
+                     " (SELECT dest, addr FROM member WHERE list = $1 ORDER BY dest, addr LIMIT $2)",
+                     DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
+}
+
+/* What is known of its posts, for redelivery. */
+static int64_t delete_posts(struct op_run *r, int64_t list) {
+    return db_change(r->db,
+                     "DELETE FROM post WHERE list = $1 AND uid IN"
+                     " (SELECT uid FROM post WHERE list = $1 ORDER BY uid LIMIT $2)",
+                     DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
+}
+
+/* in: address. out: members removed in this slice, done (0/1): call again until done. Archive files stay, and
+ * a list that is made again under the name goes on with the next UID. */
 void op_run_LIST_DELETE(struct op_run *r) {
     view address = vals_get_view(&r->in);
     int64_t list = need_list(r, address);
@@ -84,14 +101,18 @@ void op_run_LIST_DELETE(struct op_run *r) {
                   VIEW_ARG(address));
         return;
     }
-    int64_t n = db_change(r->db,
-                          "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
-                          " (SELECT dest, addr FROM member WHERE list = $1 ORDER BY dest, addr LIMIT $2)",
-                          DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
-    if (n < LIMIT_EXPAND_SLICE)
+    int64_t members = delete_members(r, list);
+    bool done = members == 0 && delete_posts(r, list) == 0;
+    if (done) {
+        db_run(r->db,
+               "INSERT INTO list_past(address, uid_last) SELECT address, uid_last FROM list WHERE id = $1"
+               " ON CONFLICT(address) DO UPDATE SET uid_last = excluded.uid_last",
+               DB_I(list));
+        db_run(r->db, "DELETE FROM follower WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
-    vals_int(r->out, n);
-    vals_int(r->out, n < LIMIT_EXPAND_SLICE);
+    }
+    vals_int(r->out, members);
+    vals_int(r->out, done);
 }
 
 /* in: exact address or empty, last address seen, most. out: address, title, owner, archive, created, members,

@@ -36,12 +36,14 @@ void address_make(struct op_run *r, view address, view domain) {
            DB_T(address), DB_T(domain));
 }
 
+/* A destination that waits after a failure is not woken: new mail for it waits with the rest. */
 void delivery_add(struct op_run *r, int64_t message, int64_t list, int64_t rcpt, int64_t dest) {
     db_run(r->db,
            "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES($1, $2, $3, $4, $5, 0)"
            " ON CONFLICT DO NOTHING",
            DB_I(dest), DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(rcpt));
-    db_run(r->db, "UPDATE destination SET due = $2 WHERE id = $1 AND due > $2", DB_I(dest), DB_I(r->now_ms));
+    db_run(r->db, "UPDATE destination SET due = $2 WHERE id = $1 AND due > $2 AND tries = 0", DB_I(dest),
+           DB_I(r->now_ms));
 }
 
 /* in: node, batch, most messages, lease in ms. out: per message: id, sender, Message-ID, size, sha256, flags,
@@ -200,10 +202,11 @@ void op_run_EXPAND(struct op_run *r) {
                       " ON CONFLICT DO NOTHING",
                       DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest),
                       DB_I(to_addr));
-        db_run(r->db,
-               "UPDATE destination SET due = $1 WHERE due > $1 AND id IN (SELECT dest FROM member"
-               " WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
-               DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest), DB_I(to_addr));
+        db_run(
+            r->db,
+            "UPDATE destination SET due = $1 WHERE due > $1 AND tries = 0 AND id IN (SELECT dest FROM member"
+            " WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
+            DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest), DB_I(to_addr));
         db_run(r->db, "UPDATE expansion SET dest = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
                DB_I(message), DB_I(list), DB_I(to_dest), DB_I(to_addr), DB_I(made + n));
     }

@@ -12,6 +12,8 @@ static const char first[] =
     /* A list; feed_last and uid_last number its archive feed and are changed under the row's lock. */
     "CREATE TABLE list(id {id}, address {text} NOT NULL UNIQUE, title {text} NOT NULL, owner {text} NOT NULL,"
     " archive {text} NOT NULL, created {int} NOT NULL, feed_last {int} NOT NULL, uid_last {int} NOT NULL);"
+    /* What a deleted list leaves: its archive files go on where they ended, should it be made again. */
+    "CREATE TABLE list_past(address {text} PRIMARY KEY, uid_last {int} NOT NULL) {rowless};"
     /* Where mail goes: one row a domain. due: when it is worth a look; owner, batch, until: the lease. */
     "CREATE TABLE destination(id {id}, name {text} NOT NULL UNIQUE, owner {text} NOT NULL, batch {int} NOT "
     "NULL, until {int} NOT NULL, due {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);"

@@ -1,6 +1,6 @@
-/* pg.c: initdb and postgres are run as they are installed, or as scripts/peers unpacks them. They refuse to run
- * as root, so root's tests run them as the user nobody. The server's life hangs on ours: it is stopped at exit, by
- * its process id, and by the kernel when the test program dies without one. */
+/* pg.c: initdb and postgres are run as they are installed, or as scripts/peers unpacks them. They refuse to
+ * run as root, so root's tests run them as the user nobody. The server's life hangs on ours: it is stopped at
+ * exit, by its process id, and by the kernel when the test program dies without one. */
 #include "testing/pg.h"
 
 #include <errno.h>
@@ -48,8 +48,8 @@ static bool find_binaries(char *ret_folder, size_t size) {
 /* In the child: no longer root, and gone when the parent is. */
 static void become_nobody(pid_t parent) {
     const struct passwd *nobody = getpwnam("nobody");
-    if (geteuid() == 0 && (!nobody || setgroups(0, NULL) < 0 || setgid(nobody->pw_gid) < 0 ||
-                           setuid(nobody->pw_uid) < 0))
+    if (geteuid() == 0 &&
+        (!nobody || setgroups(0, NULL) < 0 || setgid(nobody->pw_gid) < 0 || setuid(nobody->pw_uid) < 0))
         _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
     if (getppid() != parent || chdir(server.folder) < 0)
@@ -121,9 +121,9 @@ static bool wait_until_ready(void) {
 
 static bool initialise(const char *binaries, const char *data) {
     FREE_AUTO char *initdb = mem_printf("%s/initdb", binaries);
-    const char *const arguments[] = {initdb, "--no-sync", "-A",     "trust",    "-U",          "postgres",
-                                     "-E",   "UTF8",      "--locale=C", "--no-instructions", "-D", data,
-                                     NULL};
+    const char *const arguments[] = {initdb,     "--no-sync", "-A",   "trust",      "-U",
+                                     "postgres", "-E",        "UTF8", "--locale=C", "--no-instructions",
+                                     "-D",       data,        NULL};
     int status = 1;
     pid_t pid = spawn(initdb, arguments);
     if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0)

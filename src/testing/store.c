@@ -1,5 +1,5 @@
-/* store.c: see store.h. SQLite gets a new file for each test. PostgreSQL gets one database for each program and a
- * new schema for each test, which is much cheaper than a new database. */
+/* store.c: see store.h. SQLite gets a new file for each test. PostgreSQL gets one database for each program
+ * and a new schema for each test, which is much cheaper than a new database. */
 #include "testing/store.h"
 
 #include <stdio.h>
@@ -30,6 +30,11 @@ static const char *empty_postgresql(struct err *e) {
     struct db *db = db_open_postgresql(url, true, e);
     if (!db)
         return NULL;
+    /* What a failed test left open must not be in the way. */
+    db_number(
+        db, 0,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()");
     db_script(db, "DROP SCHEMA IF EXISTS postroad CASCADE");
     bool ok = !db_error(db);
     if (!ok)
@@ -162,8 +167,8 @@ void unit_expect(struct unit_store *s, const char *file, int line, const struct 
         } else {
             view got = vals_get_view(&s->results);
             check(!s->results.failed, "%s:%d: result %zu is no text or missing", file, line, i);
-            check(view_eq(got, values[i].bytes), "%s:%d: result %zu is \"%.*s\", expected \"%.*s\"", file, line,
-                  i, VIEW_ARG(got), VIEW_ARG(values[i].bytes));
+            check(view_eq(got, values[i].bytes), "%s:%d: result %zu is \"%.*s\", expected \"%.*s\"", file,
+                  line, i, VIEW_ARG(got), VIEW_ARG(values[i].bytes));
         }
     }
 }
@@ -235,7 +240,7 @@ int64_t accept_mail(struct unit_store *s, const char *sender, const char *body, 
                        .recipient_count = 1};
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET - 64);
     accept_args(&a, &args);
-    done_args(s, OP_ACCEPT, &args);
+    must_args(s, OP_ACCEPT, &args);
     return a.id;
 }
 
@@ -244,7 +249,7 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
     int64_t batch = id_new();
     char sha256[32] = "";
     snprintf(sha256, sizeof sha256, "%s", body);
-    done(s, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
+    must(s, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET - 64);
     add_values(&args, N(message), N(batch), V(view_from(sha256, sizeof sha256)), S("id@there.example"));
     add_values(&args, N(list ? 1 : 0));
@@ -254,7 +259,7 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
     if (address)
         add_values(&args, S(address));
     add_values(&args, N(0), N(0));
-    done_args(s, OP_ROUTE_COMMIT, &args);
+    must_args(s, OP_ROUTE_COMMIT, &args);
     assert_number(s, 0, "SELECT count(*) FROM inbox WHERE message = $1", N(message));
     return message;
 }
@@ -262,13 +267,13 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
 int64_t make_list(struct unit_store *s, const char *address) {
     view domain = view_skip(view_of(address), (size_t)(view_rfind(view_of(address), '@') + 1));
     if (number(s, "SELECT count(*) FROM domain WHERE name = $1", DB_T(domain)) == 0)
-        done(s, OP_DOMAIN_ADD, DB_T(domain));
-    done(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"));
+        must(s, OP_DOMAIN_ADD, DB_T(domain));
+    must(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"));
     return number(s, "SELECT id FROM list WHERE address = $1", S(address));
 }
 
 void add_member(struct unit_store *s, const char *list, const char *address) {
-    done(s, OP_MEMBER_ADD, S(list), N(1), S(address));
+    must(s, OP_MEMBER_ADD, S(list), N(1), S(address));
 }
 
 void add_members(struct unit_store *s, const char *list, int from, int n, int domains) {
@@ -281,7 +286,7 @@ void add_members(struct unit_store *s, const char *list, int from, int n, int do
             snprintf(address, sizeof address, "m%d@d%d.example", at, at % domains);
             add_values(&args, S(address));
         }
-        done_args(s, OP_MEMBER_ADD, &args);
+        must_args(s, OP_MEMBER_ADD, &args);
         expect(s, N(many));
     }
 }

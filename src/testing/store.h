@@ -1,5 +1,5 @@
-/* store.h: a fresh store for each test, on either engine, and short ways to run operations on it and to look at
- * what they answered.
+/* store.h: a fresh store for each test, on either engine, and short ways to run operations on it and to look
+ * at what they answered.
  *
  * A test of the store is written once, as a function of a struct unit_store, and run by unit_store_run() on
  * SQLite and on PostgreSQL; where no PostgreSQL can be had its half says "skipped: …". */
@@ -52,7 +52,7 @@ void unit_values(struct buf *b, const struct db_value *values, size_t count);
 enum err_code unit_call(struct unit_store *s, enum op op, const struct db_value *values, size_t count);
 #define call(s, op, ...) unit_call((s), (op), DB_ARGS(__VA_ARGS__))
 /* It must be done; it must be refused with that code. */
-#define done(s, op, ...)                                                                                     \
+#define must(s, op, ...)                                                                                     \
     check(call((s), (op), __VA_ARGS__) == ERR_OK, "%s: %s", op_info(op)->name, (s)->err.text)
 #define refused(s, want, op, ...)                                                                            \
     do {                                                                                                     \
@@ -60,9 +60,9 @@ enum err_code unit_call(struct unit_store *s, enum op op, const struct db_value 
         check(unit_code == (want), "%s: %s (%s), expected %s", op_info(op)->name, err_info(unit_code)->name, \
               (s)->err.text, err_info(want)->name);                                                          \
     } while (0)
-/* As done(), with arguments that stand in a buffer; frees them. */
+/* As must(), with arguments that stand in a buffer; frees them. */
 enum err_code unit_call_args(struct unit_store *s, enum op op, struct buf *args);
-#define done_args(s, op, args)                                                                               \
+#define must_args(s, op, args)                                                                               \
     check(unit_call_args((s), (op), (args)) == ERR_OK, "%s: %s", op_info(op)->name, (s)->err.text)
 
 /* The next results of the last call are these; expect_end: and then there are no more. */
@@ -74,8 +74,8 @@ void unit_expect(struct unit_store *s, const char *file, int line, const struct 
 int64_t next_int(struct unit_store *s);
 view next_view(struct unit_store *s);
 
-/* The first number of a query, -1 when there is no row; a change, by its number of rows. Each fails the test when
- * the database does. */
+/* The first number of a query, -1 when there is no row; a change, by its number of rows. Each fails the test
+ * when the database does. */
 int64_t unit_number(struct unit_store *s, const char *sql, const struct db_value *values, size_t count);
 #define number(s, sql, ...) unit_number((s), (sql), DB_ARGS(__VA_ARGS__))
 int64_t unit_change(struct unit_store *s, const char *sql, const struct db_value *values, size_t count);
@@ -96,7 +96,8 @@ void advance(int64_t ms);
 
 /* Accept a message with an inline body; returns its id. */
 int64_t accept_mail(struct unit_store *s, const char *sender, const char *body, const char *recipient);
-/* Accept it and let a router with a batch of its own decide: one list (0: none) and one address (NULL: none). */
+/* Accept it and let a router with a batch of its own decide: one list (0: none) and one address (NULL: none).
+ */
 int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const char *address);
 /* domain-add and list-create (public archive); returns the list's id. */
 int64_t make_list(struct unit_store *s, const char *address);

@@ -191,6 +191,7 @@ static void write_rcpt(struct smtp *c, const struct smtp_recipient *to) {
 /* What MAIL, RCPT and DATA were answered. */
 struct envelope {
     bool mail_ok, go_ahead;
+    bool farewell; /* MAIL was answered 421: the other side had ended the connection before */
     size_t accepted;
     bool read_any;
 };
@@ -198,6 +199,7 @@ struct envelope {
 static void take_mail_reply(struct smtp *c, const struct smtp_mail *mail, struct envelope *env) {
     env->read_any = true;
     env->mail_ok = c->reply.code == 250;
+    env->farewell = c->reply.code == 421;
     for (size_t i = 0; !env->mail_ok && i < mail->recipient_count; i++)
         set_result(&mail->recipients[i], c, false);
 }
@@ -293,7 +295,7 @@ bool smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_s
     c->transactions++;
     bool ok = c->pipelining ? envelope_pipelined(c, mail, set, &env, &e)
                             : envelope_stepwise(c, mail, set, &env, &e);
-    *ret_untouched = (!ok && !env.read_any) || (env.read_any && !env.mail_ok && c->reply.code == 421);
+    *ret_untouched = (!ok && !env.read_any) || env.farewell;
     if (ok && env.go_ahead)
         ok = send_text(c, mail, set, &env, &e);
     else if (ok && env.accepted > 0) {

@@ -1,0 +1,73 @@
+"""DKIM as others do it: dkimpy signs and verifies, Perl's Mail::DKIM verifies. No name is looked up in any network."""
+import base64
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+dkim = pytest.importorskip("dkim", reason="python3-dkim is not installed")
+signing = pytest.importorskip("nacl.signing", reason="python3-nacl is not installed")
+PERL = pathlib.Path(__file__).with_name("peers_dkim.pl")
+
+
+class Keys:
+    """A key of each kind, made now, and the zone that publishes them."""
+    DOMAIN = "sender.example"
+
+    def __init__(self):
+        self.rsa = subprocess.run(["openssl", "genrsa", "-traditional", "2048"], check=True, capture_output=True).stdout
+        public = subprocess.run(["openssl", "rsa", "-pubout", "-outform", "DER"], input=self.rsa, check=True,
+                                capture_output=True).stdout
+        ed25519 = signing.SigningKey.generate()
+        self.ed25519 = base64.b64encode(ed25519.encode())
+        self.dns = {
+            f"rsa._domainkey.{self.DOMAIN}": f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}",
+            f"ed25519._domainkey.{self.DOMAIN}":
+                f"v=DKIM1; k=ed25519; p={base64.b64encode(ed25519.verify_key.encode()).decode()}",
+        }
+
+    def sign(self, octets, algorithm, canonicalization):
+        """The message with a signature on top: algorithm "rsa" or "ed25519", canonicalization "relaxed/simple" …"""
+        field = dkim.sign(octets, algorithm.encode(), self.DOMAIN.encode(), getattr(self, algorithm),
+                          canonicalize=tuple(canonicalization.encode().split(b"/")),
+                          signature_algorithm=f"{algorithm}-sha256".encode())
+        return field + octets
+
+
+def by_dkimpy(octets, dns):
+    """The result of each signature, top to bottom: "pass", "fail", or the name of what dkimpy raised."""
+    def txt(name, timeout=5):
+        records = dns.get(name.decode().rstrip(".").lower())
+        if isinstance(records, list):
+            records = records[0] if records else None
+        if records is None or records.startswith("~"):
+            return None
+        return records.encode()
+
+    results = []
+    header = octets.split(b"\r\n\r\n")[0]
+    for i in range(len(re.findall(rb"(?im)^dkim-signature[ \t]*:", header))):
+        try:
+            results.append("pass" if dkim.DKIM(octets, minkey=512).verify(i, dnsfunc=txt) else "fail")
+        except Exception as e:  # dkimpy lets more than its own exceptions out when a message is malformed
+            results.append(type(e).__name__)
+    return results
+
+
+def by_perl(all_octets, dns, folder):
+    """The same of many messages by Mail::DKIM; skips where that is not installed."""
+    have = subprocess.run(["perl", "-MMail::DKIM::Verifier", "-MCrypt::PK::Ed25519", "-e", "1"], capture_output=True,
+                          check=False)
+    if have.returncode != 0:
+        pytest.skip("libmail-dkim-perl or libcryptx-perl is not installed")
+    folder.mkdir()
+    (folder / "dns.json").write_text(json.dumps(dns))
+    paths = []
+    for i, octets in enumerate(all_octets):
+        paths.append(folder / f"{i}.eml")
+        paths[-1].write_bytes(octets)
+    got = subprocess.run(["perl", PERL, folder / "dns.json", *paths], capture_output=True, text=True, check=True,
+                         timeout=300)
+    return json.loads(got.stdout)
