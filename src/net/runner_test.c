@@ -49,17 +49,21 @@ static int counter_get(struct counter *c) {
     return n;
 }
 
-static void counter_wait(struct counter *c, int at_least) {
+static bool counter_reaches(struct counter *c, int at_least) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&c->lock);
     while (c->n < at_least && pthread_cond_timedwait(&c->grown, &c->lock, &until) == 0)
         ;
-    int n = c->n;
+    bool reached = c->n >= at_least;
     pthread_mutex_unlock(&c->lock);
-    if (n < at_least)
-        fail_msg("waited in vain: %d of %d", n, at_least);
+    return reached;
+}
+
+static void counter_wait(struct counter *c, int at_least) {
+    if (!counter_reaches(c, at_least))
+        fail_msg("waited in vain: %d of %d", counter_get(c), at_least);
 }
 
 /* A runner in a thread of its own, since runner_run takes the calling thread. */
@@ -448,8 +452,8 @@ static void pauses(void **state) {
 /* A deadline is taken out of the middle of the others: they still come in order. */
 static void deadline_taken_back(void **state) {
     (void)state;
-    static const int hours[] = {1, 10, 2, 11, 12, 3, 4};
-    enum { TASKS = 7, TAKEN_BACK = 3 };
+    static const int hours[] = {1, 10, 2, 11, 12, 3, 4, 13, 14, 15, 16, 6, 7, 8, 5};
+    enum { TASKS = 15, TAKEN_BACK = 7 };
     struct running x = {.r = new_runner(1)};
     struct actor actors[TASKS];
     int fds[TASKS][2];
@@ -465,12 +469,12 @@ static void deadline_taken_back(void **state) {
         counter_wait(&actors[i].steps, 1);
     assert_int_equal(write(fds[TAKEN_BACK][1], "x", 1), 1);
     counter_wait(&actors[TAKEN_BACK].closed, 1);
-    advance(5 * HOUR);
+    advance(5 * HOUR + HOUR / 2);
     for (int i = 0; i < TASKS; i++)
-        if (hours[i] < 5)
+        if (hours[i] <= 5)
             counter_wait(&actors[i].closed, 1);
-    await_tasks(x.r, 2);
-    advance(10 * HOUR);
+    await_tasks(x.r, 9);
+    advance(20 * HOUR);
     await_tasks(x.r, 0);
     stop(&x, HOUR);
     for (int i = 0; i < TASKS; i++) {
@@ -480,23 +484,58 @@ static void deadline_taken_back(void **state) {
     }
 }
 
-/* What comes from outside, and a deadline before all others, does not wait for the poller's next look. */
+/* What comes from outside, a deadline before all others, and a stop do not wait for the poller's next look.
+ */
 static void nothing_waits_for_the_poller(void **state) {
     (void)state;
     enum { TIMES = 30 };
-    struct running x = {.r = new_runner(WORKERS)};
-    start(&x);
     int64_t before = clock_real_us();
     for (int i = 0; i < TIMES; i++) {
+        struct running x = {.r = new_runner(WORKERS)};
         struct actor a = ACTOR(STEP_WAIT, STEP_TIMER, STEP_CLOSE);
         a.pause_ms[1] = 1;
+        start(&x);
         runner_add(x.r, &a.task);
         counter_wait(&a.steps, 1);
         task_wake(&a.task);
         counter_wait(&a.closed, 1);
+        stop(&x, HOUR);
     }
-    /* Looks are 250 ms apart: had each round waited for one, it would be 7.5 s at least. */
+    /* Looks are 250 ms apart: had each round waited for one, it would be 7.5 s. */
     assert_true(clock_real_us() - before < 4 * 1000 * 1000);
+}
+
+struct meeting {
+    struct task task;
+    struct counter *there, *met;
+};
+
+static enum step meeting_step(struct task *t, enum task_event event) {
+    struct meeting *m = (struct meeting *)t;
+    (void)event;
+    counter_add(m->there, 1);
+    if (counter_reaches(m->there, WORKERS))
+        counter_add(m->met, 1);
+    return STEP_CLOSE;
+}
+
+static void meeting_closed(struct task *t) {
+    (void)t;
+}
+
+/* Each step ends when as many as there are workers have begun. */
+static void workers_work_at_once(void **state) {
+    (void)state;
+    struct counter there = COUNTER_INIT, met = COUNTER_INIT;
+    struct running x = {.r = new_runner(WORKERS)};
+    struct meeting meetings[WORKERS];
+    start(&x);
+    for (int i = 0; i < WORKERS; i++) {
+        meetings[i] =
+            (struct meeting){{.step = meeting_step, .closed = meeting_closed, .fd = -1}, &there, &met};
+        runner_add(x.r, &meetings[i].task);
+    }
+    counter_wait(&met, WORKERS);
     stop(&x, HOUR);
 }
 
@@ -913,6 +952,7 @@ int main(void) {
         cmocka_unit_test(pauses),
         cmocka_unit_test(deadline_taken_back),
         cmocka_unit_test(nothing_waits_for_the_poller),
+        cmocka_unit_test(workers_work_at_once),
         cmocka_unit_test(wake_storms),
         cmocka_unit_test(again_is_fair),
         cmocka_unit_test(drains_idle_sessions),
