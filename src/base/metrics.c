@@ -112,26 +112,6 @@ static struct metrics_file *map_new(const char *path, struct err *e) {
     return f;
 }
 
-bool metrics_open(const char *dir, const char *role, struct err *e) {
-    if (!is_role(view_of(role)))
-        return err_set(e, ERR_USAGE, "\"%s\" cannot be the name of a metrics file", role);
-    if (!file_mkdirs(dir, 0755, e))
-        return false;
-    FREE_AUTO char *path = mem_printf("%s/%s", dir, role);
-    FREE_AUTO char *hidden = mem_printf("%s/.%s.%ld", dir, role, (long)getpid());
-    struct metrics_file *f = map_new(hidden, e);
-    if (f && rename(hidden, path) == 0) {
-        atomic_store_explicit(&slots, f->slots, memory_order_release);
-        return true;
-    }
-    if (f) {
-        err_errno(e, ERR_IO, "cannot make %s", path);
-        munmap(f, sizeof *f);
-    }
-    unlink(hidden);
-    return false;
-}
-
 struct role_metrics {
     char role[ROLE_MAX_BYTES + 1];
     int64_t values[METRIC_COUNT];
@@ -151,6 +131,38 @@ static bool read_role(const char *dir, const char *role, struct role_metrics *re
     for (size_t i = 0; i < METRIC_COUNT; i++)
         ret->values[i] = atomic_load_explicit(&f.slots[i], memory_order_relaxed);
     return true;
+}
+
+/* Counters go on where the process before ended: what it counted must not be taken back by its restart. */
+static void carry_over(const char *dir, const char *role, struct metrics_file *f) {
+    struct role_metrics before;
+    if (!read_role(dir, role, &before))
+        return;
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        if (infos[i].type == COUNTER)
+            atomic_store_explicit(&f->slots[i], before.values[i], memory_order_relaxed);
+}
+
+bool metrics_open(const char *dir, const char *role, struct err *e) {
+    if (!is_role(view_of(role)))
+        return err_set(e, ERR_USAGE, "\"%s\" cannot be the name of a metrics file", role);
+    if (!file_mkdirs(dir, 0755, e))
+        return false;
+    FREE_AUTO char *path = mem_printf("%s/%s", dir, role);
+    FREE_AUTO char *hidden = mem_printf("%s/.%s.%ld", dir, role, (long)getpid());
+    struct metrics_file *f = map_new(hidden, e);
+    if (f)
+        carry_over(dir, role, f);
+    if (f && rename(hidden, path) == 0) {
+        atomic_store_explicit(&slots, f->slots, memory_order_release);
+        return true;
+    }
+    if (f) {
+        err_errno(e, ERR_IO, "cannot make %s", path);
+        munmap(f, sizeof *f);
+    }
+    unlink(hidden);
+    return false;
 }
 
 static int role_order(const void *a, const void *b) {

@@ -13,7 +13,8 @@ enum metric {
     METRIC_COUNT
 };
 
-/* Start this process's file with zeros. Before it, metric_add counts into the void. */
+/* Start this process's file. Counters go on from the process before of that name and release, gauges begin at
+ * 0. Before it, metric_add counts into the void. */
 bool metrics_open(const char *dir, const char *role, struct err *e);
 /* Thread-safe, a relaxed atomic add. */
 void metric_add(enum metric m, int64_t n);

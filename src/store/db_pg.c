@@ -287,8 +287,21 @@ static bool send_text(struct db *db, const char *sql) {
     return true;
 }
 
+/* Before a rollback: behind a failure that nobody has waited for, the rest of the pipeline is ignored, and the
+ * ROLLBACK would be too. What failed there does not matter any more, unless the connection broke. */
+static bool read_pending(struct db *db) {
+    if (pg_of(db)->pending > 0)
+        PQclear(drain(db, false));
+    if (db->error.code == ERR_STORE_BUSY)
+        return false;
+    db->error.code = ERR_OK;
+    return true;
+}
+
 /* COMMIT and the ends of savepoints wait: what went wrong before must be known here. */
 static bool engine_control(struct db *db, const char *sql) {
+    if (strncmp(sql, "ROLLBACK", 8) == 0 && !read_pending(db))
+        return false;
     if (!send_text(db, sql))
         return false;
     if (strcmp(sql, "SAVEPOINT op") == 0)

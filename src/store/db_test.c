@@ -232,7 +232,7 @@ static void test_rollback__with_a_failure_not_yet_seen(struct unit_store *s) {
     begin(s, DURABLE_SOON);
     assert_int_equal(db_change(s->db, "INSERT INTO t(id, n) VALUES(2, 2)"), 1);
     commit(s);
-    assert_number(s, 2, "SELECT sum(id) FROM t WHERE id > 0");
+    assert_number(s, 2, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
 static void test_rollback__takes_everything_back(struct unit_store *s) {
@@ -243,7 +243,7 @@ static void test_rollback__takes_everything_back(struct unit_store *s) {
     db_run(s->db, "INSERT INTO t(id, n) VALUES(2, 2)");
     db_rollback(s->db);
     db_rollback(s->db); /* nothing under way: nothing happens */
-    assert_number(s, 1, "SELECT sum(id) FROM t WHERE id > 0");
+    assert_number(s, 1, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
 static void test_savepoint__takes_back_its_part(struct unit_store *s) {
@@ -263,7 +263,7 @@ static void test_savepoint__takes_back_its_part(struct unit_store *s) {
     assert_null(db_error(s->db));
     db_run(s->db, "INSERT INTO t(id, n) VALUES(5, 5)");
     commit(s);
-    assert_number(s, 8, "SELECT sum(id) FROM t WHERE id > 0");
+    assert_number(s, 8, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
 static void test_savepoint__with_a_failure_not_yet_seen(struct unit_store *s) {
@@ -275,7 +275,7 @@ static void test_savepoint__with_a_failure_not_yet_seen(struct unit_store *s) {
     assert_true(db_rollback_to(s->db));
     db_run(s->db, "INSERT INTO t(id, n) VALUES(2, 2)");
     commit(s);
-    assert_number(s, 3, "SELECT sum(id) FROM t WHERE id > 0");
+    assert_number(s, 3, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
 /* Statements are found again by the address of their text. */
@@ -500,7 +500,7 @@ static void test_cut__in_a_transaction_means_run_it_again(struct unit_store *s) 
     begin(s, DURABLE_SOON);
     assert_int_equal(db_change(s->db, "INSERT INTO t(id, n) VALUES(2, 2)"), 1);
     commit(s);
-    assert_number(s, 2, "SELECT sum(id) FROM t WHERE id > 0");
+    assert_number(s, 2, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
 /* Statements are under way that nobody has waited for. */
@@ -557,6 +557,8 @@ static void test_take_role__survives_a_cut(struct unit_store *s) {
         roll_back(s, ERR_STORE_DENIED);
         int64_t pid = backend(s);
         cut(s, pid);
+        assert_false(db_begin(s->db, DURABLE_READ) && db_number(s->db, 0, "SELECT 1") == 1);
+        roll_back(s, ERR_STORE_BUSY);
         check(db_reset(s->db, &e), "%s", e.text);
         assert_true(backend(s) != pid);
     }

@@ -151,8 +151,6 @@ static bool start_in(const char *binaries) {
                                      "-h",
                                      "",
                                      "-c",
-                                     "fsync=on",
-                                     "-c",
                                      "max_connections=60",
                                      "-c",
                                      "shared_buffers=32MB",

