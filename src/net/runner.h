@@ -60,13 +60,12 @@ bool runner_listen(struct runner *r, int listen_fd, size_t max_tasks, runner_acc
 /* Hand a new task to the runner; its first step runs at once with TASK_READY, so when this returns the task
  * may be closed and gone already. */
 void runner_add(struct runner *r, struct task *t);
-/* From any thread, any number of times: a task parked in WAIT runs again (TASK_WOKEN). A wake that comes at
- * any other time is kept for the next WAIT, so it is not lost; several count as one, and one that was kept
- * may find nothing new: the step looks at what it waits for.
+/* From any thread: a task parked in WAIT runs again (TASK_WOKEN). A wake that comes at any other time is kept
+ * for the next WAIT, so it is not lost; several count as one.
  *
- * The task must still be there. So a session that has a request out (somebody who will call task_wake) parks
- * in WAIT and nowhere else, and does not close, until it was called with TASK_WOKEN; seeing the answer
- * earlier (with TIMEOUT, say) is not enough, since the other thread may not yet have called. */
+ * The task must still be there. So a session that has a request out, which ends in one task_wake, parks in
+ * WAIT and nowhere else, and does not close, until it was called with TASK_WOKEN; seeing the answer earlier
+ * (with TIMEOUT, say) is not enough, since the other thread may not yet have called. */
 void task_wake(struct task *t);
 
 /* Run until runner_stop; returns when all tasks are closed or `drain_ms` after the stop, whichever is first:

@@ -523,19 +523,23 @@ static void meeting_closed(struct task *t) {
     (void)t;
 }
 
-/* Each step ends when as many as there are workers have begun. */
+/* Each step ends when as many as there are workers have begun; between the rounds the workers go to sleep. */
 static void workers_work_at_once(void **state) {
     (void)state;
-    struct counter there = COUNTER_INIT, met = COUNTER_INIT;
+    enum { ROUNDS = 20 };
     struct running x = {.r = new_runner(WORKERS)};
-    struct meeting meetings[WORKERS];
     start(&x);
-    for (int i = 0; i < WORKERS; i++) {
-        meetings[i] =
-            (struct meeting){{.step = meeting_step, .closed = meeting_closed, .fd = -1}, &there, &met};
-        runner_add(x.r, &meetings[i].task);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct counter there = COUNTER_INIT, met = COUNTER_INIT;
+        struct meeting meetings[WORKERS];
+        for (int i = 0; i < WORKERS; i++) {
+            meetings[i] =
+                (struct meeting){{.step = meeting_step, .closed = meeting_closed, .fd = -1}, &there, &met};
+            runner_add(x.r, &meetings[i].task);
+        }
+        counter_wait(&met, WORKERS);
+        await_tasks(x.r, 0);
     }
-    counter_wait(&met, WORKERS);
     stop(&x, HOUR);
 }
 

@@ -177,6 +177,12 @@ void accept_one(struct op_run *r) {
     }
     if (fresh != 1)
         return;
+    if (body.len == 0 && size > 0 &&
+        db_number(r->db, 0, "SELECT sum(length(bytes)) FROM body WHERE message = $1", DB_I(message)) !=
+            size) {
+        op_refuse(r, ERR_CONFLICT, "pieces of the message were lost before it was complete: send it again");
+        return;
+    }
     if (body.len > 0 || size == 0)
         db_run(r->db, "INSERT INTO body(id, message, seq, bytes) VALUES($1, $1, 0, $2)", DB_I(message),
                DB_B(body));

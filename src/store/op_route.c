@@ -36,14 +36,43 @@ void address_make(struct op_run *r, view address, view domain) {
            DB_T(address), DB_T(domain));
 }
 
-/* A destination that waits after a failure is not woken: new mail for it waits with the rest. */
+/* A destination that waits after a failure is not woken: new mail for it waits with the rest. The row is
+ * written in any case: that locks it, so a RELEASE that runs meanwhile sees either this delivery or this
+ * wake-up. */
 void delivery_add(struct op_run *r, int64_t message, int64_t list, int64_t rcpt, int64_t dest) {
     db_run(r->db,
            "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES($1, $2, $3, $4, $5, 0)"
            " ON CONFLICT DO NOTHING",
            DB_I(dest), DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(rcpt));
-    db_run(r->db, "UPDATE destination SET due = $2 WHERE id = $1 AND due > $2 AND tries = 0", DB_I(dest),
-           DB_I(r->now_ms));
+    db_run(r->db,
+           "UPDATE destination SET due = CASE WHEN due > $2 AND tries = 0 THEN $2 ELSE due END"
+           " WHERE id = $1",
+           DB_I(dest), DB_I(r->now_ms));
+}
+
+/* One message of a batch into the answer. False: it does not fit behind those that are there. */
+static bool add_message(struct op_run *r, int64_t id) {
+    struct buf one = BUF_INIT(LIMIT_STORE_PACKET);
+    struct query q;
+    db_query(r->db, &q, "SELECT sender, msgid, size, sha256, flags FROM message WHERE id = $1", DB_I(id));
+    if (query_row(&q)) {
+        vals_int(&one, id);
+        vals_view(&one, query_text(&q, 0));
+        vals_view(&one, query_text(&q, 1));
+        vals_int(&one, query_int(&q, 2));
+        vals_view(&one, query_text(&q, 3));
+        vals_int(&one, query_int(&q, 4));
+        query_done(&q);
+        vals_int(&one, db_number(r->db, 0, "SELECT count(*) FROM recipient WHERE message = $1", DB_I(id)));
+        db_query(r->db, &q, "SELECT address FROM recipient WHERE message = $1 ORDER BY n", DB_I(id));
+        while (query_row(&q))
+            vals_view(&one, query_text(&q, 0));
+    }
+    bool fits = r->out->len == 0 || r->out->len + one.len <= r->out->limit;
+    if (fits)
+        buf_add(r->out, buf_view(&one));
+    buf_done(&one);
+    return fits;
 }
 
 /* in: node, batch, most messages, lease in ms. out: per message: id, sender, Message-ID, size, sha256, flags,
@@ -64,23 +93,12 @@ void op_run_ROUTE_TAKE(struct op_run *r) {
     while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
         ids[n++] = query_int(&q, 0);
     query_done(&q);
+    bool full = false;
     for (size_t i = 0; i < n; i++) {
-        db_query(r->db, &q, "SELECT sender, msgid, size, sha256, flags FROM message WHERE id = $1",
-                 DB_I(ids[i]));
-        if (!query_row(&q))
-            continue;
-        vals_int(r->out, ids[i]);
-        vals_view(r->out, query_text(&q, 0));
-        vals_view(r->out, query_text(&q, 1));
-        vals_int(r->out, query_int(&q, 2));
-        vals_view(r->out, query_text(&q, 3));
-        vals_int(r->out, query_int(&q, 4));
-        query_done(&q);
-        vals_int(r->out,
-                 db_number(r->db, 0, "SELECT count(*) FROM recipient WHERE message = $1", DB_I(ids[i])));
-        db_query(r->db, &q, "SELECT address FROM recipient WHERE message = $1 ORDER BY n", DB_I(ids[i]));
-        while (query_row(&q))
-            vals_view(r->out, query_text(&q, 0));
+        full = full || !add_message(r, ids[i]);
+        if (full) /* the rest waits for the next batch */
+            db_run(r->db, "UPDATE inbox SET owner = '', batch = 0, until = 0 WHERE message = $1",
+                   DB_I(ids[i]));
     }
 }
 
@@ -168,9 +186,47 @@ static void finish_expansion(struct op_run *r, int64_t message, int64_t list, in
               arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
 
+/* The next members behind the cursor: their number and the key of the last one. */
+struct slice {
+    int64_t dest, addr, members;
+};
+
+static struct slice find_slice(struct op_run *r, int64_t list, int64_t dest, int64_t addr) {
+    struct slice to = {0};
+    struct query q;
+    db_query(r->db, &q,
+             "WITH slice AS (SELECT dest, addr FROM member WHERE list = $1 AND (dest, addr) > ($2, $3)"
+             " ORDER BY dest, addr LIMIT $4) SELECT dest, addr, (SELECT count(*) FROM slice) FROM slice"
+             " ORDER BY dest DESC, addr DESC LIMIT 1",
+             DB_I(list), DB_I(dest), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
+    if (query_row(&q))
+        to = (struct slice){query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
+    query_done(&q);
+    return to;
+}
+
+/* Copies for the members between cursor and end. Some may have left the list since it was looked at, so their
+ * number says nothing about the end. */
+static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, int64_t dest, int64_t addr,
+                           const struct slice *to) {
+    int64_t n = db_change(r->db,
+                          "INSERT INTO delivery(dest, due, message, list, rcpt, tries)"
+                          " SELECT dest, $1, $2, $3, addr, 0 FROM member"
+                          " WHERE list = $3 AND (dest, addr) > ($4, $5) AND (dest, addr) <= ($6, $7)"
+                          " ON CONFLICT DO NOTHING",
+                          DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to->dest),
+                          DB_I(to->addr));
+    db_run(
+        r->db,
+        "UPDATE destination SET due = CASE WHEN due > $1 AND tries = 0 THEN $1 ELSE due END WHERE id IN"
+        " (SELECT dest FROM member WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
+        DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to->dest), DB_I(to->addr));
+    return n;
+}
+
 /* in: message, list. out: deliveries made in this slice; done (0/1). */
 void op_run_EXPAND(struct op_run *r) {
-    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);
+    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), n = 0;
     struct query q;
     db_query(r->db, &q,
              "SELECT dest, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
@@ -180,38 +236,16 @@ void op_run_EXPAND(struct op_run *r) {
         vals_int(r->out, 1);
         return;
     }
-    int64_t dest = query_int(&q, 0), addr = query_int(&q, 1), made = query_int(&q, 2), to_dest = 0,
-            to_addr = 0;
+    int64_t dest = query_int(&q, 0), addr = query_int(&q, 1), made = query_int(&q, 2);
     query_done(&q);
-    db_query(
-        r->db, &q,
-        "SELECT dest, addr FROM (SELECT dest, addr FROM member WHERE list = $1 AND (dest, addr) > ($2, $3)"
-        " ORDER BY dest, addr LIMIT $4) AS slice ORDER BY dest DESC, addr DESC LIMIT 1",
-        DB_I(list), DB_I(dest), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
-    if (query_row(&q)) {
-        to_dest = query_int(&q, 0);
-        to_addr = query_int(&q, 1);
-        query_done(&q);
-    }
-    int64_t n = 0;
-    if (to_dest > 0) {
-        n = db_change(r->db,
-                      "INSERT INTO delivery(dest, due, message, list, rcpt, tries)"
-                      " SELECT dest, $1, $2, $3, addr, 0 FROM member"
-                      " WHERE list = $3 AND (dest, addr) > ($4, $5) AND (dest, addr) <= ($6, $7)"
-                      " ON CONFLICT DO NOTHING",
-                      DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest),
-                      DB_I(to_addr));
-        db_run(
-            r->db,
-            "UPDATE destination SET due = $1 WHERE due > $1 AND tries = 0 AND id IN (SELECT dest FROM member"
-            " WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
-            DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to_dest), DB_I(to_addr));
+    struct slice to = find_slice(r, list, dest, addr);
+    if (to.members > 0) {
+        n = make_copies(r, message, list, dest, addr, &to);
         db_run(r->db, "UPDATE expansion SET dest = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
-               DB_I(message), DB_I(list), DB_I(to_dest), DB_I(to_addr), DB_I(made + n));
+               DB_I(message), DB_I(list), DB_I(to.dest), DB_I(to.addr), DB_I(made + n));
     }
-    bool done = n < LIMIT_EXPAND_SLICE;
-    if (done && n >= 0)
+    bool done = to.members < LIMIT_EXPAND_SLICE;
+    if (done)
         finish_expansion(r, message, list, made + n);
     vals_int(r->out, n);
     vals_int(r->out, done);
@@ -265,7 +299,7 @@ void op_run_REAP(struct op_run *r) {
     int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in), keep = vals_get_int(&r->in);
     int64_t ids[LIMIT_ROUTE_BATCH], n = 0, deleted = 0;
     struct query q;
-    if (most > LIMIT_ROUTE_BATCH)
+    if (most < 1 || most > LIMIT_ROUTE_BATCH)
         most = LIMIT_ROUTE_BATCH;
     db_query(r->db, &q, "SELECT id FROM message WHERE gone = 0 AND id > $1 ORDER BY id LIMIT $2", DB_I(after),
              DB_I(most));

@@ -77,6 +77,9 @@ def make(store, build, request):
             if passed:
                 instance.assert_healthy()
             else:
+                keep = os.environ.get("POSTROAD_KEEP_LOGS")
+                if keep:
+                    pathlib.Path(keep, f"{request.node.name}.{instance.dir.name}.log").write_text(instance.log)
                 print(f"---- log of {instance.dir.name}\n{instance.log[-20000:]}")
     finally:
         shutil.rmtree(short, ignore_errors=True)

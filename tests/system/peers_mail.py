@@ -75,7 +75,7 @@ class Top:
 
 
 LIST_FIELDS = ["List-Id", "List-Post", "List-Owner", "Precedence"]
-PEER_FIELDS = ["Return-Path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To", "Received"]
+PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To", "Received"]
 
 
 def top(arrived, posted):

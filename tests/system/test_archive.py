@@ -80,10 +80,9 @@ def test_every_kind_of_post(news):
 
 
 def test_from_line_and_date(news):
-    news.post("me@sender.example", "news@example.org", message(id="1@x.example"))
-    news.post("", "news@example.org", message(id="2@x.example"))
-    news.post('"odd one"@sender.example', "news@example.org", message(id="3@x.example"))
-    news.wait()
+    for n, sender in enumerate(("me@sender.example", "", '"odd one"@sender.example')):
+        news.post(sender, "news@example.org", message(id=f"{n}@x.example"))
+        news.wait()
     folder = news.archive("news@example.org")
     lines = [line for line in (folder / f"{months(folder)[0]}.mbox").read_text().splitlines() if line.startswith("From ")]
     senders = [re.fullmatch(r"From (\S+) \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}", line)[1] for line in lines]

@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from peers_clients import SClient, stuffed, swaks
+from peers_exim import Exim
 from peers_mail import LIST_FIELDS, sample, samples, top, utf8_sample
 from peers_postfix import Peers, kept, log_lines
 from postroad import message, until
@@ -21,6 +22,20 @@ def postfix():
     peers = Peers()
     yield peers
     peers.close()
+
+
+@pytest.fixture
+def exim():
+    """exim(relay=…, tls=…): a running Exim, ended and removed after the test."""
+    made = []
+
+    def start(**options):
+        made.append(Exim(**options))
+        return made[-1]
+
+    yield start
+    for peer in made:
+        peer.close()
 
 
 def with_tls(make, certificate, **options):
@@ -280,6 +295,52 @@ def test_between_two_postfixes(make, postfix, certificate):
         for copy in copies:
             for host in ("first.example", "mx.example.org", "last.example"):
                 top(copy, posted).received(host)
+
+
+# ---- Exim ----
+
+@pytest.mark.parametrize("secure", [False, True], ids=["clear", "TLS"])
+def test_we_deliver_to_exim(make, exim, certificate, secure):
+    """List copies and direct mail lie in Exim's maildir octet by octet; who it refuses makes a notification."""
+    peer = exim(tls=certificate if secure else None)
+    post = with_list(make(relay=peer).start())
+    posts = samples()
+    for octets in posts.values():
+        post.post("me@sender.example", ["news@example.org", "out@there.example"], octets, ["BODY=8BITMIME"])
+    post.post("me@sender.example", ["nobody@there.example"], message(id="lost@test.example"))
+    post.wait(60)
+    peer.passed_on()
+    seen, notices = [], []
+    for octets in peer.kept():
+        if octets.startswith(b"Return-path: <>\r\n"):
+            notices.append(failures(octets))
+            continue
+        name = next(n for n in posts if f"<{n}@test.example>".encode() in octets)
+        above = top(octets, posts[name])
+        recipient = above["Envelope-to"]
+        verp = f"news-bounces+{recipient.replace('@', '=')}@example.org"
+        assert above["Return-path"] == (f"<{verp}>" if recipient in MEMBERS else "<me@sender.example>")
+        assert f" with {'esmtps' if secure else 'esmtp'} " in above.received("exim.example")
+        seen.append((name, recipient))
+    assert sorted(seen) == sorted((n, r) for n in posts for r in ["out@there.example", *MEMBERS])
+    assert [set(n) for n in notices] == [{"nobody@there.example"}]
+    assert notices[0]["nobody@there.example"]["Status"] == "5.1.1"
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["clear", "TLS"])
+def test_exim_relays_to_us(make, sink, exim, certificate, secure):
+    post = with_list(with_tls(make, certificate, relay=sink))
+    peer = exim(relay=post.port, tls_out=secure)
+    posts = samples()
+    feed(peer, [(["news@example.org", "out@far.example"], octets) for octets in posts.values()])
+    peer.passed_on()
+    post.wait(60)
+    for recipient in ("out@far.example", *MEMBERS):
+        arrived = sink.to(recipient)
+        assert len(arrived) == len(posts)
+        for name, octets in posts.items():
+            mail, = [m for m in arrived if f"<{name}@test.example>".encode() in m.octets]
+            assert f" with {'ESMTPS' if secure else 'ESMTP'} " in top(mail.octets, octets).received("mx.example.org")
 
 
 # ---- swaks ----

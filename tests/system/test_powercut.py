@@ -11,6 +11,7 @@ model is a disk that acknowledges a flush and forgets, or one that reorders what
 Needs root and loop devices. `make check` takes a few images, `make soak` (POSTROAD_SOAK=1) more.
 """
 import contextlib
+import ctypes
 import fcntl
 import os
 import pathlib
@@ -30,6 +31,7 @@ IMAGES = 10 if SOAK else 3
 MORE = 400 if SOAK else 150  # at most, acknowledged between two images
 DISK_BYTES = 1 << 30
 FICLONE = 0x40049409  # linux/fs.h
+CLONE_NEWNS = 0x00020000  # linux/sched.h
 
 # The next hop takes mail for quick.example and puts off late.example, so that every message has somebody who still
 # waits for it, and results are under way while the image is taken.
@@ -38,6 +40,27 @@ LATE = "c@late.example"
 
 
 # ---- the rig ----
+
+@contextlib.contextmanager
+def own_mounts():
+    """A mount namespace for this thread and the processes it starts: what is mounted here is nobody else's business,
+    and a container that somebody starts meanwhile cannot take a copy of our mounts and keep them busy."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(function, *arguments):
+        if function(*arguments) != 0:
+            raise OSError(ctypes.get_errno(), function.__name__)
+
+    folder, before = os.getcwd(), os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
+    try:
+        call(libc.unshare, CLONE_NEWNS)
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
+        yield
+    finally:
+        call(libc.setns, before, CLONE_NEWNS)
+        os.close(before)
+        os.chdir(folder)
+
 
 class Rig:
     """The disk: `live` is the file system on it, image() what a power cut would leave."""
@@ -98,7 +121,6 @@ class Rig:
     def close(self):
         for place in reversed(self.mounts):
             self._run("umount", place)
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture
@@ -107,14 +129,18 @@ def rig():
         pytest.skip("only root may mount a loop device")
     if not shutil.which("mkfs.xfs"):
         pytest.skip("no mkfs.xfs (package xfsprogs)")
-    made = Rig()
-    try:
-        made.set_up()
-    except subprocess.CalledProcessError as e:
-        made.close()
-        pytest.skip(f"no loop device with XFS and ext4 here: {e.stderr.strip()[-200:]}")
-    yield made
-    made.close()
+    with contextlib.ExitStack() as stack:
+        made = Rig()
+        stack.callback(shutil.rmtree, made.folder)
+        try:
+            stack.enter_context(own_mounts())
+            stack.callback(made.close)
+            made.set_up()
+        except subprocess.CalledProcessError as e:
+            pytest.skip(f"no loop device with XFS and ext4 here: {e.stderr.strip()[-200:]}")
+        except OSError as e:
+            pytest.skip(f"no mounts of our own here: {e}")
+        yield made
 
 
 class PostgreSQLAt(postroad.PostgreSQL):
@@ -230,13 +256,22 @@ class Run:
             for _ in range(count):
                 wait_for_more(loads, self.rng.randrange(50, MORE))
                 taken.append(Image(self.rig, loads, self.sink))
+        self.cut()
         return taken
 
-    def close(self):
-        for process in self.instance.processes:
-            postroad.end(process)
+    def cut(self):
+        """The power is off: the supervisor first, so that it starts nobody, then the roles, then PostgreSQL."""
+        pids = [self.instance.pid(name) for name in ("supervisor", *postroad.ROLES)]
+        for pid in filter(None, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.instance.processes[-1].wait(60)
         if self.server:
             self.server.cut()
+
+    def close(self):
+        if self.instance.processes and self.instance.processes[-1].poll() is None:
+            self.cut()
         self.sink.__exit__()
 
     @contextlib.contextmanager

@@ -42,8 +42,11 @@ struct job {
 };
 
 struct hop {
-    char *name;    /* "relay" or the domain */
-    size_t active; /* connections in use or being made */
+    char *name;       /* "relay" or the domain */
+    size_t active;    /* threads that use or make a connection */
+    size_t connected; /* of them, those that have one */
+    size_t limit;     /* connections the other side was seen to allow; 0: not known */
+    int64_t limited_ms;
     struct smtp *idle;
     size_t sites;
     struct hop *next;
@@ -80,12 +83,16 @@ extern struct deliver deliver;
 /* ---- site.c (under the lock unless said otherwise) ---- */
 /* A destination was leased; one that is held already has something new. */
 void site_add(int64_t dest, int64_t batch, int64_t tries, view domain);
+void site_link(struct site *s);
 /* A site that has work and whose hop has room for one more connection; the caller is counted in. NULL: none.
  */
 struct site *site_pick(void);
 void site_leave(struct site *s);
 /* Without the lock: the next job; fetches a page when needed. False: nothing left, or the site failed. */
 bool site_next_job(struct site *s, struct job *ret_job);
+/* Without the lock: a job that was not tried. Its rows stay in the store and are fetched with the next lease.
+ */
+void site_put_back(struct site *s, const struct job *job);
 /* Without the lock: the whole site cannot be reached, and the job in hand was not tried. Temporary: expired
  * messages are returned, the rest waits. Permanent: everything is returned. */
 void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
@@ -103,6 +110,11 @@ struct hop *hop_get(view domain); /* under the lock */
 void hop_put(struct hop *h);      /* under the lock */
 /* An idle connection or a new one. NULL: see e; a permanent error means the site takes no mail at all. */
 struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e);
+/* Under the lock: the most connections to have now. */
+size_t hop_room(const struct hop *h);
+/* A connection was refused. True: others to that hop work, so it just allows no more; their number is noted.
+ */
+bool hop_is_at_limit(struct hop *h);
 /* Keep for others, or end it. */
 void hop_give_back(struct hop *h, struct smtp *c, bool usable);
 void hop_close_idle(void);

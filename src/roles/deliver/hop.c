@@ -11,6 +11,7 @@
 #include "roles/deliver/deliver.h"
 
 #define IDLE_MS          15000 /* a connection kept longer than this is likely gone */
+#define LIMITED_MS       60000 /* a limit that was seen is kept to for this long */
 #define TRANSACTIONS_MAX 1000
 #define ADDRESSES_MAX    6 /* tried for one connection */
 
@@ -70,6 +71,23 @@ void hop_close_idle(void) {
     }
 }
 
+size_t hop_room(const struct hop *h) {
+    size_t most = (size_t)deliver.role.config->deliver_site_connections;
+    bool limited = h->limit > 0 && clock_mono_ms() - h->limited_ms < LIMITED_MS;
+    return limited && h->limit < most ? h->limit : most;
+}
+
+bool hop_is_at_limit(struct hop *h) {
+    pthread_mutex_lock(&deliver.lock);
+    bool others = h->connected > 0;
+    if (others) {
+        h->limit = h->connected;
+        h->limited_ms = clock_mono_ms();
+    }
+    pthread_mutex_unlock(&deliver.lock);
+    return others;
+}
+
 static struct smtp *take_idle(struct hop *h) {
     pthread_mutex_lock(&deliver.lock);
     struct smtp *c = h->idle;
@@ -82,10 +100,14 @@ static struct smtp *take_idle(struct hop *h) {
 void hop_give_back(struct hop *h, struct smtp *c, bool usable) {
     if (!usable || c->transactions >= TRANSACTIONS_MAX) {
         smtp_close(c);
+        pthread_mutex_lock(&deliver.lock);
+        h->connected--;
+        pthread_mutex_unlock(&deliver.lock);
         return;
     }
     c->idle_since_ms = clock_mono_ms();
     pthread_mutex_lock(&deliver.lock);
+    h->connected--;
     c->next = h->idle;
     h->idle = c;
     pthread_mutex_unlock(&deliver.lock);
@@ -161,6 +183,8 @@ static struct smtp *connect_first(view domain, struct err *e) {
     struct smtp *connection = NULL;
     arena_init(&a, LIMIT_STEP_ARENA);
     size_t n = find_targets(domain, &a, targets, e);
+    if (n > 0)
+        err_set(e, ERR_STOPPING, NULL); /* what holds when the loop has no time for a first try */
     for (size_t i = 0; i < n && !connection && !role_stopping(); i++) {
         connection = smtp_open(&targets[i].addr, targets[i].host, &set, e);
         if (!connection && !err_is_temporary(e))
@@ -174,5 +198,10 @@ static struct smtp *connect_first(view domain, struct err *e) {
 struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e) {
     struct smtp *c = take_idle(s->hop);
     *ret_reused = c != NULL;
-    return c ? c : connect_first(view_of(s->domain), e);
+    if (!c)
+        c = connect_first(view_of(s->domain), e);
+    pthread_mutex_lock(&deliver.lock);
+    s->hop->connected += c != NULL;
+    pthread_mutex_unlock(&deliver.lock);
+    return c;
 }

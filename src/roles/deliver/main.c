@@ -43,18 +43,22 @@ static void renew_leases(void) {
         log_line(LOG_ERROR, "renew-failed", LOG_S("reason", e.text));
 }
 
-/* Take destinations that are due. The number taken. */
+/* Take destinations that are due. The number taken. A batch whose answer did not come is asked for again
+ * under its number: what the store gave away under it is ours. */
 static size_t lease(void) {
+    static int64_t unanswered;
     struct store_request q;
     struct err e;
-    int64_t batch = id_new();
+    int64_t batch = unanswered ? unanswered : id_new();
     size_t n = 0;
     store_request_init(&q, OP_LEASE);
     vals_view(&q.args, view_of(deliver.role.node));
     vals_int(&q.args, batch);
     vals_int(&q.args, LEASE_MOST);
     vals_int(&q.args, LEASE_MS);
-    if (store_call(deliver.role.store, &q, &e)) {
+    bool ok = store_call(deliver.role.store, &q, &e);
+    unanswered = ok ? 0 : batch;
+    if (ok) {
         struct vals v = vals_of(buf_view(&q.out));
         pthread_mutex_lock(&deliver.lock);
         for (; vals_more(&v); n++) {
@@ -71,7 +75,7 @@ static size_t lease(void) {
     return n;
 }
 
-static void release(struct site *s) {
+static bool release(const struct site *s) {
     struct store_request q;
     struct err e;
     bool wait = s->failed && err_is_temporary(&s->why);
@@ -81,22 +85,27 @@ static void release(struct site *s) {
     vals_int(&q.args, wait ? clock_now_ms() + backoff_ms(deliver.role.config, s->tries) : 0);
     vals_int(&q.args, wait ? s->tries + 1 : 0);
     vals_view(&q.args, wait ? view_of(s->why.text) : VIEW(""));
-    if (!store_call(deliver.role.store, &q, &e)) /* the lease ends by itself */
+    bool ok = store_call(deliver.role.store, &q, &e);
+    if (!ok)
         log_line(LOG_ERROR, "release-failed", LOG_S("site", s->domain), LOG_S("reason", e.text));
     store_request_done(&q);
+    return ok;
 }
 
-static size_t release_finished(void) {
-    size_t n = 0;
-    for (;; n++) {
+/* A release that did not get through is tried again: the lease is renewed as long as we live. */
+static void release_finished(void) {
+    for (bool ok = true; ok;) {
         pthread_mutex_lock(&deliver.lock);
         struct site *s = site_take_finished();
         pthread_mutex_unlock(&deliver.lock);
         if (!s)
-            return n;
-        release(s);
+            return;
+        ok = release(s);
         pthread_mutex_lock(&deliver.lock);
-        site_free(s);
+        if (ok)
+            site_free(s);
+        else
+            site_link(s);
         pthread_mutex_unlock(&deliver.lock);
     }
 }

@@ -25,6 +25,15 @@ static bool refresh(int64_t dest, int64_t batch) {
     return false;
 }
 
+void site_link(struct site *s) {
+    struct site **at = &deliver.sites; /* at the end: who came first is served first */
+    while (*at)
+        at = &(*at)->next;
+    s->next = NULL;
+    *at = s;
+    deliver.site_count++;
+}
+
 void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
     if (refresh(dest, batch)) {
         pthread_cond_signal(&deliver.work);
@@ -34,11 +43,7 @@ void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
     *s = (struct site){
         .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
     s->last = &s->first;
-    struct site **at = &deliver.sites; /* at the end: who came first is served first */
-    while (*at)
-        at = &(*at)->next;
-    *at = s;
-    deliver.site_count++;
+    site_link(s);
     pthread_cond_signal(&deliver.work);
 }
 
@@ -53,8 +58,7 @@ static bool has_work(const struct site *s) {
 struct site *site_pick(void) {
     struct site *best = NULL;
     for (struct site *s = deliver.sites; s; s = s->next)
-        if (has_work(s) && s->hop->active < (size_t)deliver.role.config->deliver_site_connections &&
-            (!best || s->workers < best->workers))
+        if (has_work(s) && s->hop->active < hop_room(s->hop) && (!best || s->workers < best->workers))
             best = s; /* the one with fewest threads on it: nobody is starved by a large neighbour */
     if (best) {
         best->workers++;
@@ -200,8 +204,7 @@ void site_rows_done(struct site *s, struct page *page, size_t n) {
     note_if_finished(s);
 }
 
-/* The rows stay in the store and are fetched again with the next lease. */
-static void put_back(struct site *s, const struct job *job) {
+void site_put_back(struct site *s, const struct job *job) {
     pthread_mutex_lock(&deliver.lock);
     site_rows_done(s, job->page, job->count);
     pthread_mutex_unlock(&deliver.lock);
@@ -213,7 +216,7 @@ static bool give_up_row(struct site *s, const struct job *job, const struct err 
     bool permanent = !err_is_temporary(why);
     struct row *row = job->rows;
     if (!permanent && !backoff_expired(c, row->message, now)) {
-        put_back(s, job);
+        site_put_back(s, job);
         return false;
     }
     struct result result = {.kind = EVENT_BOUNCED, .host = view_of(s->domain), .detail = view_of(why->text)};

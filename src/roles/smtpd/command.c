@@ -107,9 +107,7 @@ static enum next run_starttls(struct session *s, view argument) {
     s->greeted = false;
     session_reply(s, 220, "2.0.0 ready to start TLS");
     stream_discard_input(&s->stream);
-    stream_flush(&s->stream);
-    stream_start_tls(&s->stream, s->server->tls, NULL);
-    s->phase = session_phase_handshake;
+    s->phase = session_phase_starttls;
     return NEXT_MORE;
 }
 

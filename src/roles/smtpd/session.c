@@ -88,6 +88,16 @@ enum next session_phase_command(struct session *s) {
     return ++s->bad_commands > LIMIT_SMTP_BAD_COMMANDS ? NEXT_CLOSE : NEXT_MORE;
 }
 
+/* The 220, and what the client has not read before it, must have left in the clear; nothing is read
+ * meanwhile. */
+enum next session_phase_starttls(struct session *s) {
+    if (stream_unsent(&s->stream) > 0)
+        return NEXT_INPUT;
+    stream_start_tls(&s->stream, s->server->tls, NULL);
+    s->phase = session_phase_handshake;
+    return NEXT_MORE;
+}
+
 enum next session_phase_handshake(struct session *s) {
     switch (stream_handshake(&s->stream)) {
     case STREAM_READY:
@@ -125,6 +135,8 @@ static void set_deadline(struct session *s) {
 
 /* More input for the phase: READ when there is none now. */
 static enum step fill(struct session *s) {
+    if (s->phase == session_phase_starttls)
+        return park(s, STEP_AGAIN);
     if (s->phase == session_phase_handshake) {
         enum stream_io io = stream_handshake(&s->stream);
         return io == STREAM_WRITE ? STEP_WRITE : io == STREAM_READ ? STEP_READ : STEP_AGAIN;

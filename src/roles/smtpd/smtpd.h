@@ -91,6 +91,7 @@ void session_reset(struct session *s);
 /* Send s->request; `answered` runs when the answer is there. */
 enum next session_ask(struct session *s, enum next (*answered)(struct session *s));
 enum next session_phase_command(struct session *s);
+enum next session_phase_starttls(struct session *s);
 enum next session_phase_handshake(struct session *s);
 
 /* ---- command.c ---- */
