@@ -263,6 +263,24 @@ static void test_accept__names_a_staged_body(struct unit_store *s) {
            N(0), S("piece one, "));
 }
 
+/* Pieces can be reaped while a very slow client is still sending. */
+static void test_accept__refuses_when_pieces_were_lost(struct unit_store *s) {
+    struct accept a = an_accept();
+    must(s, OP_BODY_STAGE, N(a.id), N(1), S("piece two"));
+    a.body = VIEW_NULL;
+    a.size = 20;
+    struct buf args = BUF_INIT(10000);
+    accept_args(&a, &args);
+    assert_int_equal(unit_call_args(s, OP_ACCEPT, &args), ERR_CONFLICT);
+    assert_number(s, 0,
+                  "SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM inbox) + (SELECT count(*) "
+                  "FROM event)");
+    must(s, OP_BODY_STAGE, N(a.id), N(0), S("piece one, "));
+    accept_it(s, &a);
+    change(s, "DELETE FROM body"); /* routed, delivered and reaped; only the answer was lost */
+    accept_it(s, &a);
+}
+
 static void test_accept__an_empty_message_has_a_body(struct unit_store *s) {
     struct accept a = an_accept();
     a.body = a.sender = a.message_id = a.fields = VIEW_NULL;
@@ -352,6 +370,7 @@ int main(void) {
         STORE_CASE(test_accept__twice_is_once),
         STORE_CASE(test_accept__again_after_it_was_routed),
         STORE_CASE(test_accept__names_a_staged_body),
+        STORE_CASE(test_accept__refuses_when_pieces_were_lost),
         STORE_CASE(test_accept__an_empty_message_has_a_body),
         STORE_CASE(test_accept__octets_of_strangers),
         STORE_CASE(test_accept__a_thousand_recipients),

@@ -11,11 +11,15 @@ void op_run_DOMAIN_ADD(struct op_run *r) {
         op_refuse(r, ERR_EXISTS, "domain %.*s is here already", VIEW_ARG(name));
 }
 
-/* in: domain. Refuses while lists or aliases live in it. */
+/* in: domain. Refuses while lists or aliases live in it. (Not LIKE: a domain can have an underscore.) */
 void op_run_DOMAIN_REMOVE(struct op_run *r) {
-    view name = vals_get_view(&r->in), tail = arena_printf(r->arena, "%%@%.*s", VIEW_ARG(name));
-    int64_t lists = db_number(r->db, 0, "SELECT count(*) FROM list WHERE address LIKE $1", DB_T(tail));
-    int64_t aliases = db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address LIKE $1", DB_T(tail));
+    view name = vals_get_view(&r->in), tail = arena_printf(r->arena, "@%.*s", VIEW_ARG(name));
+    int64_t lists = db_number(
+        r->db, 0, "SELECT count(*) FROM list WHERE substr(address, length(address) - length($1) + 1) = $1",
+        DB_T(tail));
+    int64_t aliases = db_number(
+        r->db, 0, "SELECT count(*) FROM alias WHERE substr(address, length(address) - length($1) + 1) = $1",
+        DB_T(tail));
     if (lists + aliases > 0)
         op_refuse(r, ERR_EXISTS, "domain %.*s still has %lld lists and %lld aliases: remove them first",
                   VIEW_ARG(name), (long long)lists, (long long)aliases);

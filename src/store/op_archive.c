@@ -37,7 +37,10 @@ void op_run_FEED_READ(struct op_run *r) {
     }
 }
 
+/* One node at a time: two that moved at once would not see each other's cursor, and a row that both are past
+ * would stay. */
 static void move_cursor(struct op_run *r, view node, int64_t list, int64_t n) {
+    db_run(r->db, "SELECT node FROM archive_node ORDER BY node {for update}");
     db_run(r->db,
            "INSERT INTO follower(node, list, cursor) VALUES($1, $2, $3)"
            " ON CONFLICT(node, list) DO UPDATE SET cursor = $3",

@@ -31,6 +31,7 @@ rfc1413_hosts =
 qualify_domain = exim.example
 prdr_enable = true
 smtp_accept_max = 100
+smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = to
 acl_smtp_data = text
 {tls}

@@ -36,7 +36,7 @@ def sample(name):
 
 
 def samples():
-    """{name: octets} of all. One is over 1 MB, so that it is staged in the store."""
+    """{name: octets} of all. One has 1 MB, so that it is staged in the store."""
     return {name: sample(name) for name in TEXTS}
 
 

@@ -510,7 +510,7 @@ class PySink:
     """
     EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
-    def __init__(self, script=None, extensions=EXTENSIONS, tls=None, port=0):
+    def __init__(self, script=None, extensions=EXTENSIONS, tls=None, port=0, host="127.0.0.1"):
         self.script = dict(script or {})
         self.extensions = list(extensions)
         self.tls = tls  # (certificate, key)
@@ -520,7 +520,7 @@ class PySink:
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener.bind((host, port))
         self.listener.listen(64)
         self.port = self.listener.getsockname()[1]
         self.connections = []

@@ -258,6 +258,8 @@ def test_utf8_mail_for_a_postfix_without_smtputf8_is_returned(make, postfix):
     passed_on(peer)
     assert kept(peer, "@there.example") == []
     assert post.events("utf8@test.example", "bounced", "out@there.example")
+    notice, = kept(peer, "me@sender.example")
+    assert failures(notice)["out@there.example"]["Status"] == "5.6.7"
 
 
 def test_postfix_away_then_back(make, postfix):
@@ -267,7 +269,8 @@ def test_postfix_away_then_back(make, postfix):
     peer.stop()
     octets = sample("latin1")
     post.post("me@sender.example", "out@there.example", octets, ["BODY=8BITMIME"])
-    until(lambda: "reply=" in post.log or "connect" in post.log, 30, "a failed try")
+    until(lambda: " site-failed site=there.example " in post.log, 30, "a failed try")
+    assert [row["from"] for row in post.queue()] == ["me@sender.example"]
     peer.start()
     post.clock("+1h")
     post.wait()

@@ -1,0 +1,281 @@
+/* op_admin_test.c: domains, lists, members and aliases: what the command line changes. */
+#include "testing/store.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+/* -- domains */
+
+static void test_domain__add_list_remove(struct unit_store *s) {
+    int64_t before = clock_now_ms();
+    must(s, OP_DOMAIN_ADD, S("b.example"));
+    must(s, OP_DOMAIN_ADD, S("a.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_ADD, S("a.example"));
+    must(s, OP_DOMAIN_LS, S(""), N(10));
+    expect(s, S("a.example"));
+    assert_true(next_int(s) >= before);
+    expect(s, S("b.example"));
+    must(s, OP_DOMAIN_REMOVE, S("a.example"));
+    refused(s, ERR_NOT_FOUND, OP_DOMAIN_REMOVE, S("a.example"));
+    must(s, OP_DOMAIN_LS, S(""), N(10));
+    expect(s, S("b.example"));
+    next_int(s);
+    expect_end(s);
+}
+
+static void test_domain__stays_while_something_lives_in_it(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    must(s, OP_DOMAIN_ADD, S("other.example"));
+    must(s, OP_ALIAS_SET, S("@other.example"), N(1), S("x@there.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("here.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("other.example"));
+    must(s, OP_ALIAS_REMOVE, S("@other.example"));
+    must(s, OP_DOMAIN_REMOVE, S("other.example"));
+    must(s, OP_LIST_DELETE, S("news@here.example"));
+    must(s, OP_DOMAIN_REMOVE, S("here.example"));
+}
+
+/* The domain's own addresses count, not those of one that merely looks like it. */
+static void test_domain__its_name_is_no_pattern(struct unit_store *s) {
+    make_list(s, "news@axb.example");
+    make_list(s, "news@sub.here.example");
+    must(s, OP_DOMAIN_ADD, S("a_b.example"));
+    must(s, OP_DOMAIN_ADD, S("here.example"));
+    must(s, OP_DOMAIN_REMOVE, S("a_b.example"));
+    must(s, OP_DOMAIN_REMOVE, S("here.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("axb.example"));
+}
+
+static void test_domain_ls__pages(struct unit_store *s) {
+    enum { MANY = 25 };
+    for (int i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d%02d.example", i);
+        must(s, OP_DOMAIN_ADD, S(name));
+    }
+    char last[32] = "";
+    int seen = 0;
+    for (;;) {
+        must(s, OP_DOMAIN_LS, S(last), N(10));
+        if (!vals_more(&s->results))
+            break;
+        for (; vals_more(&s->results); seen++) {
+            view name = next_view(s);
+            check(view_cmp(name, view_of(last)) > 0, "in order");
+            snprintf(last, sizeof last, "%.*s", VIEW_ARG(name));
+            next_int(s);
+        }
+    }
+    assert_int_equal(seen, MANY);
+}
+
+/* -- lists */
+
+static void test_list_create__what_it_refuses(struct unit_store *s) {
+    refused(s, ERR_NOT_FOUND, OP_LIST_CREATE, S("news@here.example"), S(""), S(""), S("public"));
+    make_list(s, "news@here.example");
+    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("news@here.example"), S("other"), S(""), S("none"));
+    must(s, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
+    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("info@here.example"), S(""), S(""), S("public"));
+    assert_number(s, 1, "SELECT count(*) FROM list WHERE title = 'A list'");
+}
+
+static void test_list_ls__all_one_and_pages(struct unit_store *s) {
+    int64_t list = make_list(s, "b@here.example");
+    make_list(s, "a@here.example");
+    make_list(s, "c@here.example");
+    add_members(s, "b@here.example", 0, 3, 1);
+    route_mail(s, "post", list, NULL);
+    must(s, OP_LIST_LS, S("b@here.example"), S(""), N(10));
+    expect(s, S("b@here.example"), S("A list"), S("owner@there.example"), S("public"));
+    assert_true(next_int(s) > 0);
+    expect(s, N(3), N(1));
+    expect_end(s);
+    must(s, OP_LIST_LS, S("nothing@here.example"), S(""), N(10));
+    expect_end(s);
+    must(s, OP_LIST_LS, S(""), S("a@here.example"), N(1));
+    expect(s, S("b@here.example"));
+    must(s, OP_LIST_LS, S(""), S("b@here.example"), N(10));
+    expect(s, S("c@here.example"));
+}
+
+static void delete_list(struct unit_store *s, const char *address, int64_t want_members) {
+    int64_t members = 0, slices = 0;
+    for (bool is_done = false; !is_done; slices++) {
+        must(s, OP_LIST_DELETE, S(address));
+        members += next_int(s);
+        is_done = next_int(s) != 0;
+        expect_end(s);
+        check(slices < 20, "a deletion does not end");
+        int64_t left = number(s, "SELECT count(*) FROM list WHERE address = $1", S(address));
+        check((left == 0) == is_done, "the list's row goes last");
+    }
+    check(members == want_members, "%lld members", (long long)members);
+}
+
+static void test_list_delete__in_slices(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    make_list(s, "other@here.example");
+    add_members(s, "news@here.example", 0, 4500, 3);
+    add_members(s, "other@here.example", 4000, 4, 3);
+    delete_list(s, "news@here.example", 4500);
+    refused(s, ERR_NOT_FOUND, OP_LIST_DELETE, S("news@here.example"));
+    assert_number(s, 4, "SELECT count(*) FROM member");
+    assert_number(s, 1, "SELECT count(*) FROM list");
+}
+
+static void test_list_delete__waits_for_posts_under_way(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example"), message = route_mail(s, "1", list, NULL);
+    must(s, OP_ARCHIVE_JOIN, S("node"));
+    refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example"));
+    must(s, OP_EXPAND, N(message), N(list));
+    refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example")); /* not in the archive yet */
+    must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("x"));
+    delete_list(s, "news@here.example", 0);
+    assert_number(s, 0, "SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM follower)");
+}
+
+/* Its archive folder is still there: a list of the same name numbers on, follows from the start, and knows
+ * nothing of the former's posts. */
+static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
+    must(s, OP_ARCHIVE_JOIN, S("node"));
+    int64_t list = make_list(s, "news@here.example");
+    for (int i = 0; i < 3; i++) {
+        int64_t message = route_mail(s, i == 0 ? "1" : i == 1 ? "2" : "3", list, NULL);
+        must(s, OP_EXPAND, N(message), N(list));
+        must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(i + 1), N(message), S("x"));
+    }
+    delete_list(s, "news@here.example", 0);
+    int64_t again = make_list(s, "news@here.example");
+    assert_true(again > list);
+    int64_t message = route_mail(s, "1", again, NULL); /* the same bytes: new to this list */
+    must(s, OP_FEED_READ, S("node"), N(10), N(0));
+    expect(s, N(again), S("news@here.example"), S("public"), N(1), N(1), N(0), N(message), N(4));
+    must(s, OP_EXPAND, N(message), N(again));
+    must(s, OP_FEED_DONE, S("node"), N(again), N(1), N(1), N(message), S("x"));
+    delete_list(s, "news@here.example", 0);
+    make_list(s, "news@here.example");
+    assert_number(s, 4, "SELECT uid_last FROM list");
+}
+
+/* -- members */
+
+static void test_member__add_list_remove(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    must(s, OP_MEMBER_ADD, S("news@here.example"), N(3), S("b@two.example"), S("a@one.example"),
+         S("b@two.example"));
+    expect(s, N(2));
+    must(s, OP_MEMBER_ADD, S("news@here.example"), N(2), S("a@one.example"), S("c@one.example"));
+    expect(s, N(1));
+    must(s, OP_MEMBER_ADD, S("news@here.example"), N(0));
+    expect(s, N(0));
+    assert_number(s, 3, "SELECT count(*) FROM address");
+    assert_number(s, 2, "SELECT count(*) FROM destination");
+    must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(3), S("a@one.example"), S("stranger@one.example"),
+         S("a@one.example"));
+    expect(s, N(1));
+    must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("a@one.example"));
+    expect(s, N(0));
+    must(s, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
+    expect(s, N(destination_of(s, "two.example")), N(address_of(s, "b@two.example")));
+    assert_number(s, 2, "SELECT count(*) FROM member");
+    refused(s, ERR_NOT_FOUND, OP_MEMBER_ADD, S("no@here.example"), N(1), S("a@one.example"));
+    refused(s, ERR_NOT_FOUND, OP_MEMBER_REMOVE, S("no@here.example"), N(1), S("a@one.example"));
+    refused(s, ERR_NOT_FOUND, OP_MEMBER_LS, S("no@here.example"), N(0), N(0), N(10));
+}
+
+static void test_member_ls__pages_in_the_order_of_expansion(struct unit_store *s) {
+    enum { MANY = 1200 };
+    int64_t list = make_list(s, "news@here.example");
+    add_members(s, "news@here.example", 0, MANY, 7);
+    int64_t dest = 0, addr = 0, seen = 0;
+    for (;;) {
+        must(s, OP_MEMBER_LS, S("news@here.example"), N(dest), N(addr), N(500));
+        if (!vals_more(&s->results))
+            break;
+        for (; vals_more(&s->results); seen++) {
+            int64_t d = next_int(s), a = next_int(s);
+            check(d > dest || (d == dest && a > addr), "in order");
+            dest = d, addr = a;
+            next_view(s);
+            next_int(s);
+        }
+    }
+    assert_int_equal(seen, MANY);
+    assert_number(s, MANY, "SELECT count(*) FROM member WHERE list = $1", N(list));
+}
+
+static void test_member_add__malformed_in_the_middle_adds_nobody(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    refused(s, ERR_SYNTAX, OP_MEMBER_ADD, S("news@here.example"), N(2), S("a@one.example"), N(5));
+    assert_number(s, 0, "SELECT (SELECT count(*) FROM member) + (SELECT count(*) FROM address)");
+}
+
+/* -- aliases */
+
+static void test_alias__set_replaces_and_twice_is_once(struct unit_store *s) {
+    refused(s, ERR_NOT_FOUND, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
+    make_list(s, "news@here.example");
+    refused(s, ERR_EXISTS, OP_ALIAS_SET, S("news@here.example"), N(1), S("x@there.example"));
+    for (int i = 0; i < 2; i++)
+        must(s, OP_ALIAS_SET, S("info@here.example"), N(3), S("y@there.example"), S("x@there.example"),
+             S("y@there.example"));
+    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
+    expect(s, S("info@here.example"), S("x@there.example"), S("info@here.example"), S("y@there.example"));
+    expect_end(s);
+    must(s, OP_ALIAS_SET, S("info@here.example"), N(1), S("z@there.example"));
+    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
+    expect(s, S("info@here.example"), S("z@there.example"));
+    expect_end(s);
+    refused(s, ERR_SYNTAX, OP_ALIAS_SET, S("info@here.example"), N(2), S("a@there.example"), N(1));
+    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
+    expect(s, S("info@here.example"), S("z@there.example")); /* still */
+    must(s, OP_ALIAS_REMOVE, S("info@here.example"));
+    refused(s, ERR_NOT_FOUND, OP_ALIAS_REMOVE, S("info@here.example"));
+    assert_number(s, 0, "SELECT count(*) FROM alias");
+}
+
+static void test_alias_ls__pages_by_address_and_target(struct unit_store *s) {
+    must(s, OP_DOMAIN_ADD, S("here.example"));
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "a%d@here.example", i);
+        must(s, OP_ALIAS_SET, S(name), N(3), S("x@there.example"), S("y@there.example"),
+             S("z@there.example"));
+    }
+    char address[64] = "", target[64] = "";
+    int seen = 0;
+    for (;;) {
+        must(s, OP_ALIAS_LS, S(address), S(target), N(4));
+        if (!vals_more(&s->results))
+            break;
+        for (; vals_more(&s->results); seen++) {
+            view a = next_view(s), t = next_view(s);
+            snprintf(address, sizeof address, "%.*s", VIEW_ARG(a));
+            snprintf(target, sizeof target, "%.*s", VIEW_ARG(t));
+        }
+    }
+    assert_int_equal(seen, 15);
+}
+
+int main(void) {
+    static const struct unit_store_case cases[] = {
+        STORE_CASE(test_domain__add_list_remove),
+        STORE_CASE(test_domain__stays_while_something_lives_in_it),
+        STORE_CASE(test_domain__its_name_is_no_pattern),
+        STORE_CASE(test_domain_ls__pages),
+        STORE_CASE(test_list_create__what_it_refuses),
+        STORE_CASE(test_list_ls__all_one_and_pages),
+        STORE_CASE(test_list_delete__in_slices),
+        STORE_CASE(test_list_delete__waits_for_posts_under_way),
+        STORE_CASE(test_list_create__again_after_it_was_deleted),
+        STORE_CASE(test_member__add_list_remove),
+        STORE_CASE(test_member_ls__pages_in_the_order_of_expansion),
+        STORE_CASE(test_member_add__malformed_in_the_middle_adds_nobody),
+        STORE_CASE(test_alias__set_replaces_and_twice_is_once),
+        STORE_CASE(test_alias_ls__pages_by_address_and_target),
+    };
+    return RUN_STORE_CASES("store/op_admin", cases);
+}

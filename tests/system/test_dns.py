@@ -1,0 +1,134 @@
+"""Delivery by MX, asked of a real name server (knot) on a loopback port."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import postroad
+from postroad import PySink, message, until
+
+ZONE = """\
+@ 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60
+@ 60 IN NS ns
+ns 60 IN A 127.0.0.1
+two 60 IN MX 20 mx2.two
+two 60 IN MX 10 mx1.two
+mx1.two 60 IN A 127.0.0.21
+mx2.two 60 IN A 127.0.0.22
+same 60 IN MX 10 mx.same
+mx.same 60 IN A 127.0.0.29
+mx.same 60 IN A 127.0.0.22
+plain 60 IN A 127.0.0.22
+null 60 IN MX 0 .
+nowhere 60 IN MX 10 missing.nowhere
+empty 60 IN TXT "no mail here"
+alias 60 IN CNAME plain
+xn--mller-kva 60 IN MX 10 mx2.two
+loop1 60 IN CNAME loop2
+loop2 60 IN CNAME loop1
+"""
+
+
+@pytest.fixture(scope="session")
+def knot():
+    """The port of a name server that knows the zone example., and no other."""
+    got = subprocess.run([postroad.ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
+    if got.returncode != 0:
+        pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-knot-"))
+    port = postroad.free_port()
+    (folder / "example.zone").write_text("$ORIGIN example.\n" + ZONE)
+    (folder / "knot.conf").write_text(f"""\
+server:
+    rundir: {folder}
+    listen: 127.0.0.1@{port}
+database:
+    storage: {folder}/db
+log:
+  - target: stderr
+    any: warning
+template:
+  - id: default
+    storage: {folder}
+zone:
+  - domain: example.
+    file: example.zone
+""")
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen([got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
+    try:
+        until(lambda: postroad.connects(port), 20, "knot's start")
+        yield port
+    finally:
+        postroad.end(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def world(make, knot):
+    """An instance that asks knot, and the server at 127.0.0.22 that its mail should reach."""
+    with PySink(host="127.0.0.22") as server:
+        post = make(settings={"dns_servers": f"127.0.0.1@{knot}", "smtp_port_out": str(server.port),
+                              "deliver_connect_timeout": "5s"})
+        yield post.start(), server
+        post.stop()
+
+
+def test_where_mail_goes(world):
+    """The second MX as the first refuses; the second address of an MX; no MX: the domain's own address; CNAME; IDN."""
+    post, server = world
+    for domain in ("two.example", "same.example", "plain.example", "alias.example", "M\u00fcller.example", "TWO.Example"):
+        post.post("me@[127.0.0.22]", f"x@{domain}", message(), options=["SMTPUTF8"])
+        post.wait()
+    assert [m.recipients[0].lower() for m in server.mails] == [
+        "x@two.example", "x@same.example", "x@plain.example", "x@alias.example", "x@xn--mller-kva.example", "x@two.example"]
+
+
+def test_the_preferred_mx_comes_first(world):
+    post, server = world
+    with PySink(host="127.0.0.21", port=server.port) as first:
+        post.post("me@[127.0.0.22]", "x@two.example", message())
+        post.wait()
+        assert len(first.mails) == 1 and not server.mails
+
+
+def test_a_first_mx_that_greets_with_554(world):
+    post, server = world
+    with PySink({"banner": "554 5.3.2 not here"}, host="127.0.0.21", port=server.port):
+        post.post("me@[127.0.0.22]", "x@two.example", message())
+        post.wait()
+        assert server.recipients() == ["x@two.example"]
+
+
+@pytest.mark.parametrize("domain, status", [("null.example", "5.1.10"), ("none.example", "5.1.2"), ("empty.example", "5.1.2")])
+def test_domains_that_take_no_mail(world, domain, status):
+    post, server = world
+    post.post("me@[127.0.0.22]", f"x@{domain}", message(id="no@test.example"))
+    post.wait()
+    assert post.events("no@test.example", "bounced")
+    assert server.recipients() == ["me@[127.0.0.22]"]
+    assert f"Status: {status}".encode() in server.mails[0].octets
+
+
+@pytest.mark.parametrize("domain", ["other.test", "nowhere.example", "loop1.example"])
+def test_answers_that_are_failures_are_waited_for(world, domain):
+    """A name server that refuses, an MX without address, a loop: nobody knows, so nothing is returned yet."""
+    post, server = world
+    post.post("me@[127.0.0.22]", f"x@{domain}", message(id="wait@test.example"))
+    until(lambda: f"site-failed site={domain}" in post.log, 30)
+    assert not post.events("wait@test.example", "bounced")
+    assert server.mails == []
+    post.clock("+6d")
+    post.wait()
+    assert b"Status: 5.4.7" in server.to("me@[127.0.0.22]")[0].octets
+
+
+def test_name_server_that_does_not_answer(make):
+    post = make(settings={"dns_servers": f"127.0.0.1@{postroad.free_port()}", "deliver_connect_timeout": "2s"}).start()
+    post.post("me@sender.example", "x@two.example", message(id="dark@test.example"))
+    until(lambda: "site-failed site=two.example" in post.log, 30)
+    assert not post.events("dark@test.example", "bounced")
