@@ -213,7 +213,7 @@ void site_put_back(struct site *s, const struct job *job) {
 /* A row of a site that cannot be reached: returned when it is time, else left. True: it was returned. */
 static bool give_up_row(struct site *s, const struct job *job, const struct err *why, int64_t now) {
     const struct config *c = deliver.role.config;
-    bool permanent = !err_is_temporary(why);
+    bool permanent = err_info(why->code)->class == ERR_CLASS_PERMANENT;
     struct row *row = job->rows;
     if (!permanent && !backoff_expired(c, row->message, now)) {
         site_put_back(s, job);

@@ -88,13 +88,19 @@ static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e
     return command(c, set, e, line) && (c->reply.code == 250 || reply_err(c, e));
 }
 
+/* Addresses have no place in server_name (RFC 6066 3). */
+static bool is_name(view host) {
+    struct sockaddr_any ignored;
+    return view_find(host, ':') < 0 && view_find(host, '[') < 0 && !sockaddr_from_ip(host, 0, &ignored, NULL);
+}
+
 static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set, struct err *e) {
     if (!command(c, set, e, "STARTTLS"))
         return false;
     if (c->reply.code != 220)
         return reply_err(c, e);
     stream_discard_input(&c->stream);
-    FREE_AUTO char *sni = mem_view(host);
+    FREE_AUTO char *sni = is_name(host) ? mem_view(host) : NULL;
     stream_start_tls(&c->stream, set->tls, sni);
     if (!stream_handshake_wait(&c->stream, deadline(set)))
         return lost(c, e);

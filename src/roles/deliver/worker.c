@@ -109,6 +109,7 @@ static bool needs_utf8(const struct job *job, const struct content *content) {
 }
 
 static void set_all(struct smtp_recipient *to, size_t n, const struct err *e) {
+    BUG_ON(e->code == ERR_OK);
     for (size_t i = 0; i < n; i++) {
         to[i].err = *e;
         snprintf(to[i].status, sizeof to[i].status, "%s", err_info(e->code)->enhanced);
@@ -169,11 +170,12 @@ static struct smtp *deliver_job(struct site *s, struct smtp *c, bool reused, con
             while ((c = hop_connect(s, &reused, &e)) && reused)
                 hop_give_back(s->hop, c, false);
             usable = c && run_job(c, job, content, to, &untouched);
-            if (!c)
-                set_all(to, job->count, &e);
         }
     }
-    report(s, job, to, c ? c->host : s->domain, content);
+    if (c)
+        report(s, job, to, c->host, content);
+    else /* not tried: whether the site is down is for the next job to find out */
+        site_put_back(s, job);
     content_put(content);
     role_works_on(0);
     if (c && !usable) {
@@ -190,7 +192,7 @@ static void work_on(struct site *s) {
     struct smtp *c = NULL;
     for (int i = 0; i < JOBS_IN_A_ROW && site_next_job(s, &job); i++) {
         if (!c && !(c = hop_connect(s, &reused, &e))) {
-            if (err_is_temporary(&e) && hop_is_at_limit(s->hop))
+            if (role_stopping() || (err_is_temporary(&e) && hop_is_at_limit(s->hop)))
                 site_put_back(s, &job);
             else
                 site_fail(s, &job, &e);

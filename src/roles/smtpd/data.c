@@ -81,8 +81,8 @@ static bool take_line(struct session *s, view *in) {
         len--;
         cr = NULL;
     }
-    bool ended = lf && cr == lf - 1; /* by CRLF: only behind that a dot can be the final one */
-    if (lf ? !ended : cr != NULL)
+    bool ended = lf && len > 1 && lf[-1] == '\r'; /* only behind CRLF can a dot be the final one */
+    if (lf ? cr != lf - 1 : cr != NULL)
         fault(&s->t, ERR_BARE_CR_LF);
     size_t room = s->t.body.limit - s->t.body.len;
     if (s->t.fault.code == ERR_OK && len > room) { /* a line is cut where a piece is full, but not a CRLF */

@@ -245,10 +245,29 @@ static void handle_events(struct server *s, int timeout_ms) {
     }
 }
 
-static void serve(struct server *s) {
+static bool has_clients(const struct server *s) {
+    for (const struct client *c = s->clients; c; c = c->next)
+        if (!c->is_listener)
+            return true;
+    return false;
+}
+
+/* Told to stop, it serves those that are connected to their end: they stop, too, and need the store for it.
+ */
+static bool goes_on(struct server *s, int64_t patience_ms) {
+    static int64_t until_ms;
+    if (!role_stopping())
+        return true;
+    int64_t now = clock_real_us() / 1000;
+    if (until_ms == 0)
+        until_ms = now + patience_ms;
+    return has_clients(s) && now < until_ms;
+}
+
+static void serve(struct server *s, int64_t patience_ms) {
     size_t n = 0;
-    while (!role_stopping()) {
-        int timeout = n > 0 ? 0 : s->unsynced_since ? SYNC_WITHIN_MS / 3 : 1000;
+    while (goes_on(s, patience_ms)) {
+        int timeout = n > 0 ? 0 : s->unsynced_since ? SYNC_WITHIN_MS / 3 : role_stopping() ? 50 : 1000;
         handle_events(s, timeout);
         n = take_group(s);
         run_group(s, n, true);
@@ -305,7 +324,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &role, &status))
         return status;
     if (open_server(&server, role.config, &e)) {
-        serve(&server);
+        serve(&server, role.config->drain_timeout);
     } else {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
         status = err_info(e.code)->exit;
