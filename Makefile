@@ -14,7 +14,7 @@ help:
 	@echo "make bench     measure beside Debian's Postfix; writes bench/RESULTS.md"
 	@echo "make soak      the crash and power-cut tests in full size"
 	@echo "make fuzz      run every fuzz target for FUZZ_SECONDS (60) each, with libFuzzer"
-	@echo "make install   install into DESTDIR/usr"
+	@echo "make install   install into DESTDIR/usr/local"
 	@echo "make clean     remove build/"
 
 deps:

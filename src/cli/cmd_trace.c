@@ -162,10 +162,16 @@ static bool state_row(const struct trace *t, const struct message_info *m, struc
     return true;
 }
 
-static bool show_message(const struct trace *t, int64_t id, struct table *table, struct err *e) {
+/* Of a recipient its own rows; of whoever sent the message all of them. */
+static bool show_message(const struct trace *all, int64_t id, struct table *table, struct err *e) {
     struct message_info m;
-    return message_info(t->cli, id, &m, e) && page(t, OP_TRACE, id, table, event_row, e) &&
-           page(t, OP_TRACE_PENDING, id, table, pending_row, e) && state_row(t, &m, table, e);
+    struct trace t = *all;
+    if (!message_info(t.cli, id, &m, e))
+        return false;
+    if (view_eq(m.sender, t.only))
+        t.only = VIEW("");
+    return page(&t, OP_TRACE, id, table, event_row, e) &&
+           page(&t, OP_TRACE_PENDING, id, table, pending_row, e) && state_row(&t, &m, table, e);
 }
 
 static bool show_heading(const struct trace *t, int64_t id, bool first, struct err *e) {

@@ -140,6 +140,17 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
            DB_I(message), DB_I(list));
 }
 
+/* What becomes nothing: an event. Strangers choose such addresses (forged bounces), so none is made known by
+ * it. */
+static void commit_other(struct op_run *r, int64_t message) {
+    enum event_kind kind = (enum event_kind)vals_get_int(&r->in);
+    view address = vals_get_view(&r->in), text = vals_get_view(&r->in);
+    int64_t rcpt = db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(address));
+    if (rcpt == 0)
+        text = arena_printf(r->arena, "<%.*s> %.*s", VIEW_ARG(address), VIEW_ARG(text));
+    event_add(r, message, kind, rcpt, 0, VIEW(""), text);
+}
+
 /* in: message, batch, sha256, Message-ID; count and ids of lists; count and addresses to deliver to; count
  * and (event kind, address, text) of what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A
  * message that is no longer in the batch is left alone: another router has it. */
@@ -159,11 +170,8 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
         delivery_add(r, message, 0, rcpt, dest);
     }
     size_t others = vals_get_count(&r->in);
-    for (size_t i = 0; i < others && !db_error(r->db); i++) {
-        enum event_kind kind = (enum event_kind)vals_get_int(&r->in);
-        int64_t dest = 0, rcpt = address_id(r, vals_get_view(&r->in), &dest);
-        event_add(r, message, kind, rcpt, 0, VIEW(""), vals_get_view(&r->in));
-    }
+    for (size_t i = 0; i < others && !db_error(r->db); i++)
+        commit_other(r, message);
     for (size_t notices = vals_get_count(&r->in); notices > 0 && !r->in.failed; notices--)
         accept_one(r);
     view summary = arena_printf(r->arena, "lists=%zu direct=%zu other=%zu", lists, directs, others);

@@ -55,6 +55,7 @@ struct server {
     struct db *db;
     int epoll;
     struct client *clients;
+    size_t client_count;
     struct request requests[LIMIT_STORE_GROUP];
     char *packet;
     int64_t unsynced_since; /* 0: nothing */
@@ -182,6 +183,7 @@ static void add_client(struct server *s, int fd, enum store_role role, bool is_l
     *c = (struct client){.fd = fd, .role = role, .is_listener = is_listener, .next = s->clients};
     c->last = &c->first;
     s->clients = c;
+    s->client_count++;
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
     BUG_ON(epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) < 0);
 }
@@ -190,6 +192,11 @@ static void accept_client(struct server *s, struct client *listener) {
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
+    if (s->client_count >= LIMIT_STORE_CLIENTS) {
+        log_line(LOG_ERROR, "too-many-clients", LOG_S("role", store_role_name(listener->role)));
+        close(fd);
+        return;
+    }
     wire_set_buffers(fd);
     add_client(s, fd, listener->role, false);
 }
@@ -207,6 +214,7 @@ static void drop_gone_clients(struct server *s) {
     for (struct client **at = &s->clients, *c; (c = *at);) {
         if (c->gone) {
             *at = c->next;
+            s->client_count--;
             free_client(c);
         } else {
             at = &c->next;

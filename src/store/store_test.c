@@ -1,0 +1,503 @@
+/* store_test.c: the way into the store by threads of this process, and PostgreSQL's GRANTs: with the rights
+ * of op.def each role can do all that it may, along the whole road of a message, and nothing else. */
+#include "testing/store.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "store/accept.h"
+#include "store/event.h"
+#include "store/schema.h"
+#include "store/store_private.h"
+#include "store/wire.h"
+
+static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI};
+
+/* Make the store as `postroad init` does, and give up the test's own connection. */
+static void prepare(struct unit_store *s) {
+    struct err e = {0};
+    db_close(&s->db);
+    check(store_prepare(&s->config, &e), "%s", e.text);
+}
+
+/* -- by threads */
+
+enum { CALLERS = 8, CALLS = 40 };
+
+struct caller {
+    struct store *store;
+    int number, failed;
+};
+
+static void *call_many(void *arg) {
+    struct caller *c = arg;
+    for (int i = 0; i < CALLS; i++) {
+        struct store_request r;
+        char name[32];
+        snprintf(name, sizeof name, "d%d-%d.example", c->number, i);
+        store_request_init(&r, i % 4 == 3 ? OP_DOMAIN_LS : OP_DOMAIN_ADD);
+        vals_view(&r.args, view_of(i % 4 == 3 ? "" : name));
+        if (i % 4 == 3)
+            vals_int(&r.args, 5);
+        c->failed += !store_call(c->store, &r, NULL);
+        c->failed += i % 4 == 3 && r.out.len == 0;
+        store_request_done(&r);
+    }
+    return NULL;
+}
+
+static void test_threads__many_callers(struct unit_store *s) {
+    prepare(s);
+    struct err e = {0};
+    struct store *store = store_open_threads(&s->config, R_CLI, 4, &e);
+    check(store != NULL, "%s", e.text);
+    struct caller callers[CALLERS];
+    pthread_t threads[CALLERS];
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){store, i, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, call_many, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        check(callers[i].failed == 0, "caller %d: %d calls failed", i, callers[i].failed);
+    }
+    store_close(&store);
+    assert_null(store);
+    s->db = store_open_db(&s->config, &e);
+    assert_number(s, CALLERS * CALLS * 3 / 4, "SELECT count(*) FROM domain");
+}
+
+static void test_threads__many_requests_at_once(struct unit_store *s) {
+    prepare(s);
+    struct err e = {0};
+    enum { MANY = 3 * LIMIT_STORE_GROUP };
+    struct store *store = store_open(&s->config, R_CLI, 2, &e);
+    check(store != NULL, "%s", e.text);
+    struct store_request *requests = mem_alloc(MANY * sizeof *requests);
+    struct store_wait wait;
+    store_wait_init(&wait);
+    for (int i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d%d.example", i / 2); /* every second one is refused */
+        store_request_init(&requests[i], OP_DOMAIN_ADD);
+        vals_view(&requests[i].args, view_of(name));
+        store_wait_submit(&wait, store, &requests[i]);
+    }
+    store_wait_all(&wait);
+    int denied = 0, made = 0;
+    for (int i = 0; i < MANY; i++) {
+        denied += requests[i].err.code == ERR_EXISTS;
+        made += requests[i].err.code == ERR_OK;
+        store_request_done(&requests[i]);
+    }
+    assert_int_equal(denied, MANY / 2);
+    assert_int_equal(made, MANY / 2);
+    store_wait_done(&wait);
+    free(requests);
+    store_close(&store);
+}
+
+static void test_call__what_fails(struct unit_store *s) {
+    prepare(s);
+    struct err e = {0};
+    struct store *store = store_open_threads(&s->config, R_CLI, 1, &e);
+    check(store != NULL, "%s", e.text);
+    struct store_request r;
+    store_request_init(&r, OP_DOMAIN_REMOVE);
+    vals_view(&r.args, VIEW("nothing.example"));
+    assert_false(store_call(store, &r, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    check(strstr(e.text, "nothing.example"), "%s", e.text);
+    store_request_done(&r);
+    store_request_init(&r, OP_BODY_STAGE); /* larger than any packet: refused before it is tried */
+    FREE_AUTO char *bytes = mem_alloc(LIMIT_STORE_PACKET);
+    vals_view(&r.args, view_from(bytes, LIMIT_STORE_PACKET));
+    assert_false(store_call(store, &r, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    store_request_done(&r);
+    store_close(&store);
+    store_close(&store); /* closed already: fine */
+}
+
+static void test_open__needs_this_releases_schema(struct unit_store *s) {
+    change(s, "UPDATE instance SET value = $1 WHERE name = 'schema'", N(SCHEMA_VERSION + 1));
+    db_close(&s->db);
+    struct err e = {0};
+    assert_null(store_open_threads(&s->config, R_CLI, 2, &e));
+    check(e.code == ERR_CONFIG && strstr(e.text, "migrate"), "%s", e.text);
+    assert_false(store_prepare(&s->config, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+}
+
+static void test_open__unknown_kinds_of_store(struct unit_store *s) {
+    struct err e = {0};
+    struct config c = s->config;
+    c.store = (char *)(uintptr_t) "mysql://here/x";
+    assert_null(store_open_db(&c, &e));
+    check(e.code == ERR_CONFIG && strstr(e.text, "mysql://here/x"), "%s", e.text);
+    assert_false(store_prepare(&c, &e));
+    assert_null(store_open_threads(&c, R_CLI, 1, &e));
+    assert_int_equal(store_is_postgresql(&s->config), s->engine == DB_POSTGRESQL);
+    c.store = (char *)(uintptr_t) "postgres://x";
+    assert_true(store_is_postgresql(&c));
+}
+
+static void test_wire__a_path_too_long_for_a_socket(struct unit_store *s) {
+    struct sockaddr_un addr;
+    struct err e = {0};
+    check(wire_address(&s->config, R_ARCHIVED, &addr, &e), "%s", e.text);
+    check(strstr(addr.sun_path, "data/run/store/archived.sock"), "%s", addr.sun_path);
+    char name[200] = "/";
+    memset(name + 1, 'x', sizeof name - 2);
+    struct config c = {.dir = name};
+    assert_false(wire_address(&c, R_ARCHIVED, &addr, &e));
+    check(e.code == ERR_CONFIG && strstr(e.text, "too long"), "%s", e.text);
+    assert_null(store_open_socket(&c, R_ARCHIVED, 0, &e));
+}
+
+static void test_roles__have_names(struct unit_store *s) {
+    (void)s;
+    for (size_t i = 0; i < COUNT(roles); i++)
+        assert_int_equal(store_role_parse(view_of(store_role_name(roles[i]))), roles[i]);
+    assert_int_equal(store_role_parse(VIEW("root")), 0);
+    assert_int_equal(store_role_parse(VIEW("")), 0);
+}
+
+/* -- GRANTs */
+
+/* A connection for each role, and which operations each has done. */
+struct actors {
+    struct unit_store *s;
+    struct db *dbs[COUNT(roles)];
+    unsigned has_done[OP_COUNT];
+};
+
+static struct db *db_of(struct actors *a, enum store_role role) {
+    for (size_t i = 0; i < COUNT(roles); i++)
+        if (roles[i] == role)
+            return a->dbs[i];
+    fail_msg("no such role");
+    return NULL;
+}
+
+static void act(struct actors *a, enum store_role role, enum op op, struct buf *args) {
+    a->s->db = db_of(a, role);
+    check(unit_call_args(a->s, op, args) == ERR_OK, "%s by %s: %s: %s", op_info(op)->name,
+          store_role_name(role), err_info(a->s->err.code)->name, a->s->err.text);
+    a->has_done[op] |= role;
+}
+#define ACT(a, role, op, ...)                                                                                \
+    do {                                                                                                     \
+        struct buf act_args = BUF_INIT(LIMIT_STORE_PACKET);                                                  \
+        add_values(&act_args, __VA_ARGS__);                                                                  \
+        act((a), (role), (op), &act_args);                                                                   \
+    } while (0)
+
+static void open_actors(struct actors *a, struct unit_store *s) {
+    struct err e = {0};
+    prepare(s);
+    *a = (struct actors){.s = s};
+    for (size_t i = 0; i < COUNT(roles); i++) {
+        bool shared = s->engine == DB_SQLITE && i > 0; /* one connection, and roles are stored's business */
+        a->dbs[i] = shared ? a->dbs[0] : store_open_db(&s->config, &e);
+        check(a->dbs[i] && db_take_role(a->dbs[i], store_role_name(roles[i]), &e), "%s", e.text);
+    }
+    s->db = a->dbs[0];
+}
+
+static void close_actors(struct actors *a) {
+    a->s->db = NULL;
+    for (size_t i = 0; i < COUNT(roles); i++) {
+        struct db *db = a->dbs[i];
+        if (i == 0 || db != a->dbs[0])
+            db_close(&db);
+    }
+}
+
+static int64_t accept_as(struct actors *a, enum store_role role, const char *body) {
+    view to = VIEW("news@here.example");
+    struct accept m = {.id = id_new(),
+                       .sender = VIEW("author@there.example"),
+                       .size = (int64_t)strlen(body),
+                       .sha256 = view_of(body),
+                       .body = view_of(body),
+                       .recipients = &to,
+                       .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    accept_args(&m, &args);
+    act(a, role, OP_ACCEPT, &args);
+    return m.id;
+}
+
+/* A decision with everything in it: the list, an address, a refusal, a notification. */
+static int64_t route_as_router(struct actors *a, const char *body, int64_t list) {
+    int64_t message = accept_as(a, R_SMTPD, body), batch = id_new();
+    ACT(a, R_ROUTER, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
+    view to = VIEW("author@there.example");
+    struct accept notice = {
+        .id = id_new(), .size = 3, .body = VIEW("dsn"), .recipients = &to, .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    add_values(&args, N(message), N(batch), S(body), S("id"), N(1), N(list), N(1), S("direct@one.example"),
+               N(1), N(EVENT_BOUNCED), S("nobody@here.example"), S("no such recipient"), N(1));
+    accept_args(&notice, &args);
+    act(a, R_ROUTER, OP_ROUTE_COMMIT, &args);
+    return message;
+}
+
+static int64_t set_up_list(struct actors *a) {
+    ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
+    ACT(a, R_CLI, OP_DOMAIN_ADD, S("gone.example"));
+    ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("gone.example"));
+    ACT(a, R_CLI, OP_DOMAIN_LS, S(""), N(10));
+    for (int i = 0; i < 2; i++) {
+        ACT(a, R_CLI, OP_LIST_CREATE, S("news@here.example"), S(""), S("owner@there.example"), S("public"));
+        if (i == 0)
+            ACT(a, R_CLI, OP_LIST_DELETE, S("news@here.example"));
+    }
+    ACT(a, R_CLI, OP_MEMBER_ADD, S("news@here.example"), N(2), S("m@one.example"), S("n@two.example"));
+    ACT(a, R_CLI, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("n@two.example"));
+    ACT(a, R_CLI, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
+    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), N(1), S("news@here.example"));
+    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
+    ACT(a, R_CLI, OP_ALIAS_LS, S(""), S(""), N(10));
+    ACT(a, R_CLI, OP_ALIAS_REMOVE, S("info@here.example"));
+    ACT(a, R_CLI, OP_LIST_LS, S("news@here.example"), S(""), N(10));
+    next_view(a->s), next_view(a->s), next_view(a->s), next_view(a->s);
+    static const enum store_role askers[] = {R_SMTPD, R_ROUTER, R_CLI};
+    int64_t list = 0;
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        ACT(a, askers[i], OP_LOOKUP, S("news-owner@here.example"));
+        next_view(a->s), next_int(a->s);
+        list = next_int(a->s);
+    }
+    return list;
+}
+
+static void deliver_everything(struct actors *a, int64_t list) {
+    ACT(a, R_DELIVER, OP_LEASE, S("deliver"), N(5), N(100), N(60000));
+    int64_t dest = next_int(a->s);
+    assert_view(next_view(a->s), "one.example");
+    ACT(a, R_DELIVER, OP_LEASE_RENEW, S("deliver"), N(60000));
+    ACT(a, R_DELIVER, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(100));
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET), rows = BUF_INIT(LIMIT_STORE_PACKET);
+    int64_t n = 0;
+    for (; vals_more(&a->s->results); n++) {
+        int64_t due = next_int(a->s), message = next_int(a->s), of = next_int(a->s), rcpt = next_int(a->s);
+        expect(a->s, N(0));
+        next_view(a->s), next_view(a->s), next_view(a->s);
+        check(of == 0 || of == list, "a stranger's list");
+        add_values(&rows, N(dest), N(due), N(message), N(of), N(rcpt), N(0),
+                   N(n == 0 ? EVENT_DEFERRED : EVENT_DELIVERED), N(STORE_NEVER), S("mx"), S("250"));
+    }
+    assert_true(n >= 2);
+    view to = VIEW("author@there.example");
+    struct accept notice = {
+        .id = id_new(), .size = 3, .body = VIEW("dsn"), .recipients = &to, .recipient_count = 1};
+    add_values(&args, N(n));
+    buf_add(&args, buf_view(&rows));
+    buf_done(&rows);
+    add_values(&args, N(1));
+    accept_args(&notice, &args);
+    act(a, R_DELIVER, OP_RESULTS, &args);
+    ACT(a, R_DELIVER, OP_RELEASE, N(dest), N(5), N(0), N(0), S(""));
+    ACT(a, R_DELIVER, OP_LEASE_RESET, S("deliver"));
+}
+
+static void ask_about(struct actors *a, int64_t message) {
+    static const enum store_role readers[] = {R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI};
+    for (size_t i = 0; i < COUNT(readers); i++) {
+        ACT(a, readers[i], OP_MESSAGE_INFO, N(message));
+        ACT(a, readers[i], OP_MESSAGE_READ, N(message), N(0));
+        ACT(a, readers[i], OP_MESSAGE_READ, N(message), N(1));
+    }
+    ACT(a, R_CLI, OP_QUEUE_LS, N(0), N(10));
+    ACT(a, R_CLI, OP_QUEUE_PENDING);
+    ACT(a, R_CLI, OP_TRACE_FIND, S("author@there.example"), N(0), N(10));
+    ACT(a, R_CLI, OP_TRACE, N(message), N(0), N(10));
+    ACT(a, R_CLI, OP_TRACE_PENDING, N(message), N(0), N(10));
+}
+
+static void crash_everything(struct actors *a) {
+    static const enum store_role workers[] = {R_ROUTER, R_DELIVER, R_ARCHIVED};
+    for (size_t i = 0; i < COUNT(workers); i++) {
+        int64_t message = accept_as(a, R_CLI, "poison");
+        for (int times = 0; times < 2; times++)
+            ACT(a, workers[i], OP_CRASHED, S(store_role_name(workers[i])), N(message));
+        expect(a->s, N(2), N(1));
+    }
+}
+
+static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
+    struct actors a;
+    open_actors(&a, s);
+    int64_t list = set_up_list(&a);
+    ACT(&a, R_ARCHIVED, OP_ARCHIVE_JOIN, S("node"));
+    ACT(&a, R_SMTPD, OP_BODY_STAGE, N(id_new()), N(0), S("piece"));
+    ACT(&a, R_CLI, OP_BODY_STAGE, N(id_new()), N(1), S("piece"));
+    int64_t message = route_as_router(&a, "first", list);
+    route_as_router(&a, "first", list); /* the same bytes: a duplicate */
+    ask_about(&a, message);
+    ACT(&a, R_ROUTER, OP_EXPANSIONS);
+    ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list));
+    deliver_everything(&a, list);
+    ACT(&a, R_ARCHIVED, OP_FEED_READ, S("node"), N(10), N(0));
+    ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
+    crash_everything(&a);
+    ACT(&a, R_ROUTER, OP_ROUTE_RESET, S("router"));
+    ACT(&a, R_ROUTER, OP_REAP, N(0), N(64), N(0));
+    for (unsigned op = 0; op < OP_COUNT; op++)
+        check(a.has_done[op] == op_info(op)->roles, "%s: done by roles %#x, of %#x in op.def",
+              op_info(op)->name, a.has_done[op], op_info(op)->roles);
+    close_actors(&a);
+}
+
+/* What op.def grants a role on a table, as letters among "racd". */
+static bool is_granted(enum store_role role, view table, char right) {
+    for (unsigned op = 0; op < OP_COUNT; op++) {
+        view rest = view_of(op_info(op)->grants), piece;
+        while ((op_info(op)->roles & role) && view_split(&rest, ' ', &piece)) {
+            view rights, name;
+            view_split(&piece, ':', &rights);
+            while (view_split(&piece, ',', &name))
+                if (view_eq(name, table) && view_find(rights, right) >= 0)
+                    return true;
+        }
+    }
+    return right == 'r' && view_eq(table, VIEW("instance"));
+}
+
+/* Every right on every table, as the database sees it. */
+static void test_grants__are_those_of_the_table_and_no_more(struct unit_store *s) {
+    static const struct {
+        char letter;
+        const char *right;
+    } rights[] = {{'r', "SELECT"}, {'a', "INSERT"}, {'c', "UPDATE"}, {'d', "DELETE"}, {'t', "TRUNCATE"}};
+    if (s->engine == DB_SQLITE)
+        return;
+    struct err e = {0};
+    prepare(s);
+    s->db = store_open_db(&s->config, &e);
+    assert_true(db_begin(s->db, DURABLE_READ));
+    struct query q;
+    int tables = 0, granted = 0;
+    for (db_query(s->db, &q, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'postroad'");
+         query_row(&q); tables++)
+        for (size_t i = 0; i < COUNT(roles); i++)
+            for (size_t k = 0; k < COUNT(rights); k++) {
+                FREE_AUTO char *role = mem_printf(STORE_PG_ROLE "%s", store_role_name(roles[i]));
+                FREE_AUTO char *table = mem_printf("postroad.%.*s", VIEW_ARG(query_text(&q, 0)));
+                bool has = db_number(s->db, -1, "SELECT has_table_privilege($1, $2, $3)::int", S(role),
+                                     S(table), S(rights[k].right));
+                check(has == is_granted(roles[i], query_text(&q, 0), rights[k].letter), "%s %s on %s", role,
+                      has ? rights[k].right : "lacks", table);
+                granted += has;
+            }
+    assert_true(db_commit(s->db));
+    check(tables >= 20 && granted > 50, "%d tables, %d rights", tables, granted);
+}
+
+/* The same from the other side: an operation that is not a role's own fails, unless its rights happen to be
+ * among those of the role's own operations. */
+static void test_grants__another_roles_operations_are_denied(struct unit_store *s) {
+    if (s->engine == DB_SQLITE)
+        return;
+    struct actors a;
+    open_actors(&a, s);
+    static const struct {
+        enum store_role role;
+        enum op op;
+    } rows[] = {
+        {R_SMTPD, OP_LEASE},
+        {R_SMTPD, OP_REAP},
+        {R_SMTPD, OP_EXPANSIONS},
+        {R_SMTPD, OP_DOMAIN_ADD},
+        {R_SMTPD, OP_ALIAS_REMOVE},
+        {R_SMTPD, OP_CRASHED},
+        {R_SMTPD, OP_ROUTE_RESET},
+        {R_SMTPD, OP_ARCHIVE_JOIN},
+        {R_ROUTER, OP_DOMAIN_ADD},
+        {R_ROUTER, OP_LIST_CREATE},
+        {R_ROUTER, OP_ARCHIVE_JOIN},
+        {R_ROUTER, OP_ALIAS_REMOVE},
+        {R_DELIVER, OP_LOOKUP},
+        {R_DELIVER, OP_DOMAIN_ADD},
+        {R_DELIVER, OP_EXPANSIONS},
+        {R_DELIVER, OP_REAP},
+        {R_DELIVER, OP_ROUTE_RESET},
+        {R_DELIVER, OP_ARCHIVE_JOIN},
+        {R_DELIVER, OP_FEED_READ},
+        {R_ARCHIVED, OP_LOOKUP},
+        {R_ARCHIVED, OP_BODY_STAGE},
+        {R_ARCHIVED, OP_ACCEPT},
+        {R_ARCHIVED, OP_LEASE},
+        {R_ARCHIVED, OP_REAP},
+        {R_ARCHIVED, OP_ROUTE_RESET},
+        {R_ARCHIVED, OP_DOMAIN_ADD},
+        {R_CLI, OP_LEASE},
+        {R_CLI, OP_ROUTE_RESET},
+        {R_CLI, OP_REAP},
+        {R_CLI, OP_ARCHIVE_JOIN},
+        {R_CLI, OP_CRASHED},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_false(op_info(rows[i].op)->roles & rows[i].role);
+        view to = VIEW("x@here.example");
+        struct accept m = {.id = id_new(), .recipients = &to, .recipient_count = 1};
+        struct buf args = BUF_INIT(10000);
+        if (rows[i].op == OP_ACCEPT)
+            accept_args(&m, &args);
+        else if (rows[i].op == OP_BODY_STAGE || rows[i].op == OP_REAP)
+            add_values(&args, N(1), N(1), S("x"));
+        else
+            add_values(&args, S("x@here.example"), N(id_new()), N(1), N(1));
+        s->db = db_of(&a, rows[i].role);
+        enum err_code code = unit_call_args(s, rows[i].op, &args);
+        check(code == ERR_STORE_DENIED, "%s by %s: %s: %s", op_info(rows[i].op)->name,
+              store_role_name(rows[i].role), err_info(code)->name, s->err.text);
+    }
+    close_actors(&a);
+}
+
+/* A role that may not log in is taken on by the instance's user only. */
+static void test_grants__roles_cannot_log_in(struct unit_store *s) {
+    if (s->engine == DB_SQLITE)
+        return;
+    struct err e = {0};
+    prepare(s);
+    prepare(s); /* again: fine */
+    s->db = store_open_db(&s->config, &e);
+    assert_number(
+        s, COUNT(roles),
+        "SELECT count(*) FROM pg_roles WHERE rolname IN ('postroad_smtpd', 'postroad_router',"
+        " 'postroad_deliver', 'postroad_archived', 'postroad_cli') AND NOT rolcanlogin AND NOT rolsuper");
+    struct store *store = store_open(&s->config, R_SMTPD, 2, &e);
+    check(store != NULL, "%s", e.text);
+    struct store_request r;
+    store_request_init(&r, OP_DOMAIN_ADD);
+    vals_view(&r.args, VIEW("here.example"));
+    assert_false(store_call(store, &r, &e));
+    assert_int_equal(e.code, ERR_STORE_DENIED);
+    store_request_done(&r);
+    store_close(&store);
+}
+
+int main(void) {
+    static const struct unit_store_case cases[] = {
+        STORE_CASE(test_threads__many_callers),
+        STORE_CASE(test_threads__many_requests_at_once),
+        STORE_CASE(test_call__what_fails),
+        STORE_CASE(test_open__needs_this_releases_schema),
+        STORE_CASE(test_open__unknown_kinds_of_store),
+        STORE_CASE(test_wire__a_path_too_long_for_a_socket),
+        STORE_CASE(test_roles__have_names),
+        EMPTY_STORE_CASE(test_grants__suffice_for_the_whole_road),
+        EMPTY_STORE_CASE(test_grants__are_those_of_the_table_and_no_more),
+        EMPTY_STORE_CASE(test_grants__another_roles_operations_are_denied),
+        EMPTY_STORE_CASE(test_grants__roles_cannot_log_in),
+    };
+    return RUN_STORE_CASES("store/store", cases);
+}
