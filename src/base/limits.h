@@ -29,14 +29,15 @@
 #define LIMIT_STORE_CLIENTS 1024
 
 /* Routing. */
-#define LIMIT_ALIAS_DEPTH   10
-#define LIMIT_ALIAS_TARGETS 1000
-#define LIMIT_CRASHES       2           /* deaths of a worker on one message before it is set aside */
-#define LIMIT_EXPAND_SLICE  2000        /* members a transaction expands */
-#define LIMIT_ROUTE_BATCH   64          /* messages a router takes at once */
-#define LIMIT_NOTICE_HEADER (32 * 1024) /* of the returned message */
-#define LIMIT_EVENT_TEXT    200         /* of a host or reply kept in an event */
-#define LIMIT_JOB_ROWS      100         /* recipients in one outgoing transaction */
+#define LIMIT_MESSAGE_TARGETS 1000 /* addresses and lists that the recipients of one message lead to */
+#define LIMIT_ALIAS_DEPTH     10
+#define LIMIT_ALIAS_TARGETS   1000
+#define LIMIT_CRASHES         2           /* deaths of a worker on one message before it is set aside */
+#define LIMIT_EXPAND_SLICE    2000        /* members a transaction expands */
+#define LIMIT_ROUTE_BATCH     64          /* messages a router takes at once */
+#define LIMIT_NOTICE_HEADER   (32 * 1024) /* of the returned message */
+#define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
+#define LIMIT_JOB_ROWS        100         /* recipients in one outgoing transaction */
 
 /* Sessions and steps. */
 #define LIMIT_SESSION_ARENA     (256 * 1024)

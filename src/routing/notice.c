@@ -4,9 +4,10 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/id.h"
-
+#include "base/mem.h"
 #include "store/accept.h"
 
 bool notice_wanted(view sender, int64_t list) {
@@ -25,6 +26,26 @@ static void add_header(const struct notice *n, struct buf *out) {
     }
 }
 
+/* Hundreds of recipients may fail at once, each with a long answer. What does not fit is left off, the
+ * answers first: a notice about fewer recipients is better than none, and the events have it all. */
+static void format_to_fit(const struct dsn *all, struct buf *text) {
+    dsn_format(all, text);
+    if (!text->failed)
+        return;
+    struct dsn_recipient *brief = mem_alloc(all->recipient_count * sizeof *brief);
+    for (size_t i = 0; i < all->recipient_count; i++) {
+        brief[i] = all->recipients[i];
+        brief[i].diagnostic = VIEW("");
+    }
+    struct dsn d = *all;
+    d.recipients = brief;
+    for (; text->failed && d.recipient_count > 0; d.recipient_count /= 2) {
+        buf_reset(text);
+        dsn_format(&d, text);
+    }
+    free(brief);
+}
+
 bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struct err *e) {
     struct buf original = BUF_INIT(2 * LIMIT_NOTICE_HEADER), text = BUF_INIT(LIMIT_BODY_CHUNK);
     struct id_text failed_id = id_format(n->message);
@@ -33,16 +54,16 @@ bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struc
     char message_id[LIMIT_DOMAIN + 64];
     snprintf(message_id, sizeof message_id, "dsn.%s@%.*s", own_id.s, VIEW_ARG(n->hostname));
     add_header(n, &original);
-    dsn_format(&(struct dsn){.reporting_host = n->hostname,
-                             .queue_id = view_of(failed_id.s),
-                             .message_id = view_of(message_id),
-                             .to = n->sender,
-                             .arrival_ms = id_time_ms(n->message),
-                             .now_ms = now_ms,
-                             .recipients = n->recipients,
-                             .recipient_count = n->recipient_count,
-                             .original = buf_view(&original)},
-               &text);
+    format_to_fit(&(struct dsn){.reporting_host = n->hostname,
+                                .queue_id = view_of(failed_id.s),
+                                .message_id = view_of(message_id),
+                                .to = n->sender,
+                                .arrival_ms = id_time_ms(n->message),
+                                .now_ms = now_ms,
+                                .recipients = n->recipients,
+                                .recipient_count = n->recipient_count,
+                                .original = buf_view(&original)},
+                  &text);
     bool ok = !text.failed || err_set(e, ERR_LIMIT, "the notification about %s is too large", failed_id.s);
     if (ok) {
         unsigned char sha256[32];

@@ -21,8 +21,8 @@ struct notice {
  */
 bool notice_wanted(view sender, int64_t list);
 
-/* Append the arguments of ACCEPT (store/accept.h) for the notice. LIMIT when the notice is too large: then
- * the header alone is returned, so this does not happen. */
+/* Append the arguments of ACCEPT (store/accept.h) for the notice. Where very many recipients failed it leaves
+ * off what was said about each, and then recipients, so that it fits: LIMIT does not happen. */
 bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struct err *e);
 
 #endif

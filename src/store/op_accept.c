@@ -125,6 +125,15 @@ void op_run_BODY_STAGE(struct op_run *r) {
            DB_I(seq == 0 ? message : id_new()), DB_I(message), DB_I(seq), DB_B(bytes));
 }
 
+/* in: message id. The pieces of a message that will not be accepted. One that was is left alone. */
+void op_run_BODY_DROP(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in);
+    if (db_number(r->db, 0, "SELECT count(*) FROM message WHERE id = $1", DB_I(message)))
+        return;
+    db_run(r->db, "DELETE FROM body WHERE id = $1", DB_I(message));
+    db_run(r->db, "DELETE FROM body WHERE message = $1 AND seq > 0", DB_I(message));
+}
+
 void event_add(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list, view host,
                view detail) {
     db_run(

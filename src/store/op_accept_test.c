@@ -171,6 +171,22 @@ static void test_stage__twice_is_once(struct unit_store *s) {
     expect_end(s);
 }
 
+static void test_drop__only_what_was_not_accepted(struct unit_store *s) {
+    int64_t message = id_new(), other = id_new();
+    for (int i = 0; i < 3; i++) {
+        must(s, OP_BODY_STAGE, N(message), N(i), S("piece"));
+        must(s, OP_BODY_STAGE, N(other), N(i), S("piece"));
+    }
+    must(s, OP_BODY_DROP, N(message));
+    must(s, OP_BODY_DROP, N(message));
+    assert_number(s, 0, "SELECT count(*) FROM body WHERE message = $1", N(message));
+    assert_number(s, 3, "SELECT count(*) FROM body WHERE message = $1", N(other));
+    int64_t accepted = accept_mail(s, "a@there.example", "body", "x@here.example");
+    must(s, OP_BODY_STAGE, N(accepted), N(1), S("piece"));
+    must(s, OP_BODY_DROP, N(accepted));
+    assert_number(s, 2, "SELECT count(*) FROM body WHERE message = $1", N(accepted));
+}
+
 /* -- ACCEPT, MESSAGE_INFO */
 
 static const view two[] = {OCTETS("a@here.example"), OCTETS("B@Here.example")};
@@ -366,6 +382,7 @@ int main(void) {
         STORE_CASE(test_lookup__an_alias_with_very_many_targets_ends),
         STORE_CASE(test_stage__pieces_are_read_in_their_order),
         STORE_CASE(test_stage__twice_is_once),
+        STORE_CASE(test_drop__only_what_was_not_accepted),
         STORE_CASE(test_accept__keeps_everything),
         STORE_CASE(test_accept__twice_is_once),
         STORE_CASE(test_accept__again_after_it_was_routed),

@@ -96,10 +96,12 @@ void op_run_LIST_DELETE(struct op_run *r) {
     int64_t list = need_list(r, address);
     if (list == 0)
         return;
-    int64_t pending = db_number(r->db, 0,
-                                "SELECT (SELECT count(*) FROM expansion WHERE list = $1)"
-                                " + (SELECT count(*) FROM feed WHERE list = $1)",
-                                DB_I(list));
+    int64_t pending =
+        db_number(r->db, 0,
+                  "SELECT (SELECT count(*) FROM expansion WHERE list = $1)"
+                  " + (SELECT count(*) FROM feed WHERE list = $1)"
+                  " + (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE list = $1 LIMIT 1) AS one)",
+                  DB_I(list));
     if (pending > 0) {
         op_refuse(r, ERR_CONFLICT, "list %.*s has posts under way: try again when they are through",
                   VIEW_ARG(address));

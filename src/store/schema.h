@@ -15,6 +15,6 @@ int64_t schema_version(struct db *db);
 /* The time at which nothing is due. */
 #define STORE_NEVER INT64_C(9000000000000000)
 /* Staged bodies whose client went away are deleted after this long. */
-#define STORE_ORPHAN_MS (24 * 3600 * INT64_C(1000))
+#define STORE_ORPHAN_MS (4 * 3600 * INT64_C(1000)) /* longer than a session lives */
 
 #endif

@@ -15,11 +15,13 @@ NO_MAIL = re.compile(r"INDEX|COPYING|LICENSE|NOTICE|README|Makefile|\.(json|xml|
 
 
 def shared(*parts):
-    """A folder or file of the shared material (POSTROAD_SHARED, else ../shared); skips when there is none."""
-    path = pathlib.Path(os.environ.get("POSTROAD_SHARED") or ROOT.parent / "shared").joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"{'/'.join(parts)} is absent: set POSTROAD_SHARED")
-    return path
+    """A folder or file of the shared material: in the first folder of POSTROAD_SHARED (separated by colons, else
+    ../shared) that has it; skips when there is none."""
+    roots = (os.environ.get("POSTROAD_SHARED") or str(ROOT.parent / "shared")).split(":")
+    for path in (pathlib.Path(root).joinpath(*parts) for root in roots):
+        if path.exists():
+            return path
+    return pytest.skip(f"{'/'.join(parts)} is absent: set POSTROAD_SHARED")
 
 
 def with_crlf(octets):

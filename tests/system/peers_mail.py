@@ -5,6 +5,7 @@ import re
 HEAD = ("From: me@sender.example\r\nTo: news@example.org\r\nSubject: {subject}\r\n"
         "Date: Mon, 02 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{id}@test.example>\r\n")
 # The Message-ID as the names below; every one has its own, so that a mix-up shows.
+EIGHT_BIT = "MIME-Version: 1.0\r\nContent-Type: {}\r\nContent-Transfer-Encoding: 8bit\r\n"
 ALL_BUT_LINE_ENDS = bytes(set(range(1, 256)) - {10, 13})
 TEXTS = {
     "plain": ("", b"hello\r\nworld\r\n"),
@@ -12,11 +13,9 @@ TEXTS = {
     "empty": ("", b""),
     "blank-end": ("", b"text with trailing blanks \t \r\n\r\n\r\n\r\n"),
     "from-lines": ("", b"From me to you\r\n>From quoted\r\n"),
-    "latin1": ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n",
-               "Grüße aus Köln: äöüß\r\n".encode("latin-1")),
-    "utf8-body": ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n",
-                  "Grüße, 你好, привет, 🐓\r\n.Grüße\r\n".encode()),
-    "octets": ("MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: 8bit\r\n",
+    "latin1": (EIGHT_BIT.format("text/plain; charset=ISO-8859-1"), "Grüße aus Köln: äöüß\r\n".encode("latin-1")),
+    "utf8-body": (EIGHT_BIT.format("text/plain; charset=UTF-8"), "Grüße, 你好, привет, 🐓\r\n.Grüße\r\n".encode()),
+    "octets": (EIGHT_BIT.format("application/octet-stream"),
                ALL_BUT_LINE_ENDS + b"\r\n" + ALL_BUT_LINE_ENDS[::-1] + b"\r\n"),
     "long-lines": ("", b"x" * 998 + b"\r\n." + b"y" * 996 + b"\r\nshort\r\n"),
     "folded": ("X-Folded: one\r\n\ttwo \t\r\n   three\r\nX-Empty:\r\nX-No-Space:value\r\nx-CASE: Kept  as\tit is\r\n",
@@ -24,7 +23,8 @@ TEXTS = {
     "attachment": ("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=_b\"\r\n",
                    b"preamble\r\n--=_b\r\nContent-Type: text/plain; charset=windows-1252\r\n"
                    b"Content-Transfer-Encoding: 8bit\r\n\r\n\x80 100 \x96 ok\r\n--=_b\r\nContent-Type: text/x-patch\r\n"
-                   b"Content-Disposition: attachment; filename=fix.patch\r\n\r\n-- \r\n\xff\xfe\x01\r\n--=_b--\r\nepilogue\r\n"),
+                   b"Content-Disposition: attachment; filename=fix.patch\r\n\r\n-- \r\n\xff\xfe\x01\r\n--=_b--\r\n"
+                   b"epilogue\r\n"),
     "large": ("", b"".join(b"%07d %s\r\n" % (i, b"-" * (i % 67)) for i in range(24000))),
 }
 
@@ -75,12 +75,13 @@ class Top:
 
 
 LIST_FIELDS = ["List-Id", "List-Post", "List-Owner", "Precedence"]
-PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To", "Received"]
+PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To",
+               "Received"]
 
 
 def top(arrived, posted):
     """What is on top of `posted` in `arrived`; fails unless all of `posted` is there, octet by octet, and last."""
-    assert arrived.endswith(posted), f"changed: {arrived[-len(posted) - 200:][:2000]!r} instead of {posted[:2000]!r}"
+    assert arrived.endswith(posted), (arrived[-len(posted) - 200:][:2000], "instead of", posted[:2000])
     got = Top(arrived[:len(arrived) - len(posted)])
     assert got.octets.endswith(b"\r\n"), got
     unknown = [name for name in got.names if name not in LIST_FIELDS + PEER_FIELDS]

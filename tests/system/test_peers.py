@@ -101,7 +101,8 @@ def test_postfix_relays_utf8_addresses(make, sink, postfix):
     post = make(relay=sink).start()
     peer = postfix(relay=f"127.0.0.1:{post.port}")
     octets = utf8_sample()
-    feed(peer, [(["ünï@there.example"], octets)], sender="jürgen@sender.example", options=("SMTPUTF8", "BODY=8BITMIME"))
+    feed(peer, [(["ünï@there.example"], octets)], sender="jürgen@sender.example",
+         options=("SMTPUTF8", "BODY=8BITMIME"))
     passed_on(peer)
     post.wait()
     mail = sink.one("ünï@there.example")
@@ -418,8 +419,8 @@ def test_smtplib_posts(make, sink, certificate, version):
         for name, octets in posts.items():
             mail, = [m for m in arrived if f"<{name}@test.example>".encode() in m.octets]
             received = top(mail.octets, octets).received("mx.example.org")
-            said = f" with ESMTPS ({version.name.replace('_', '.').replace('TLSv', 'TLS')} " if version else " with ESMTP id "
-            assert said in received
+            assert (f" with ESMTPS ({version.name.replace('_', '.').replace('TLSv', 'TLS')} " if version else
+                    " with ESMTP id ") in received
 
 
 def test_smtplib_sends_utf8(make, sink, certificate):

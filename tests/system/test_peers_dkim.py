@@ -12,7 +12,7 @@ MEMBERS = ["a@x.example", "b@x.example", "c@y.example"]
 SAMPLES = ("plain", "dots", "empty", "blank-end", "latin1", "utf8-body", "folded", "attachment")
 # Its author signed that it has no List-Id: whoever does so forbids every list that names itself (RFC 2919).
 FORBID_LISTS = ("msgs/oversign-list-headers.eml",)
-CANONICALIZATIONS = ("relaxed/relaxed", "simple/simple", "relaxed/simple", "simple/relaxed")
+CANONICAL_FORMS = ("relaxed/relaxed", "simple/simple", "relaxed/simple", "simple/relaxed")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def through_the_list(news, sink, posts, refused=lambda octets: False):
 def test_signed_posts_verify_at_every_member(news, sink, keys, tmp_path):
     """RSA and Ed25519, every canonicalization, every kind of body; and both verifiers see a change."""
     posts = [keys.sign(sample(name), algorithm, how)
-             for algorithm, how, name in itertools.product(("rsa", "ed25519"), CANONICALIZATIONS, SAMPLES)]
+             for algorithm, how, name in itertools.product(("rsa", "ed25519"), CANONICAL_FORMS, SAMPLES)]
     assert len(posts) == 64
     copies = [copy for found in through_the_list(news, sink, posts).values() for copy in found]
     assert len(copies) == len(posts) * len(MEMBERS)

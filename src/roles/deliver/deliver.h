@@ -47,6 +47,7 @@ struct hop {
     size_t connected; /* of them, those that have one */
     size_t limit;     /* connections the other side was seen to allow; 0: not known */
     int64_t limited_ms;
+    int64_t slow_until_ms; /* it let a thread wait for long */
     struct smtp *idle;
     size_t sites;
     struct hop *next;
@@ -59,10 +60,11 @@ struct site {
     struct page *first, **last;
     int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
     bool fetching, exhausted, failed;
-    bool again;            /* something new came while a page was being fetched */
-    struct err why;        /* failed */
-    size_t workers;        /* threads on it */
-    size_t in_flight;      /* rows taken whose results are not committed */
+    bool again;       /* something new came while a page was being fetched */
+    struct err why;   /* failed */
+    size_t workers;   /* threads on it */
+    size_t in_flight; /* rows taken whose results are not committed */
+    int64_t since_ms;
     int64_t idle_since_ms; /* finished then, waiting whether something new comes */
     struct site *next;
 };
@@ -76,6 +78,8 @@ struct deliver {
     struct site *sites;
     size_t site_count;
     struct hop *hops;
+    size_t slow_threads; /* of them all, those that wait for slow sites */
+    int64_t stop_ms;     /* when to end dialogues under way; 0: not stopping */
     bool stopping;
 };
 extern struct deliver deliver;
@@ -109,9 +113,15 @@ void *worker_run(void *unused);
 struct hop *hop_get(view domain); /* under the lock */
 void hop_put(struct hop *h);      /* under the lock */
 /* An idle connection or a new one. NULL: see e; a permanent error means the site takes no mail at all. */
+struct smtp_settings hop_settings(struct hop *h);
 struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e);
-/* Under the lock: the most connections to have now. */
-size_t hop_room(const struct hop *h);
+/* Under the lock: one more thread may go there now. */
+bool hop_may_start(const struct hop *h);
+/* A dialogue of this thread has waited `waited_ms` for the other side. False: it must not wait on, since the
+ * process stops, or because a quarter of the threads wait for slow sites already (DESIGN 5). */
+bool hop_keep_waiting(struct hop *h, int64_t waited_ms);
+/* The dialogue is over. */
+void hop_waited(void);
 /* A connection was refused. True: others to that hop work, so it just allows no more; their number is noted.
  */
 bool hop_is_at_limit(struct hop *h);

@@ -11,6 +11,8 @@
 #include "roles/deliver/deliver.h"
 
 #define IDLE_MS          15000 /* a connection kept longer than this is likely gone */
+#define SLOW_MS          30000 /* waiting longer than this for one answer makes a site slow */
+#define SLOW_FOR_MS      600000
 #define LIMITED_MS       60000 /* a limit that was seen is kept to for this long */
 #define TRANSACTIONS_MAX 1000
 #define ADDRESSES_MAX    6 /* tried for one connection */
@@ -71,10 +73,43 @@ void hop_close_idle(void) {
     }
 }
 
-size_t hop_room(const struct hop *h) {
+static size_t most_slow_threads(void) {
+    size_t quarter = (size_t)deliver.role.config->deliver_threads / 4;
+    return quarter > 0 ? quarter : 1;
+}
+
+bool hop_may_start(const struct hop *h) {
     size_t most = (size_t)deliver.role.config->deliver_site_connections;
-    bool limited = h->limit > 0 && clock_mono_ms() - h->limited_ms < LIMITED_MS;
-    return limited && h->limit < most ? h->limit : most;
+    int64_t now = clock_mono_ms();
+    if (h->limit > 0 && h->limit < most && now - h->limited_ms < LIMITED_MS)
+        most = h->limit;
+    if (now < h->slow_until_ms && (h->active > 0 || deliver.slow_threads >= most_slow_threads()))
+        return false;
+    return h->active < most;
+}
+
+static _Thread_local bool waits_for_slow;
+
+bool hop_keep_waiting(struct hop *h, int64_t waited_ms) {
+    pthread_mutex_lock(&deliver.lock);
+    bool go_on = deliver.stop_ms == 0 || clock_real_us() / 1000 < deliver.stop_ms;
+    if (go_on && waited_ms >= SLOW_MS && !waits_for_slow) {
+        h->slow_until_ms = clock_mono_ms() + SLOW_FOR_MS;
+        waits_for_slow = deliver.slow_threads < most_slow_threads();
+        deliver.slow_threads += waits_for_slow;
+        go_on = waits_for_slow;
+    }
+    pthread_mutex_unlock(&deliver.lock);
+    return go_on;
+}
+
+void hop_waited(void) {
+    if (!waits_for_slow)
+        return;
+    pthread_mutex_lock(&deliver.lock);
+    deliver.slow_threads--;
+    pthread_mutex_unlock(&deliver.lock);
+    waits_for_slow = false;
 }
 
 bool hop_is_at_limit(struct hop *h) {
@@ -174,10 +209,22 @@ static size_t find_targets(view domain, struct arena *a, struct target targets[A
     return count;
 }
 
-static struct smtp *connect_first(view domain, struct err *e) {
+static bool keep_waiting(void *hop, int64_t waited_ms) {
+    return hop_keep_waiting(hop, waited_ms);
+}
+
+struct smtp_settings hop_settings(struct hop *h) {
     const struct config *c = deliver.role.config;
-    const struct smtp_settings set = {c->hostname, deliver.tls, c->deliver_connect_timeout,
-                                      c->deliver_reply_timeout};
+    return (struct smtp_settings){.helo = c->hostname,
+                                  .tls = deliver.tls,
+                                  .connect_timeout_ms = c->deliver_connect_timeout,
+                                  .reply_timeout_ms = c->deliver_reply_timeout,
+                                  .keep_waiting = keep_waiting,
+                                  .context = h};
+}
+
+static struct smtp *connect_first(struct hop *h, view domain, struct err *e) {
+    const struct smtp_settings set = hop_settings(h);
     struct target targets[ADDRESSES_MAX];
     struct arena a;
     struct smtp *connection = NULL;
@@ -199,7 +246,7 @@ struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e) {
     struct smtp *c = take_idle(s->hop);
     *ret_reused = c != NULL;
     if (!c)
-        c = connect_first(view_of(s->domain), e);
+        c = connect_first(s->hop, view_of(s->domain), e);
     pthread_mutex_lock(&deliver.lock);
     s->hop->connected += c != NULL;
     pthread_mutex_unlock(&deliver.lock);

@@ -145,6 +145,7 @@ static void run_threads(void) {
     schedule();
     pthread_mutex_lock(&deliver.lock);
     deliver.stopping = true;
+    deliver.stop_ms = clock_real_us() / 1000 + deliver.role.config->drain_timeout;
     pthread_cond_broadcast(&deliver.work);
     pthread_mutex_unlock(&deliver.lock);
     for (size_t i = 0; i < n; i++)

@@ -12,14 +12,20 @@
 
 #define PAGE_ROWS 500
 #define LINGER_MS 200
+#define LIFE_MS                                                                                              \
+    30000 /* then the lease ends and begins anew: rows that a cursor has passed by get their turn */
 
-/* Held already: look for what is new; in a site that has just failed it waits with the rest. */
+static bool is_old(const struct site *s) {
+    return clock_real_us() / 1000 - s->since_ms > LIFE_MS;
+}
+
+/* Held already: look for what is new; in a site that failed or is old it waits for the next lease. */
 static bool refresh(int64_t dest, int64_t batch) {
     for (struct site *s = deliver.sites; s; s = s->next)
         if (s->dest == dest) {
             s->batch = batch;
             s->again = s->fetching; /* a fetch under way may have missed it */
-            s->exhausted = false;
+            s->exhausted = is_old(s);
             return true;
         }
     return false;
@@ -43,6 +49,7 @@ void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
     *s = (struct site){
         .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
     s->last = &s->first;
+    s->since_ms = clock_real_us() / 1000;
     site_link(s);
     pthread_cond_signal(&deliver.work);
 }
@@ -58,7 +65,7 @@ static bool has_work(const struct site *s) {
 struct site *site_pick(void) {
     struct site *best = NULL;
     for (struct site *s = deliver.sites; s; s = s->next)
-        if (has_work(s) && s->hop->active < hop_room(s->hop) && (!best || s->workers < best->workers))
+        if (has_work(s) && hop_may_start(s->hop) && (!best || s->workers < best->workers))
             best = s; /* the one with fewest threads on it: nobody is starved by a large neighbour */
     if (best) {
         best->workers++;
@@ -143,6 +150,9 @@ static struct page *fetch_page(struct site *s, bool *ret_failed) {
 static void fetch(struct site *s) {
     bool failed = false;
     s->fetching = true;
+    if (s->in_flight ==
+        0) /* everything fetched has its result: look from the start, for rows that came late */
+        memset(s->cursor, 0, sizeof s->cursor);
     pthread_mutex_unlock(&deliver.lock);
     struct page *p = fetch_page(s, &failed);
     pthread_mutex_lock(&deliver.lock);
@@ -151,7 +161,7 @@ static void fetch(struct site *s) {
         *s->last = p;
         s->last = &p->next;
     }
-    s->exhausted = !s->again && (!p || failed || p->count < PAGE_ROWS);
+    s->exhausted = is_old(s) || (!s->again && (!p || failed || p->count < PAGE_ROWS));
     s->again = false;
     note_if_finished(s);
     pthread_cond_signal(&deliver.work);
@@ -210,54 +220,66 @@ void site_put_back(struct site *s, const struct job *job) {
     pthread_mutex_unlock(&deliver.lock);
 }
 
-/* A row of a site that cannot be reached: returned when it is time, else left. True: it was returned. */
-static bool give_up_row(struct site *s, const struct job *job, const struct err *why, int64_t now) {
-    const struct config *c = deliver.role.config;
+/* Arguments of a notification about all recipients of a job, or nothing. */
+static void format_notice(const struct job *job, const struct err *why, view status, int64_t now,
+                          struct buf *out) {
+    struct dsn_recipient failed[LIMIT_JOB_ROWS];
+    const struct row *row = &job->rows[0];
+    if (!notice_wanted(row->sender, row->list))
+        return;
+    struct content *content = content_get(row->message);
+    for (size_t i = 0; i < job->count; i++)
+        failed[i] = (struct dsn_recipient){.address = job->rows[i].address,
+                                           .action = DSN_FAILED,
+                                           .status = status,
+                                           .diagnostic = view_of(why->text)};
+    notice_args(&(struct notice){.hostname = view_of(deliver.role.config->hostname),
+                                 .message = row->message,
+                                 .sender = row->sender,
+                                 .fields = content->fields,
+                                 .body = content->body,
+                                 .flags = content->flags,
+                                 .recipients = failed,
+                                 .recipient_count = job->count},
+                now, out, NULL);
+    content_put(content);
+}
+
+/* A job of a site that cannot be reached: returned when it is time, else left. True: it was returned. */
+static bool give_up_job(struct site *s, const struct job *job, const struct err *why, int64_t now) {
     bool permanent = err_info(why->code)->class == ERR_CLASS_PERMANENT;
-    struct row *row = job->rows;
-    if (!permanent && !backoff_expired(c, row->message, now)) {
+    struct result results[LIMIT_JOB_ROWS];
+    if (!permanent && !backoff_expired(deliver.role.config, job->rows[0].message, now)) {
         site_put_back(s, job);
         return false;
     }
-    struct result result = {.kind = EVENT_BOUNCED, .host = view_of(s->domain), .detail = view_of(why->text)};
+    for (size_t i = 0; i < job->count; i++)
+        results[i] =
+            (struct result){.kind = EVENT_BOUNCED, .host = view_of(s->domain), .detail = view_of(why->text)};
     struct buf notice = BUF_INIT(LIMIT_STORE_PACKET);
-    if (notice_wanted(row->sender, row->list)) {
-        struct content *content = content_get(row->message);
-        struct dsn_recipient failed = {.address = row->address,
-                                       .action = DSN_FAILED,
-                                       .status =
-                                           permanent ? view_of(err_info(why->code)->enhanced) : VIEW("5.4.7"),
-                                       .diagnostic = view_of(why->text)};
-        notice_args(&(struct notice){.hostname = view_of(c->hostname),
-                                     .message = row->message,
-                                     .sender = row->sender,
-                                     .fields = content->fields,
-                                     .body = content->body,
-                                     .flags = content->flags,
-                                     .recipients = &failed,
-                                     .recipient_count = 1},
-                    now, &notice, NULL);
-        content_put(content);
-    }
-    results_add(s, job, &result, buf_view(&notice));
+    format_notice(job, why, permanent ? view_of(err_info(why->code)->enhanced) : VIEW("5.4.7"), now, &notice);
+    results_add(s, job, results, buf_view(&notice));
     buf_done(&notice);
     return true;
 }
 
-/* All rows of one page. The number returned to their senders. */
+/* All rows of one page that nobody has taken. The number of jobs returned to their senders. */
 static size_t give_up_page(struct site *s, struct page *p, const struct err *why) {
     int64_t now = clock_now_ms();
-    size_t returned = 0, first = p->taken, count = p->count;
+    size_t returned = 0, count = p->count, n;
+    size_t first = p->taken;
     p->taken = count;
-    for (size_t i = first; i < count; i++)
-        returned += give_up_row(s, &(struct job){.page = p, .rows = &p->rows[i], .count = 1}, why, now);
+    for (size_t i = first; i < count;
+         i += n) { /* the page is gone with its last row: nothing of it is read then */
+        struct job job = {.page = p, .rows = &p->rows[i]};
+        n = job.count = job_size(job.rows, count - i);
+        returned += give_up_job(s, &job, why, now);
+    }
     return returned;
 }
 
 void site_fail(struct site *s, const struct job *in_hand, const struct err *why) {
-    int64_t now = clock_now_ms();
-    for (size_t i = 0; i < in_hand->count; i++)
-        give_up_row(s, &(struct job){.page = in_hand->page, .rows = &in_hand->rows[i], .count = 1}, why, now);
+    give_up_job(s, in_hand, why, clock_now_ms());
     pthread_mutex_lock(&deliver.lock);
     bool first = !s->failed;
     s->failed = true;

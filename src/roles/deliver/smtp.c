@@ -10,11 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { IN_BYTES = 64 * 1024, OUT_BYTES = 256 * 1024, PART_BYTES = 64 * 1024 };
-
-static int64_t deadline(const struct smtp_settings *set) {
-    return clock_mono_ms() + set->reply_timeout_ms;
-}
+enum { IN_BYTES = 64 * 1024, OUT_BYTES = 256 * 1024, PART_BYTES = 64 * 1024, SLICE_MS = 500 };
 
 /* The error of a broken connection. */
 static bool lost(const struct smtp *c, struct err *e) {
@@ -27,23 +23,65 @@ static bool lost(const struct smtp *c, struct err *e) {
     return err_prefix(e, "%s", c->host);
 }
 
+/* Whether to wait on after a slice of time; then the stream's error is taken back. */
+static bool wait_on(struct smtp *c, const struct smtp_settings *set, int64_t since_ms) {
+    int64_t waited = clock_mono_ms() - since_ms;
+    if (c->stream.error.code != ERR_TIMEOUT || waited >= set->reply_timeout_ms ||
+        !set->keep_waiting(set->context, waited))
+        return false;
+    c->stream.error.code = ERR_OK;
+    return true;
+}
+
+static int64_t slice_end(const struct smtp_settings *set, int64_t since_ms) {
+    int64_t slice = clock_mono_ms() + SLICE_MS, end = since_ms + set->reply_timeout_ms;
+    return slice < end ? slice : end;
+}
+
+static bool wait_line(struct smtp *c, const struct smtp_settings *set, view *ret_line) {
+    int64_t since = clock_mono_ms();
+    while (!stream_line_wait(&c->stream, LIMIT_SMTP_REPLY_LINE, ret_line, slice_end(set, since)))
+        if (!wait_on(c, set, since))
+            return false;
+    return true;
+}
+
+static bool wait_flush(struct smtp *c, const struct smtp_settings *set) {
+    int64_t since = clock_mono_ms();
+    while (!stream_flush_wait(&c->stream, slice_end(set, since)))
+        if (!wait_on(c, set, since))
+            return false;
+    return true;
+}
+
+static bool wait_handshake(struct smtp *c, const struct smtp_settings *set) {
+    int64_t since = clock_mono_ms();
+    while (!stream_handshake_wait(&c->stream, slice_end(set, since)))
+        if (!wait_on(c, set, since))
+            return false;
+    return true;
+}
+
 /* One reply into c->reply. False: the connection is of no more use; see e. */
 static bool read_reply(struct smtp *c, const struct smtp_settings *set, struct err *e) {
     view line;
     int done = 0;
-    int64_t until = deadline(set);
     reply_reset(&c->reply);
     while (done == 0) {
-        if (!stream_line_wait(&c->stream, LIMIT_SMTP_REPLY_LINE, &line, until))
+        if (!wait_line(c, set, &line))
             return lost(c, e);
         done = reply_feed(&c->reply, line, e);
     }
-    return done > 0 || err_prefix(e, "%s", c->host);
+    if (done < 0) { /* nonsense is no verdict on the message */
+        err_prefix(e, "%s", c->host);
+        e->code = ERR_CONNECTION_LOST;
+    }
+    return done > 0;
 }
 
 static bool command(struct smtp *c, const struct smtp_settings *set, struct err *e, const char *line) {
     stream_printf(&c->stream, "%s\r\n", line);
-    return stream_flush_wait(&c->stream, deadline(set)) ? read_reply(c, set, e) : lost(c, e);
+    return wait_flush(c, set) ? read_reply(c, set, e) : lost(c, e);
 }
 
 /* The reply as an error of its class. */
@@ -77,7 +115,7 @@ static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e
     snprintf(line, sizeof line, "EHLO %s", set->helo);
     if (!command(c, set, e, line))
         return false;
-    if (c->reply.code == 250) {
+    if (c->reply.code / 100 == 2) {
         view rest = buf_view(&c->reply.text), extension;
         for (bool first = true; view_split(&rest, '\n', &extension); first = false)
             if (!first)
@@ -85,7 +123,7 @@ static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e
         return true;
     }
     snprintf(line, sizeof line, "HELO %s", set->helo);
-    return command(c, set, e, line) && (c->reply.code == 250 || reply_err(c, e));
+    return command(c, set, e, line) && (c->reply.code / 100 == 2 || reply_err(c, e));
 }
 
 /* Addresses have no place in server_name (RFC 6066 3). */
@@ -102,7 +140,7 @@ static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set
     stream_discard_input(&c->stream);
     FREE_AUTO char *sni = is_name(host) ? mem_view(host) : NULL;
     stream_start_tls(&c->stream, set->tls, sni);
-    if (!stream_handshake_wait(&c->stream, deadline(set)))
+    if (!wait_handshake(c, set))
         return lost(c, e);
     c->tls = true;
     return hello(c, set, e);
@@ -204,14 +242,14 @@ struct envelope {
 
 static void take_mail_reply(struct smtp *c, const struct smtp_mail *mail, struct envelope *env) {
     env->read_any = true;
-    env->mail_ok = c->reply.code == 250;
+    env->mail_ok = c->reply.code / 100 == 2;
     env->farewell = c->reply.code == 421;
     for (size_t i = 0; !env->mail_ok && i < mail->recipient_count; i++)
         set_result(&mail->recipients[i], c, false);
 }
 
 static void take_rcpt_reply(struct smtp *c, struct smtp_recipient *to, struct envelope *env) {
-    bool accepted = env->mail_ok && c->reply.code / 10 == 25;
+    bool accepted = env->mail_ok && c->reply.code / 100 == 2;
     if (env->mail_ok)
         set_result(to, c, accepted);
     env->accepted += accepted;
@@ -223,7 +261,7 @@ static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, con
     for (size_t i = 0; i < mail->recipient_count; i++)
         write_rcpt(c, &mail->recipients[i]);
     stream_write(&c->stream, VIEW("DATA\r\n"));
-    if (!stream_flush_wait(&c->stream, deadline(set)))
+    if (!wait_flush(c, set))
         return lost(c, e);
     if (!read_reply(c, set, e))
         return false;
@@ -242,14 +280,14 @@ static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, con
 static bool envelope_stepwise(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
                               struct envelope *env, struct err *e) {
     write_mail_from(c, mail);
-    if (!stream_flush_wait(&c->stream, deadline(set)))
+    if (!wait_flush(c, set))
         return lost(c, e);
     if (!read_reply(c, set, e))
         return false;
     take_mail_reply(c, mail, env);
     for (size_t i = 0; env->mail_ok && i < mail->recipient_count; i++) {
         write_rcpt(c, &mail->recipients[i]);
-        if (!stream_flush_wait(&c->stream, deadline(set)))
+        if (!wait_flush(c, set))
             return lost(c, e);
         if (!read_reply(c, set, e))
             return false;
@@ -267,11 +305,11 @@ static bool write_text(struct smtp *c, const struct smtp_mail *mail, const struc
     for (size_t i = 0; i < sizeof mail->parts / sizeof mail->parts[0]; i++)
         for (view rest = mail->parts[i]; rest.len > 0; rest = view_skip(rest, PART_BYTES)) {
             stream_write(&c->stream, view_slice(rest, 0, PART_BYTES));
-            if (stream_unsent(&c->stream) > PART_BYTES && !stream_flush_wait(&c->stream, deadline(set)))
+            if (stream_unsent(&c->stream) > PART_BYTES && !wait_flush(c, set))
                 return false;
         }
     stream_write(&c->stream, VIEW(".\r\n"));
-    return stream_flush_wait(&c->stream, deadline(set));
+    return wait_flush(c, set);
 }
 
 /* The text, or after a 354 nobody can use, an empty one (RFC 2920 3.1). */
@@ -284,7 +322,7 @@ static bool send_text(struct smtp *c, const struct smtp_mail *mail, const struct
         return false;
     for (size_t i = 0; env->accepted > 0 && i < mail->recipient_count; i++)
         if (mail->recipients[i].err.code == ERR_OK)
-            set_result(&mail->recipients[i], c, c->reply.code == 250);
+            set_result(&mail->recipients[i], c, c->reply.code / 100 == 2);
     return true;
 }
 

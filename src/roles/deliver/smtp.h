@@ -21,6 +21,9 @@ struct smtp_settings {
     const char *helo;
     struct tls_context *tls; /* NULL: never */
     int64_t connect_timeout_ms, reply_timeout_ms;
+    /* Asked now and then while the other side is waited for; false ends the wait. */
+    bool (*keep_waiting)(void *context, int64_t waited_ms);
+    void *context;
 };
 
 /* Connect, greet, EHLO (HELO when it must be), STARTTLS when offered. When TLS fails the connection is made

@@ -118,11 +118,9 @@ static void set_all(struct smtp_recipient *to, size_t n, const struct err *e) {
 }
 
 /* One job over one connection. False: the connection is of no more use. */
-static bool run_job(struct smtp *c, const struct job *job, const struct content *content,
+static bool run_job(struct hop *hop, struct smtp *c, const struct job *job, const struct content *content,
                     struct smtp_recipient *to, bool *ret_untouched) {
-    const struct config *config = deliver.role.config;
-    const struct smtp_settings set = {config->hostname, deliver.tls, config->deliver_connect_timeout,
-                                      config->deliver_reply_timeout};
+    const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
     struct buf fields = BUF_INIT(8192), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
     struct err e;
@@ -164,12 +162,12 @@ static struct smtp *deliver_job(struct site *s, struct smtp *c, bool reused, con
         set_all(to, job->count, &content->err);
     } else {
         role_planted_crash(&deliver.role, content->body);
-        usable = run_job(c, job, content, to, &untouched);
+        usable = run_job(s->hop, c, job, content, to, &untouched);
         if (untouched && reused) { /* a kept connection that had ended: once more over a new one */
             hop_give_back(s->hop, c, false);
             while ((c = hop_connect(s, &reused, &e)) && reused)
                 hop_give_back(s->hop, c, false);
-            usable = c && run_job(c, job, content, to, &untouched);
+            usable = c && run_job(s->hop, c, job, content, to, &untouched);
         }
     }
     if (c)
@@ -203,6 +201,7 @@ static void work_on(struct site *s) {
     }
     if (c)
         hop_give_back(s->hop, c, true);
+    hop_waited();
 }
 
 void *worker_run(void *unused) {

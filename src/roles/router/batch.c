@@ -216,6 +216,12 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
     }
     if (!read_head(h, m->id, e)) /* a list's rules look at it, and a notification returns it */
         return false;
+    if (i > 0 && d->direct_count + d->list_count + route.count > LIMIT_MESSAGE_TARGETS) {
+        struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
+        err_set(&why, ERR_LIMIT_RCPT, "the recipients of the message lead to too many addresses");
+        add_failure(d, m->recipients[i], &why);
+        return true;
+    }
     for (size_t k = 0; k < route.count; k++)
         add_target(d, &route.targets[k], m->recipients[i], &h->header);
     return true;

@@ -113,8 +113,8 @@ static enum next run_starttls(struct session *s, view argument) {
 
 /* ---- mail ---- */
 
-/* smtpd stops taking mail before the disk is full, so that what is here can still be worked off. */
-static bool disk_has_room(struct server *server) {
+/* smtpd stops taking mail before the disk is full. */
+bool disk_has_room(struct server *server) {
     int64_t now = clock_real_us() / 1000, free_bytes;
     if (now - atomic_load(&server->disk_looked_ms) > 1000) {
         atomic_store(&server->disk_looked_ms, now);
@@ -256,7 +256,11 @@ static enum next recipient_known(struct session *s) {
     }
     if (ok && !route.local && !s->may_relay)
         ok = err_set(&e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
+    if (ok && s->t.recipient_count > 0 && s->t.target_count + route.count > LIMIT_MESSAGE_TARGETS)
+        ok =
+            err_set(&e, ERR_LIMIT_RCPT, "the recipients lead to too many addresses: send the rest by itself");
     if (ok && add_recipient(s, s->pending_recipient, &e)) {
+        s->t.target_count += route.count;
         session_reply(s, 250, "2.1.5 ok");
     } else {
         session_reply_err(s, &e);

@@ -5,11 +5,13 @@
  * its end, so that what follows is a command again. Octets are kept as they came, dots unstuffed. Up to
  * LIMIT_BODY_CHUNK they travel inside the ACCEPT; longer messages are staged piece by piece, and the ACCEPT
  * only names them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "mail/header.h"
 #include "mail/received.h"
@@ -162,8 +164,22 @@ static void format_received(struct session *s, struct buf *out) {
                     out);
 }
 
+static void dropped(struct store_request *q) {
+    store_request_done(q);
+    free(q);
+}
+
+void data_drop(struct session *s) {
+    struct store_request *q = mem_alloc(sizeof *q); /* outlives the session */
+    store_request_init(q, OP_BODY_DROP);
+    vals_int(&q->args, s->t.id);
+    q->done = dropped;
+    store_submit(s->server->role.store, q);
+}
+
 static enum next ask_accept(struct session *s) {
     struct transaction *t = &s->t;
+    t->handed_over = true;
     unsigned char sha256[32];
     struct buf fields = BUF_INIT(8192);
     struct arena *arena = &s->transaction_arena;
@@ -198,6 +214,10 @@ static enum next staged(struct session *s) {
 
 static enum next stage(struct session *s) {
     struct transaction *t = &s->t;
+    if (!disk_has_room(s->server)) {
+        fault(t, ERR_DISK_FULL);
+        return NEXT_MORE;
+    }
     store_request_init(&s->request, OP_BODY_STAGE);
     vals_int(&s->request.args, t->id);
     vals_int(&s->request.args, t->staged++);

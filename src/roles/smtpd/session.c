@@ -46,6 +46,8 @@ void session_reply_err(struct session *s, const struct err *e) {
 
 void session_reset(struct session *s) {
     struct transaction *t = &s->t;
+    if (t->staged > 0 && !t->handed_over)
+        data_drop(s);
     buf_done(&t->body);
     EVP_MD_CTX_free(t->sha256);
     *t = (struct transaction){.active = false};

@@ -45,11 +45,13 @@ struct transaction {
     int64_t flags; /* enum message_flags */
     view *recipients;
     size_t recipient_count, recipient_room;
+    size_t target_count; /* what the recipients lead to */
     /* data.c */
     int64_t id;
-    struct buf body; /* octets not yet staged */
-    int64_t size;    /* octets in all */
-    int64_t staged;  /* pieces given to the store */
+    struct buf body;  /* octets not yet staged */
+    int64_t size;     /* octets in all */
+    int64_t staged;   /* pieces given to the store */
+    bool handed_over; /* the store was asked to accept it */
     EVP_MD_CTX *sha256;
     bool line_start;
     bool at_end;      /* the final dot was seen */
@@ -95,10 +97,14 @@ enum next session_phase_starttls(struct session *s);
 enum next session_phase_handshake(struct session *s);
 
 /* ---- command.c ---- */
+/* False: mail is not taken, so that what is here can still be worked off. */
+bool disk_has_room(struct server *server);
 enum next command_run(struct session *s, view line);
 
 /* ---- data.c ---- */
 void data_begin(struct session *s);
+/* Pieces of a message that was not accepted are deleted. */
+void data_drop(struct session *s);
 enum next data_phase(struct session *s);
 
 /* ---- clients.c ---- */
