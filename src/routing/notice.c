@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/id.h"
+#include "mail/text.h"
 #include "base/mem.h"
 #include "store/accept.h"
 
@@ -75,7 +76,7 @@ bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struc
                                      .size = (int64_t)text.len,
                                      .sha256 = view_from(sha256, sizeof sha256),
                                      .origin = view_of(origin),
-                                     .flags = MESSAGE_NOTICE | (n->flags & MESSAGE_UTF8),
+                                     .flags = MESSAGE_NOTICE | (text_is_7bit(n->sender) ? 0 : MESSAGE_UTF8),
                                      .body = buf_view(&text),
                                      .recipients = &n->sender,
                                      .recipient_count = 1},

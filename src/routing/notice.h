@@ -12,7 +12,6 @@ struct notice {
     view sender;     /* its envelope sender: who gets the notice; never empty */
     view fields;     /* put on top of it on output */
     view body;       /* its octets, or at least its header */
-    int64_t flags;   /* enum message_flags */
     const struct dsn_recipient *recipients;
     size_t recipient_count;
 };

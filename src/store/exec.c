@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-enum { RERUNS_MAX = 8 };
+enum { PATIENCE_MS = 10000 }; /* a database server that restarts or fails over is waited for */
 
 static enum durability group_durability(const struct exec_call *calls, size_t n) {
     enum durability most = DURABLE_READ;
@@ -36,7 +36,7 @@ static bool run_one(struct db *db, struct exec_call *call, struct arena *arena) 
 }
 
 static void pause_before_rerun(unsigned n) {
-    struct timespec ts = {.tv_nsec = (n < 5 ? 2000000L << n : 64000000L)};
+    struct timespec ts = {.tv_nsec = (n < 7 ? 2000000L << n : 250000000L)};
     nanosleep(&ts, NULL);
 }
 
@@ -64,10 +64,11 @@ static bool attempt(struct db *db, struct exec_call *calls, size_t n, enum durab
 static void run_group(struct db *db, struct exec_call *calls, size_t n, struct arena *arena) {
     enum durability d = group_durability(calls, n);
     struct err failure;
+    int64_t until = clock_real_us() / 1000 + PATIENCE_MS;
     for (unsigned try = 0; !attempt(db, calls, n, d, arena, &failure); try++) {
         if (try > 0)
             metric_add(METRIC_STORE_RERUNS, 1);
-        if (failure.code == ERR_STORE_BUSY && try < RERUNS_MAX) {
+        if (failure.code == ERR_STORE_BUSY && clock_real_us() / 1000 < until) {
             pause_before_rerun(try);
             struct err ignored; /* a server that is still away shows again at the next begin */
             db_reset(db, &ignored);

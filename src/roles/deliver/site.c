@@ -238,7 +238,6 @@ static void format_notice(const struct job *job, const struct err *why, view sta
                                  .sender = row->sender,
                                  .fields = content->fields,
                                  .body = content->body,
-                                 .flags = content->flags,
                                  .recipients = failed,
                                  .recipient_count = job->count},
                 now, out, NULL);

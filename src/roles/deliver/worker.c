@@ -68,7 +68,6 @@ static void format_notice(const struct job *job, const struct smtp_recipient *to
                                                .sender = job->rows[0].sender,
                                                .fields = content->fields,
                                                .body = content->body,
-                                               .flags = content->flags,
                                                .recipients = failed,
                                                .recipient_count = n},
                               now, out, &e))

@@ -237,7 +237,6 @@ static bool add_notice(struct batch *b, struct message *m, struct decision *d, v
                                         .message = m->id,
                                         .sender = m->sender,
                                         .body = body,
-                                        .flags = m->flags,
                                         .recipients = d->failures,
                                         .recipient_count = d->failure_count},
                        clock_now_ms(), &m->commit.args, e);
@@ -296,6 +295,7 @@ static int decide_all(struct batch *b, struct store_wait *wait, struct err *e) {
             routed++;
         } else {
             log_line(LOG_WARN, "not-routed", LOG_S("queue", id_format(m->id).s), LOG_S("reason", why.text));
+            *e = why;
         }
     }
     role_works_on(0);

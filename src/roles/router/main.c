@@ -89,14 +89,18 @@ static bool reset_leases(struct role *r, struct err *e) {
 }
 
 static void work(struct role *r) {
+    bool left_some = false; /* a round failed in part: what it had leased is given back before the next */
     while (!role_stopping()) {
         struct err e = {.code = ERR_OK};
+        left_some = left_some && !reset_leases(r, &e);
+        e.code = ERR_OK;
         int routed = route_some(r, LEASE_MS, &e);
         if (routed < 0)
             log_line(LOG_ERROR, "route-failed", LOG_S("reason", e.text));
+        left_some = left_some || e.code != ERR_OK;
         bool expanded = expand_some(r);
         reap(r);
-        if (routed <= 0 && !expanded)
+        if ((routed <= 0 && !expanded) || e.code != ERR_OK)
             hint_wait(r->hint, REAP_EVERY_MS);
     }
 }

@@ -39,9 +39,18 @@ void session_reply(struct session *s, int code, const char *fmt, ...) {
     metric_add(METRIC_SMTPD_REFUSED, code / 100 == 5);
 }
 
+/* Errors whose text speaks of our inside: it is for the log, the client gets the plain text of the row. */
+static bool is_inner(enum err_code code) {
+    return code == ERR_STORE || code == ERR_STORE_BUSY || code == ERR_STORE_DENIED || code == ERR_CONFLICT ||
+           code == ERR_IO || code == ERR_SYSTEM || code == ERR_DAMAGED;
+}
+
 void session_reply_err(struct session *s, const struct err *e) {
     const struct err_info *info = err_info(e->code);
-    session_reply(s, info->smtp, "%s %s", info->enhanced, e->text);
+    bool inner = is_inner(e->code);
+    if (inner)
+        log_line(LOG_ERROR, "temporary-failure", LOG_S("client", s->peer_ip.s), LOG_S("reason", e->text));
+    session_reply(s, info->smtp, "%s %s", info->enhanced, inner ? info->text : e->text);
 }
 
 void session_reset(struct session *s) {
