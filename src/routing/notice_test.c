@@ -113,13 +113,18 @@ static void test_args__tell_who_failed_and_why_and_show_the_header(void **state)
     buf_done(&m.args);
 }
 
+/* SMTPUTF8 is asked for only where the notice itself needs it: for its recipient. */
 static void test_args__flags(void **state) {
     (void)state;
-    struct notice n = a_notice(VIEW("Subject: x\r\n\r\n"));
+    struct notice n = a_notice(VIEW("Subject: gr\xc3\xbc\xc3\x9f\r\n\r\n"));
     struct made m;
-    n.flags = MESSAGE_UTF8 | MESSAGE_8BIT;
+    make(&n, &m);
+    assert_int_equal(m.flags, MESSAGE_NOTICE);
+    buf_done(&m.args);
+    n.sender = VIEW("\xc3\xa9@there.example");
     make(&n, &m);
     assert_int_equal(m.flags, MESSAGE_NOTICE | MESSAGE_UTF8);
+    assert_view(m.recipient, "\xc3\xa9@there.example");
     buf_done(&m.args);
 }
 

@@ -98,7 +98,7 @@ static void test_group__malformed_arguments_are_refused_and_undone(struct unit_s
 /* Every operation refuses arguments that are missing or of the wrong kind, and changes nothing. */
 static void test_operations__refuse_malformed_arguments(struct unit_store *s) {
     static const view rows[] = {OCTETS(""), OCTETS("x"), OCTETS("v\xff\xff\xff\xff"),
-                                OCTETS("i\1\0\0\0\0\0\0\0i")};
+                                OCTETS("i\1\0\0\0\0\0\0")};
     for (unsigned op = 0; op < OP_COUNT; op++) {
         if (op == OP_EXPANSIONS || op == OP_QUEUE_PENDING)
             continue; /* they take none */

@@ -128,12 +128,20 @@ static void test_list_delete__in_slices(struct unit_store *s) {
 
 static void test_list_delete__waits_for_posts_under_way(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example"), message = route_mail(s, "1", list, NULL);
+    add_member(s, "news@here.example", "m@one.example");
     must(s, OP_ARCHIVE_JOIN, S("node"));
-    refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example"));
+    refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example")); /* expanding */
     must(s, OP_EXPAND, N(message), N(list));
+    change(s, "DELETE FROM delivery");
     refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example")); /* not in the archive yet */
     must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("x"));
-    delete_list(s, "news@here.example", 0);
+    message = route_mail(s, "2", list, NULL);
+    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(2), N(message), S("x"));
+    refused(s, ERR_CONFLICT, OP_LIST_DELETE,
+            S("news@here.example")); /* its envelope sender is still needed */
+    change(s, "DELETE FROM delivery");
+    delete_list(s, "news@here.example", 1);
     assert_number(s, 0, "SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM follower)");
 }
 

@@ -145,7 +145,7 @@ static void test_reap__events_go_by_age(struct unit_store *s) {
     assert_true(has_body(s, waiting));
 }
 
-static void test_reap__orphans_go_after_a_day(struct unit_store *s) {
+static void test_reap__orphans_go_by_age(struct unit_store *s) {
     int64_t orphan = id_new();
     must(s, OP_BODY_STAGE, N(orphan), N(0), S("piece"));
     must(s, OP_BODY_STAGE, N(orphan), N(1), S("piece"));
@@ -192,7 +192,7 @@ int main(void) {
         STORE_CASE(test_reap__walks_with_a_post),
         STORE_CASE(test_reap__all_pieces_go_and_only_this_messages),
         STORE_CASE(test_reap__events_go_by_age),
-        STORE_CASE(test_reap__orphans_go_after_a_day),
+        STORE_CASE(test_reap__orphans_go_by_age),
         STORE_CASE(test_reap__pages_over_many),
         STORE_CASE(test_reap__odd_arguments),
     };

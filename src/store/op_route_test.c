@@ -221,14 +221,25 @@ static void test_commit__what_becomes_nothing_leaves_an_event(struct unit_store 
                          .notice = &notice};
     commit(s, &d);
     commit(s, &d);
-    assert_number(
-        s, 1,
-        "SELECT count(*) FROM event e JOIN address a ON a.id = e.rcpt WHERE e.message = $1 AND e.kind = $2"
-        " AND a.text = 'nobody@here.example' AND e.detail = 'no such recipient'",
-        N(message), N(EVENT_BOUNCED));
-    assert_number(s, 0, "SELECT count(*) FROM delivery");
+    assert_number(s, 1,
+                  "SELECT count(*) FROM event WHERE message = $1 AND kind = $2 AND rcpt = 0"
+                  " AND detail = '<nobody@here.example> no such recipient'",
+                  N(message), N(EVENT_BOUNCED));
+    assert_number(s, 0, "SELECT (SELECT count(*) FROM delivery) + (SELECT count(*) FROM address)");
     assert_number(s, 1, "SELECT count(*) FROM inbox WHERE message = $1", N(notice.id));
     assert_number(s, 1, "SELECT count(*) FROM message WHERE id = $1 AND sender = ''", N(notice.id));
+}
+
+/* An address that is known already is named by its number, so that it is found. */
+static void test_commit__an_event_about_a_known_address(struct unit_store *s) {
+    route_mail(s, "1", 0, "known@there.example");
+    int64_t message = taken_mail(s, 7);
+    commit(s, &(struct decision){message, 7, .other_kind = EVENT_DROPPED, .other = "known@there.example",
+                                 .why = "why not"});
+    assert_number(
+        s, 1,
+        "SELECT count(*) FROM event WHERE message = $1 AND kind = $2 AND rcpt = $3 AND detail = 'why not'",
+        N(message), N(EVENT_DROPPED), N(address_of(s, "known@there.example")));
 }
 
 static void test_commit__a_post_is_numbered_and_fed(struct unit_store *s) {
@@ -524,6 +535,7 @@ int main(void) {
         STORE_CASE(test_commit__of_a_batch_that_is_not_its_any_more),
         STORE_CASE(test_commit__the_same_address_twice_is_one_delivery),
         STORE_CASE(test_commit__what_becomes_nothing_leaves_an_event),
+        STORE_CASE(test_commit__an_event_about_a_known_address),
         STORE_CASE(test_commit__a_post_is_numbered_and_fed),
         STORE_CASE(test_commit__the_same_bytes_again_are_a_duplicate),
         STORE_CASE(test_commit__a_list_without_archive_has_no_feed),

@@ -203,7 +203,7 @@ def test_stuck_clients_do_not_hold_up_a_healthy_one(news):
             c.begin("me@sender.example", "x@far.example")
             c.send(b"Subject: stuck\r\n")
         elif n % 3 == 1:
-            c.send(b"MAIL FRO")
+            c.send(b"MAIL F")
         stuck.append(c)
     with news.raw() as c:
         for n in range(50):
