@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""What 900 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and in the middle
-of DATA. Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones
-there; which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios of p95 is over --most (2).
+"""What 900 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and of DATA.
+
+Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones there; which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios of p95 is over --most (2).
 """
 import argparse
 import contextlib
@@ -125,9 +125,10 @@ def one_round(options, certificate, stuck_first):
 def section(options, rounds):
     lines = [f"## Stuck clients: one healthy session beside {len(KINDS)} × {options.stuck} that are stuck "
              f"({', '.join(KINDS)})", "",
-             f"{options.messages:,} messages of 5 KB over one session, answer to end-of-data in ms; each round on a fresh "
-             "server, quiet first in odd rounds, stuck first in even ones.", "",
-             "| round | quiet p50 | stuck p50 | ratio | quiet p95 | stuck p95 | ratio |", "|---|---|---|---|---|---|---|"]
+             f"{options.messages:,} messages of 5 KB over one session, answer to end-of-data in ms; each round on a "
+             "fresh server, quiet first in odd rounds, stuck first in even ones.", "",
+             "| round | quiet p50 | stuck p50 | ratio | quiet p95 | stuck p95 | ratio |",
+             "|---|---|---|---|---|---|---|"]
     for number, r in enumerate(rounds, 1):
         lines.append(f"| {number} | {r['quiet']['p50']:.2f} | {r['stuck']['p50']:.2f} | {r['p50']:.2f} "
                      f"| {r['quiet']['p95']:.2f} | {r['stuck']['p95']:.2f} | {r['p95']:.2f} |")

@@ -141,7 +141,12 @@ static bool connect_now(struct db_pg *pg, struct err *e) {
     pg->pending_bytes = 0;
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
         pg->base.statements[i].prepared = false;
-    pg->conn = PQconnectdb(pg->conninfo);
+    /* A server that is gone without a word is noticed; what the administrator's string says comes later and
+     * holds. */
+    static const char *const keys[] = {"connect_timeout", "tcp_user_timeout", "keepalives_idle", "dbname",
+                                       NULL};
+    const char *const values[] = {"5", "10000", "10", pg->conninfo, NULL};
+    pg->conn = PQconnectdbParams(keys, values, 1);
     if (PQstatus(pg->conn) != CONNECTION_OK) {
         err_set(e, ERR_STORE, "cannot connect to PostgreSQL: %s", PQerrorMessage(pg->conn));
         for (char *p = e ? e->text : NULL; p && *p; p++)

@@ -184,11 +184,17 @@ void accept_one(struct op_run *r) {
             db_run(r->db, "INSERT INTO recipient(message, n, address) VALUES($1, $2, $3)", DB_I(message),
                    DB_I(n), DB_T(address));
     }
-    if (fresh != 1)
+    if (fresh != 1) {
+        if (db_number(r->db, 0, "SELECT count(*) FROM message WHERE id = $1 AND sha256 = $2 AND origin = $3",
+                      DB_I(message), DB_B(sha256), DB_T(origin)) == 0)
+            op_refuse(r, ERR_CONFLICT, "the queue id %s is taken: try again", id_format(message).s);
         return;
+    }
     if (body.len == 0 && size > 0 &&
-        db_number(r->db, 0, "SELECT sum(length(bytes)) FROM body WHERE message = $1", DB_I(message)) !=
-            size) {
+        db_number(r->db, 0,
+                  "SELECT coalesce((SELECT length(bytes) FROM body WHERE id = $1), 0)"
+                  " + coalesce((SELECT sum(length(bytes)) FROM body WHERE message = $1 AND seq > 0), 0)",
+                  DB_I(message)) != size) {
         op_refuse(r, ERR_CONFLICT, "pieces of the message were lost before it was complete: send it again");
         return;
     }

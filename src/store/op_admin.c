@@ -93,6 +93,8 @@ static int64_t delete_posts(struct op_run *r, int64_t list) {
  * a list that is made again under the name goes on with the next UID. */
 void op_run_LIST_DELETE(struct op_run *r) {
     view address = vals_get_view(&r->in);
+    db_number(r->db, 0, "SELECT id FROM list WHERE address = $1 {for update}",
+              DB_T(address)); /* no post meanwhile */
     int64_t list = need_list(r, address);
     if (list == 0)
         return;

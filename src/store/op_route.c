@@ -301,10 +301,11 @@ static void reap_orphans(struct op_run *r, int64_t before, int64_t most) {
            DB_I(before), DB_I(most));
 }
 
-/* in: cursor (message id, 0 at first), most messages to look at, keep events for (ms). out: next cursor (0:
- * the end was reached), bodies deleted. */
+/* in: cursor (message id, 0 at first), most messages to look at, keep events for (ms), look for orphans too
+ * (0/1). out: next cursor (0: the end was reached), bodies deleted. */
 void op_run_REAP(struct op_run *r) {
     int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in), keep = vals_get_int(&r->in);
+    bool orphans = vals_get_int(&r->in) != 0;
     int64_t ids[LIMIT_ROUTE_BATCH], n = 0, deleted = 0;
     struct query q;
     if (most < 1 || most > LIMIT_ROUTE_BATCH)
@@ -319,10 +320,10 @@ void op_run_REAP(struct op_run *r) {
             reap_body(r, ids[i]);
             deleted++;
         }
-    if (n < most) {
-        reap_events(r, id_at_ms(r->now_ms - keep), most);
+    if (orphans)
         reap_orphans(r, id_at_ms(r->now_ms - STORE_ORPHAN_MS), most);
-    }
+    if (n < most)
+        reap_events(r, id_at_ms(r->now_ms - keep), most);
     vals_int(r->out, n < most ? 0 : ids[n - 1]);
     vals_int(r->out, deleted);
 }

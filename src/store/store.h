@@ -27,6 +27,7 @@ struct store_request {
     int64_t deadline_ms;
     void *waiter;
     bool sent;
+    unsigned sends;
 };
 
 /* How long a request waits for a store that went away before it fails with STORE. */

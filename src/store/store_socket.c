@@ -19,6 +19,8 @@
 #include "store/store_private.h"
 #include "store/wire.h"
 
+enum { SENDS_MAX = 3 };
+
 struct store_socket {
     struct store base;
     struct sockaddr_un addr;
@@ -41,6 +43,7 @@ static bool send_one(struct store_socket *s, struct store_request *r) {
     if (s->fd < 0 || sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return false;
     r->sent = true;
+    r->sends++;
     s->unsent--;
     return true;
 }
@@ -57,6 +60,7 @@ static void socket_submit(struct store *base, struct store_request *r) {
     r->number = s->next_number++;
     r->next = NULL;
     r->sent = false;
+    r->sends = 0;
     r->deadline_ms = clock_real_us() / 1000 + STORE_PATIENCE_MS;
     bool refused = s->stopping;
     if (!refused) {
@@ -143,7 +147,7 @@ static void disconnect(struct store_socket *s) {
     int64_t patience = clock_real_us() / 1000 + STORE_PATIENCE_MS;
     for (struct store_request *r = s->first; r; r = r->next) {
         r->sent = false;
-        r->deadline_ms = patience;
+        r->deadline_ms = r->sends < SENDS_MAX ? patience : 0; /* it may be what stored dies of */
         s->unsent++;
     }
     pthread_mutex_unlock(&s->lock);
@@ -201,8 +205,10 @@ static void *run(void *arg) {
         uint64_t count;
         ssize_t ignored = p[1].revents ? read(s->wake, &count, sizeof count) : 0;
         (void)ignored;
-        if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !take_answers(s))
+        if ((p[0].revents & (POLLIN | POLLHUP | POLLERR)) && !take_answers(s)) {
             disconnect(s);
+            fail_requests(s, clock_real_us() / 1000, ERR_STORE, "the store did not answer, three times");
+        }
     }
     fail_requests(s, 0, ERR_STOPPING, err_info(ERR_STOPPING)->text);
     return NULL;

@@ -262,6 +262,11 @@ class Instance:
 
     # -- the archive
 
+    def posts(self, mailing_list):
+        """What `archive ls` says; nothing while the list has no files yet."""
+        got = self.run("--json", "archive", "ls", mailing_list, check=False)
+        return json.loads(got.stdout) if got.returncode == 0 else []
+
     def archive(self, mailing_list, kind="public"):
         local, domain = mailing_list.split("@")
         return self.dir / "data/archive" / kind / domain / local

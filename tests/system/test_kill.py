@@ -1,6 +1,7 @@
 """kill -9 of each role, again and again under load: nothing acknowledged is lost, nothing is twice but by DESIGN 1.1.
 
-`make check` kills each role twenty times, `make soak` (POSTROAD_SOAK=1) more often and with more mail between two kills. On PostgreSQL, which has no stored, the server itself is killed: one of its processes, and it ends all the
+`make check` kills each role twenty times, `make soak` (POSTROAD_SOAK=1) more often and with more mail between two
+kills. On PostgreSQL, which has no stored, the server itself is killed: one of its processes, and it ends all the
 others and recovers. POSTROAD_SEED repeats a run, as far as processes on a real machine can be repeated.
 """
 import contextlib

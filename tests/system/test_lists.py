@@ -174,7 +174,7 @@ def test_deleted_list_refuses_and_can_come_back(news, sink):
     news.wait()
     assert len(sink.to("new@z.example")) == 1
     # The archive files of the first life stay, and the new post goes behind them.
-    until(lambda: len(news.json("archive", "ls", "news@example.org")) == 2)
+    until(lambda: len(news.posts("news@example.org")) == 2)
     assert len(news.events("again@test.example", "archived")) == 1
 
 

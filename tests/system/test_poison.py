@@ -78,7 +78,7 @@ def test_poison_for_every_role_in_one_queue(make, sink):
     check(post, sink, good, bad, deaths=2 * len(bad))
 
 
-def test_killed_workers_are_not_the_messages_fault(make, sink, store):
+def test_killed_workers_are_not_the_messages_fault(make, sink):
     """kill -9 leaves no record: a message may be under work at any number of kills and is not set aside."""
     post = make(relay=sink)
     make_list(post)

@@ -49,7 +49,7 @@ def test_one_role_after_the_other(news, sink):
     until(lambda: states(news) == {"delivering"})
     assert sink.mails() == [] and not news.archive("news@example.org").exists()
     news.restart("archived")
-    until(lambda: len(news.json("archive", "ls", "news@example.org")) == 5)
+    until(lambda: len(news.posts("news@example.org")) == 5)
     assert states(news) == {"delivering"} and sink.mails() == []
     news.restart("deliver")
     news.wait()

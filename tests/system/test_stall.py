@@ -30,7 +30,7 @@ def client_hello():
     return out.read()
 
 
-def stick_idle(c):
+def stick_idle(_c):
     """Silent after the banner, which has come: post.raw() waits for it."""
 
 

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mail/text.h"
 #include "roles/deliver/deliver.h"
 #include "store/accept.h"
 
 #define KEEP_BYTES (32 << 20)
-#define KEEP_TEXTS 32 /* the list stays short enough to be searched */
+#define USE_BYTES  (256 << 20) /* texts in use; more is loaded when some has gone, but always at least one */
+#define KEEP_TEXTS 32          /* the list stays short enough to be searched */
 
 static struct content *cache; /* newest first; under deliver.lock */
 static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER;
@@ -50,6 +52,8 @@ static void load(struct content *c) {
             buf_init(&c->wire, 2 * c->body.len + 16);
             stuff(c->body, &c->wire);
             c->stuffed = buf_view(&c->wire);
+            ptrdiff_t header = view_search(c->body, VIEW("\r\n\r\n"));
+            c->utf8_header = !text_is_7bit(view_slice(c->body, 0, header < 0 ? c->body.len : (size_t)header));
             c->bytes = c->store.cap + c->wire.cap;
         }
     }
@@ -78,6 +82,14 @@ static void trim(void) {
     }
 }
 
+static size_t bytes_in_use(void) {
+    size_t bytes = 0;
+    for (const struct content *c = cache; c; c = c->next)
+        bytes += c->refs > 0 ? c->bytes : 0;
+    return bytes;
+}
+
+/* A thread uses one text at a time, so whoever waits for room holds none. */
 struct content *content_get(int64_t message) {
     pthread_mutex_lock(&deliver.lock);
     struct content **at = &cache, *c;
@@ -93,6 +105,8 @@ struct content *content_get(int64_t message) {
         pthread_mutex_unlock(&deliver.lock);
         return c;
     }
+    while (bytes_in_use() > USE_BYTES)
+        pthread_cond_wait(&loaded, &deliver.lock);
     c = mem_alloc(sizeof *c);
     *c = (struct content){.message = message, .refs = 1, .next = cache};
     buf_init(&c->store, 0);
@@ -111,7 +125,9 @@ struct content *content_get(int64_t message) {
 void content_put(struct content *c) {
     pthread_mutex_lock(&deliver.lock);
     c->refs--;
-    if (c->refs == 0)
+    if (c->refs == 0) {
         trim();
+        pthread_cond_broadcast(&loaded);
+    }
     pthread_mutex_unlock(&deliver.lock);
 }

@@ -24,6 +24,7 @@
 struct row {
     int64_t due, message, list, rcpt, tries;
     view address, list_address, sender;
+    bool done; /* has its result, or was put back: no longer ours */
 };
 
 /* Rows fetched together; freed when the last of them has its result. */
@@ -31,7 +32,8 @@ struct page {
     struct arena arena;
     struct row *rows;
     size_t count, taken, unfinished;
-    struct page *next;
+    struct page *next;       /* with rows to take */
+    struct page *alive_next; /* of the site, unfinished */
 };
 
 /* Rows that share one transaction: one list copy, or recipients of one message. */
@@ -57,14 +59,15 @@ struct site {
     int64_t dest, batch, tries;
     char *domain;
     struct hop *hop;
-    struct page *first, **last;
+    struct page *first, **last, *alive;
     int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
     bool fetching, exhausted, failed;
     bool again;       /* something new came while a page was being fetched */
     struct err why;   /* failed */
     size_t workers;   /* threads on it */
     size_t in_flight; /* rows taken whose results are not committed */
-    int64_t since_ms;
+    int64_t looked_back_ms;
+    bool looking_back;     /* the cursor was set back: rows of ours may come again */
     int64_t idle_since_ms; /* finished then, waiting whether something new comes */
     struct site *next;
 };
@@ -79,6 +82,7 @@ struct deliver {
     size_t site_count;
     struct hop *hops;
     size_t slow_threads; /* of them all, those that wait for slow sites */
+    bool paused;         /* results cannot be committed, or leases not be renewed: nothing new is begun */
     int64_t stop_ms;     /* when to end dialogues under way; 0: not stopping */
     bool stopping;
 };
@@ -100,8 +104,8 @@ void site_put_back(struct site *s, const struct job *job);
 /* Without the lock: the whole site cannot be reached, and the job in hand was not tried. Temporary: expired
  * messages are returned, the rest waits. Permanent: everything is returned. */
 void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
-/* Results of n rows of the page are committed. */
-void site_rows_done(struct site *s, struct page *page, size_t n);
+/* n rows of the page have their results in the store, or are put back. */
+void site_rows_done(struct site *s, struct page *page, struct row *rows, size_t n);
 /* A site that has had nothing to do for LINGER_MS, or failed, unlinked; or NULL. */
 struct site *site_take_finished(void);
 void site_free(struct site *s);
@@ -137,6 +141,7 @@ struct content {
     view stuffed;   /* dot-stuffed, with a final line end */
     view body;      /* as received */
     int64_t flags;
+    bool utf8_header; /* header fields in UTF-8 as they stand (RFC 6532) */
     size_t refs, bytes;
     bool ready;
     struct buf store, wire;

@@ -12,6 +12,7 @@
 
 #define IDLE_MS          15000 /* a connection kept longer than this is likely gone */
 #define SLOW_MS          30000 /* waiting longer than this for one answer makes a site slow */
+#define QUICK_MS         5000
 #define SLOW_FOR_MS      600000
 #define LIMITED_MS       60000 /* a limit that was seen is kept to for this long */
 #define TRANSACTIONS_MAX 1000
@@ -78,12 +79,23 @@ static size_t most_slow_threads(void) {
     return quarter > 0 ? quarter : 1;
 }
 
+static bool is_slow(const struct hop *h) {
+    return clock_mono_ms() < h->slow_until_ms;
+}
+
+/* Threads at slow hops, waiting or not yet. */
+static size_t threads_at_slow_hops(void) {
+    size_t n = 0;
+    for (const struct hop *h = deliver.hops; h; h = h->next)
+        n += is_slow(h) ? h->active : 0;
+    return n;
+}
+
 bool hop_may_start(const struct hop *h) {
     size_t most = (size_t)deliver.role.config->deliver_site_connections;
-    int64_t now = clock_mono_ms();
-    if (h->limit > 0 && h->limit < most && now - h->limited_ms < LIMITED_MS)
+    if (h->limit > 0 && h->limit < most && clock_mono_ms() - h->limited_ms < LIMITED_MS)
         most = h->limit;
-    if (now < h->slow_until_ms && (h->active > 0 || deliver.slow_threads >= most_slow_threads()))
+    if (is_slow(h) && threads_at_slow_hops() >= most_slow_threads())
         return false;
     return h->active < most;
 }
@@ -114,9 +126,9 @@ void hop_waited(void) {
 
 bool hop_is_at_limit(struct hop *h) {
     pthread_mutex_lock(&deliver.lock);
-    bool others = h->connected > 0;
+    bool others = h->connected > 0 || h->active > 1; /* have a connection, or still try for one */
     if (others) {
-        h->limit = h->connected;
+        h->limit = h->connected > 0 ? h->connected : h->active - 1;
         h->limited_ms = clock_mono_ms();
     }
     pthread_mutex_unlock(&deliver.lock);
@@ -143,6 +155,9 @@ void hop_give_back(struct hop *h, struct smtp *c, bool usable) {
     c->idle_since_ms = clock_mono_ms();
     pthread_mutex_lock(&deliver.lock);
     h->connected--;
+    if (c->longest_wait_ms < QUICK_MS)
+        h->slow_until_ms = 0;
+    c->longest_wait_ms = 0;
     c->next = h->idle;
     h->idle = c;
     pthread_mutex_unlock(&deliver.lock);

@@ -39,8 +39,10 @@ static void renew_leases(void) {
     if (now < next_ms)
         return;
     next_ms = now + RENEW_EVERY_MS;
-    if (!call_with_node(OP_LEASE_RENEW, LEASE_MS, &e))
-        log_line(LOG_ERROR, "renew-failed", LOG_S("reason", e.text));
+    if (call_with_node(OP_LEASE_RENEW, LEASE_MS, &e))
+        return;
+    log_line(LOG_ERROR, "renew-failed", LOG_S("reason", e.text));
+    next_ms = now + ROLE_LOOK_MS;
 }
 
 /* Take destinations that are due. The number taken. A batch whose answer did not come is asked for again

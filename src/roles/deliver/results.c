@@ -17,6 +17,7 @@
 struct done_row {
     struct site *site;
     struct page *page;
+    struct row *row;
 };
 
 static struct {
@@ -27,8 +28,7 @@ static struct {
     struct done_row done[4 * GROUP_ROWS + LIMIT_JOB_ROWS];
     size_t count, notice_count;
     bool stopping;
-} pending = {
-    .lock = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
+} pending = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
 enum { MOST_ROWS = sizeof pending.done / sizeof pending.done[0] };
 
 static void format_result(const struct site *s, const struct row *row, const struct result *r,
@@ -57,7 +57,7 @@ void results_add(struct site *s, const struct job *job, const struct result *res
     buf_add(&pending.notices, notice);
     pending.notice_count += notice.len > 0;
     for (size_t i = 0; i < job->count; i++)
-        pending.done[pending.count++] = (struct done_row){s, job->page};
+        pending.done[pending.count++] = (struct done_row){s, job->page, &job->rows[i]};
     if (pending.count == job->count || pending.count >= GROUP_ROWS)
         pthread_cond_signal(&pending.some);
     pthread_mutex_unlock(&pending.lock);
@@ -69,7 +69,7 @@ static bool wait_for_group(void) {
     while (pending.count == 0 && !pending.stopping)
         pthread_cond_wait(&pending.some, &pending.lock);
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += GROUP_NANOS;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -79,15 +79,27 @@ static bool wait_for_group(void) {
     return pending.count > 0;
 }
 
+/* While results do not get through, more sending would only mean more mail sent twice. */
+static void set_paused(bool paused) {
+    pthread_mutex_lock(&deliver.lock);
+    deliver.paused = paused;
+    if (!paused)
+        pthread_cond_broadcast(&deliver.work);
+    pthread_mutex_unlock(&deliver.lock);
+}
+
 static void commit(struct store_request *q, size_t rows) {
     struct err e;
     struct timespec pause = {.tv_nsec = 200000000};
     while (!store_call(deliver.role.store, q, &e)) {
+        set_paused(true);
         log_line(LOG_ERROR, "results-not-committed", LOG_I("rows", rows), LOG_S("reason", e.text));
         if (role_stopping())
             return; /* the rows are still in the store and will be tried again */
         nanosleep(&pause, NULL);
     }
+    if (deliver.paused)
+        set_paused(false);
 }
 
 static void *run(void *unused) {
@@ -116,7 +128,7 @@ static void *run(void *unused) {
             hint_send(deliver.role.config->dir, "router");
         pthread_mutex_lock(&deliver.lock);
         for (size_t i = 0; i < count; i++)
-            site_rows_done(done[i].site, done[i].page, 1);
+            site_rows_done(done[i].site, done[i].page, done[i].row, 1);
         pthread_mutex_unlock(&deliver.lock);
         pthread_mutex_lock(&pending.lock);
     }
@@ -126,6 +138,11 @@ static void *run(void *unused) {
 }
 
 bool results_start(struct err *e) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pending.some, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     buf_init(&pending.rows, LIMIT_STORE_PACKET);
     buf_init(&pending.notices, LIMIT_STORE_PACKET);
     return pthread_create(&pending.thread, NULL, run, NULL) == 0 ||

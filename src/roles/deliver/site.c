@@ -12,20 +12,23 @@
 
 #define PAGE_ROWS 500
 #define LINGER_MS 200
-#define LIFE_MS                                                                                              \
-    30000 /* then the lease ends and begins anew: rows that a cursor has passed by get their turn */
+#define LOOK_BACK_MS                                                                                         \
+    5000 /* how often a cursor is set back, for rows it has passed by (commits out of order) */
 
-static bool is_old(const struct site *s) {
-    return clock_real_us() / 1000 - s->since_ms > LIFE_MS;
-}
-
-/* Held already: look for what is new; in a site that failed or is old it waits for the next lease. */
+/* Held already: look for what is new, now and then from the start; in a site that failed it waits with the
+ * rest. */
 static bool refresh(int64_t dest, int64_t batch) {
     for (struct site *s = deliver.sites; s; s = s->next)
         if (s->dest == dest) {
+            int64_t now = clock_real_us() / 1000;
             s->batch = batch;
             s->again = s->fetching; /* a fetch under way may have missed it */
-            s->exhausted = is_old(s);
+            s->exhausted = false;
+            if (!s->fetching && now - s->looked_back_ms > LOOK_BACK_MS) {
+                memset(s->cursor, 0, sizeof s->cursor);
+                s->looked_back_ms = now;
+                s->looking_back = true;
+            }
             return true;
         }
     return false;
@@ -49,7 +52,7 @@ void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
     *s = (struct site){
         .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
     s->last = &s->first;
-    s->since_ms = clock_real_us() / 1000;
+    s->looked_back_ms = clock_real_us() / 1000;
     site_link(s);
     pthread_cond_signal(&deliver.work);
 }
@@ -64,6 +67,8 @@ static bool has_work(const struct site *s) {
 
 struct site *site_pick(void) {
     struct site *best = NULL;
+    if (deliver.paused)
+        return NULL;
     for (struct site *s = deliver.sites; s; s = s->next)
         if (has_work(s) && hop_may_start(s->hop) && (!best || s->workers < best->workers))
             best = s; /* the one with fewest threads on it: nobody is starved by a large neighbour */
@@ -95,14 +100,32 @@ void site_leave(struct site *s) {
     pthread_cond_signal(&deliver.work);
 }
 
-static void free_page(struct page *p) {
+static void free_page(struct site *s, struct page *p) {
+    for (struct page **at = &s->alive; *at; at = &(*at)->alive_next)
+        if (*at == p) {
+            *at = p->alive_next;
+            break;
+        }
     arena_done(&p->arena);
     free(p);
 }
 
-static void read_rows(struct site *s, struct page *p, view bytes) {
+/* Fetched before and not finished. Only looked for behind a cursor that was set back. */
+static bool is_ours(const struct site *s, const struct row *r) {
+    for (const struct page *p = s->alive; p; p = p->alive_next)
+        for (size_t i = 0; i < p->count; i++) {
+            const struct row *o = &p->rows[i];
+            if (!o->done && o->rcpt == r->rcpt && o->message == r->message && o->list == r->list)
+                return true;
+        }
+    return false;
+}
+
+/* All rows of an answer; the number that was in it. */
+static size_t read_rows(struct site *s, struct page *p, view bytes) {
     struct vals v = vals_of(bytes);
-    while (vals_more(&v) && p->count < PAGE_ROWS) {
+    size_t n = 0;
+    while (vals_more(&v) && n < PAGE_ROWS) {
         struct row *r = &p->rows[p->count];
         r->due = vals_get_int(&v);
         r->message = vals_get_int(&v);
@@ -114,15 +137,29 @@ static void read_rows(struct site *s, struct page *p, view bytes) {
         r->sender = arena_view(&p->arena, vals_get_view(&v));
         if (v.failed || p->arena.failed)
             break;
+        n++;
         p->count++;
         memcpy(s->cursor, (int64_t[4]){r->due, r->message, r->list, r->rcpt}, sizeof s->cursor);
     }
-    p->unfinished = p->count;
+    return n;
 }
 
-/* Without the lock, by the one thread that set `fetching`. NULL: nothing more, or the store could not answer.
- */
-static struct page *fetch_page(struct site *s, bool *ret_failed) {
+/* Under the lock: leave out what is ours already, and make the page known. False: nothing is left of it. */
+static bool adopt_page(struct site *s, struct page *p) {
+    size_t kept = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (!s->looking_back || !is_ours(s, &p->rows[i]))
+            p->rows[kept++] = p->rows[i];
+    p->count = p->unfinished = kept;
+    if (kept == 0)
+        return false;
+    p->alive_next = s->alive;
+    s->alive = p;
+    return true;
+}
+
+/* Without the lock, by the one thread that set `fetching`. *ret_last: nothing lies behind these rows. */
+static struct page *fetch_page(struct site *s, bool *ret_last, bool *ret_failed) {
     struct store_request q;
     struct page *p = mem_alloc(sizeof *p);
     arena_init(&p->arena, 4 * LIMIT_STORE_PACKET);
@@ -135,33 +172,29 @@ static struct page *fetch_page(struct site *s, bool *ret_failed) {
     struct err e;
     bool ok = store_call(deliver.role.store, &q, &e);
     *ret_failed = !ok;
-    if (ok)
-        read_rows(s, p, buf_view(&q.out));
-    else
+    *ret_last = !ok || read_rows(s, p, buf_view(&q.out)) < PAGE_ROWS;
+    if (!ok)
         log_line(LOG_ERROR, "fetch-failed", LOG_S("site", s->domain), LOG_S("reason", e.text));
     store_request_done(&q);
-    if (p->count > 0)
-        return p;
-    free_page(p);
-    return NULL;
+    return p;
 }
 
 /* Under the lock, which is given up meanwhile. */
 static void fetch(struct site *s) {
-    bool failed = false;
+    bool failed = false, last = false;
     s->fetching = true;
-    if (s->in_flight ==
-        0) /* everything fetched has its result: look from the start, for rows that came late */
-        memset(s->cursor, 0, sizeof s->cursor);
     pthread_mutex_unlock(&deliver.lock);
-    struct page *p = fetch_page(s, &failed);
+    struct page *p = fetch_page(s, &last, &failed);
     pthread_mutex_lock(&deliver.lock);
     s->fetching = false;
-    if (p) {
+    if (adopt_page(s, p)) {
         *s->last = p;
         s->last = &p->next;
+    } else {
+        free_page(s, p);
     }
-    s->exhausted = is_old(s) || (!s->again && (!p || failed || p->count < PAGE_ROWS));
+    s->exhausted = !s->again && (failed || last);
+    s->looking_back &= !last; /* from here on all is new */
     s->again = false;
     note_if_finished(s);
     pthread_cond_signal(&deliver.work);
@@ -196,7 +229,7 @@ static bool take_job(struct site *s, struct job *ret_job) {
 bool site_next_job(struct site *s, struct job *ret_job) {
     pthread_mutex_lock(&deliver.lock);
     bool taken = false;
-    while (!deliver.stopping && !s->failed) {
+    while (!deliver.stopping && !deliver.paused && !s->failed) {
         taken = take_job(s, ret_job);
         if (taken || s->exhausted || s->fetching)
             break;
@@ -206,17 +239,19 @@ bool site_next_job(struct site *s, struct job *ret_job) {
     return taken;
 }
 
-void site_rows_done(struct site *s, struct page *page, size_t n) {
+void site_rows_done(struct site *s, struct page *page, struct row *rows, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        rows[i].done = true;
     page->unfinished -= n;
     s->in_flight -= n;
     if (page->unfinished == 0)
-        free_page(page);
+        free_page(s, page);
     note_if_finished(s);
 }
 
 void site_put_back(struct site *s, const struct job *job) {
     pthread_mutex_lock(&deliver.lock);
-    site_rows_done(s, job->page, job->count);
+    site_rows_done(s, job->page, job->rows, job->count);
     pthread_mutex_unlock(&deliver.lock);
 }
 
@@ -323,7 +358,7 @@ void site_free(struct site *s) {
     while (s->first) {
         struct page *p = s->first;
         s->first = p->next;
-        free_page(p);
+        free_page(s, p);
     }
     hop_put(s->hop);
     free(s->domain);

@@ -23,32 +23,41 @@ static bool lost(const struct smtp *c, struct err *e) {
     return err_prefix(e, "%s", c->host);
 }
 
-/* Whether to wait on after a slice of time; then the stream's error is taken back. */
+/* RFC 5321 4.5.3.2.6: twice as long for the answer to the final dot. */
+static int64_t timeout_of(const struct smtp *c, const struct smtp_settings *set) {
+    return c->behind_dot ? 2 * set->reply_timeout_ms : set->reply_timeout_ms;
+}
+
+/* Whether to wait on after a slice of time; then the stream's error is taken back. Behind the final dot the
+ * rule for slow sites does not end the wait: it would send the mail twice. */
 static bool wait_on(struct smtp *c, const struct smtp_settings *set, int64_t since_ms) {
     int64_t waited = clock_mono_ms() - since_ms;
-    if (c->stream.error.code != ERR_TIMEOUT || waited >= set->reply_timeout_ms ||
-        !set->keep_waiting(set->context, waited))
+    if (c->stream.error.code != ERR_TIMEOUT || waited >= timeout_of(c, set) ||
+        !set->keep_waiting(set->context, c->behind_dot ? 0 : waited))
         return false;
     c->stream.error.code = ERR_OK;
     return true;
 }
 
-static int64_t slice_end(const struct smtp_settings *set, int64_t since_ms) {
-    int64_t slice = clock_mono_ms() + SLICE_MS, end = since_ms + set->reply_timeout_ms;
+static int64_t slice_end(const struct smtp *c, const struct smtp_settings *set, int64_t since_ms) {
+    int64_t slice = clock_mono_ms() + SLICE_MS, end = since_ms + timeout_of(c, set);
     return slice < end ? slice : end;
 }
 
 static bool wait_line(struct smtp *c, const struct smtp_settings *set, view *ret_line) {
     int64_t since = clock_mono_ms();
-    while (!stream_line_wait(&c->stream, LIMIT_SMTP_REPLY_LINE, ret_line, slice_end(set, since)))
+    while (!stream_line_wait(&c->stream, LIMIT_SMTP_REPLY_LINE, ret_line, slice_end(c, set, since)))
         if (!wait_on(c, set, since))
             return false;
+    int64_t waited = clock_mono_ms() - since;
+    if (waited > c->longest_wait_ms)
+        c->longest_wait_ms = waited;
     return true;
 }
 
 static bool wait_flush(struct smtp *c, const struct smtp_settings *set) {
     int64_t since = clock_mono_ms();
-    while (!stream_flush_wait(&c->stream, slice_end(set, since)))
+    while (!stream_flush_wait(&c->stream, slice_end(c, set, since)))
         if (!wait_on(c, set, since))
             return false;
     return true;
@@ -56,7 +65,7 @@ static bool wait_flush(struct smtp *c, const struct smtp_settings *set) {
 
 static bool wait_handshake(struct smtp *c, const struct smtp_settings *set) {
     int64_t since = clock_mono_ms();
-    while (!stream_handshake_wait(&c->stream, slice_end(set, since)))
+    while (!stream_handshake_wait(&c->stream, slice_end(c, set, since)))
         if (!wait_on(c, set, since))
             return false;
     return true;
@@ -318,7 +327,10 @@ static bool send_text(struct smtp *c, const struct smtp_mail *mail, const struct
     static const struct smtp_mail nothing = {.recipient_count = 0};
     if (!write_text(c, env->accepted > 0 ? mail : &nothing, set))
         return lost(c, e);
-    if (!read_reply(c, set, e))
+    c->behind_dot = env->accepted > 0;
+    bool answered = read_reply(c, set, e);
+    c->behind_dot = false;
+    if (!answered)
         return false;
     for (size_t i = 0; env->accepted > 0 && i < mail->recipient_count; i++)
         if (mail->recipients[i].err.code == ERR_OK)

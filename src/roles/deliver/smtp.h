@@ -14,6 +14,8 @@ struct smtp {
     int64_t size_max; /* 0: not said */
     int64_t idle_since_ms;
     size_t transactions;
+    bool behind_dot; /* the text was sent: the other side may have the mail, so its answer is worth a wait */
+    int64_t longest_wait_ms; /* for an answer, since it was opened or kept */
     struct smtp *next;
 };
 

@@ -101,7 +101,8 @@ static bool fits(const struct smtp *c, const struct smtp_mail *mail, struct err 
 }
 
 static bool needs_utf8(const struct job *job, const struct content *content) {
-    bool utf8 = (content->flags & MESSAGE_UTF8) != 0 || !text_is_7bit(job->rows[0].sender);
+    bool utf8 =
+        ((content->flags & MESSAGE_UTF8) && content->utf8_header) || !text_is_7bit(job->rows[0].sender);
     for (size_t i = 0; i < job->count; i++)
         utf8 |= !text_is_7bit(job->rows[i].address);
     return utf8;

@@ -18,9 +18,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-#define LEASE_MS      60000
-#define REAP_EVERY_MS 1000
-#define REAP_SLICES   20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
+#define LEASE_MS         60000
+#define REAP_EVERY_MS    1000
+#define ORPHANS_EVERY_MS 60000
+#define REAP_SLICES      20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
 
 /* One slice of every expansion under way. True when there was any. */
 static bool expand_some(struct role *r) {
@@ -54,7 +55,7 @@ static bool expand_some(struct role *r) {
 
 /* Walk the unfinished messages once in a while and delete the bodies that nothing needs any more. */
 static void reap(struct role *r) {
-    static int64_t next_ms, cursor;
+    static int64_t next_ms, cursor, next_orphans_ms;
     struct store_request q;
     struct err e;
     bool ok = true;
@@ -66,6 +67,10 @@ static void reap(struct role *r) {
         vals_int(&q.args, cursor);
         vals_int(&q.args, LIMIT_ROUTE_BATCH);
         vals_int(&q.args, r->config->keep_events);
+        bool orphans = clock_mono_ms() >= next_orphans_ms; /* a scan: rarely */
+        vals_int(&q.args, orphans);
+        if (orphans)
+            next_orphans_ms = clock_mono_ms() + ORPHANS_EVERY_MS;
         ok = store_call(r->store, &q, &e);
         struct vals out = vals_of(buf_view(&q.out));
         cursor = ok ? vals_get_int(&out) : 0;

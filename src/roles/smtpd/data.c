@@ -77,11 +77,11 @@ static bool take_line(struct session *s, view *in) {
     const char *lf = memchr(in->ptr, '\n', in->len);
     size_t len = lf ? (size_t)(lf - in->ptr) + 1 : in->len;
     const char *cr = memchr(in->ptr, '\r', len);
-    if (!lf && cr == in->ptr + len - 1) {
+    if (!lf && in->ptr[len - 1] == '\r') { /* its LF may come with the next read: the two stay together */
         if (len == 1)
             return false;
         len--;
-        cr = NULL;
+        cr = cr == in->ptr + len ? NULL : cr;
     }
     bool ended = lf && len > 1 && lf[-1] == '\r'; /* only behind CRLF can a dot be the final one */
     if (lf ? cr != lf - 1 : cr != NULL)

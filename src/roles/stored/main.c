@@ -160,9 +160,12 @@ static void run_group(struct server *s, size_t n, bool reads) {
     if (count == 0)
         return;
     exec_group(s->db, calls, count);
-    if (most == DURABLE_FULL)
+    bool synced = false; /* a full commit carries along what was committed before it */
+    for (size_t i = 0; i < count; i++)
+        synced |= calls[i].err.code == ERR_OK && op_info(calls[i].op)->durability == DURABLE_FULL;
+    if (synced)
         s->unsynced_since = 0;
-    else if (most == DURABLE_SOON && s->unsynced_since == 0)
+    else if (most != DURABLE_READ && s->unsynced_since == 0)
         s->unsynced_since = clock_real_us() / 1000;
     for (size_t i = 0; i < count; i++)
         answer(s, from[i], &calls[i].err);
