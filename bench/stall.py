@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What 900 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and of DATA.
 
-Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones there; which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios of p95 is over --most (2).
+Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones there;
+which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios
+of p95 is over --most (2).
 """
 import argparse
 import contextlib

@@ -63,12 +63,25 @@ static bool find_key(struct trace *t, view key, struct err *e) {
     return true;
 }
 
+/* As the queue keeps a stranger's address: the local part as it was written, the domain normalised. */
+static bool keep_local_part(view text, struct arena *a, view *ret_address) {
+    struct address parts;
+    view domain;
+    if (!address_parse(text, PATH_ALLOW_UTF8, &parts, NULL) ||
+        !domain_normalise(parts.domain, a, &domain, NULL))
+        return false;
+    *ret_address = arena_printf(a, "%.*s@%.*s", VIEW_ARG(parts.local), VIEW_ARG(domain));
+    return true;
+}
+
 /* A Message-ID with or without its brackets, since people copy both; or an address as it was typed. */
 static bool find_messages(struct trace *t, view text, struct err *e) {
     view bare = text, address;
     if (view_starts_with(text, VIEW("<")) && view_ends_with(text, VIEW(">")))
         bare = view_slice(text, 1, text.len - 2);
     if (!find_queue_id(t, text, e) || (t->count == 0 && !find_key(t, bare, e)))
+        return false;
+    if (t->count == 0 && keep_local_part(bare, &t->cli->arena, &address) && !find_key(t, address, e))
         return false;
     if (t->count == 0 && address_normalise_text(bare, &t->cli->arena, &address, NULL) &&
         !find_key(t, address, e))
@@ -85,7 +98,7 @@ struct row {
 };
 
 static void add_row(const struct trace *t, struct table *table, int64_t message, struct row row) {
-    if (t->only.len > 0 && row.recipient.len > 0 && !view_eq(row.recipient, t->only))
+    if (t->only.len > 0 && row.recipient.len > 0 && !view_eq_nocase(row.recipient, t->only))
         return;
     table_text(table, view_of(id_format(message).s));
     table_time(table, row.time_ms);

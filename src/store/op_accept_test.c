@@ -252,6 +252,23 @@ static void test_accept__twice_is_once(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM event");
 }
 
+/* Two processes made the same id: the second message is not taken for the first. */
+static void test_accept__another_message_under_a_taken_id(struct unit_store *s) {
+    struct accept a = an_accept();
+    accept_it(s, &a);
+    struct accept bytes = a, origin = a;
+    bytes.sha256 = VIEW("other octets, of another message");
+    origin.origin = VIEW("peer=192.0.2.99");
+    const struct accept *others[] = {&bytes, &origin};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        struct buf args = BUF_INIT(10000);
+        accept_args(others[i], &args);
+        assert_int_equal(unit_call_args(s, OP_ACCEPT, &args), ERR_CONFLICT);
+    }
+    assert_number(s, 1, "SELECT count(*) FROM message");
+    assert_number(s, 1, "SELECT count(*) FROM event");
+}
+
 /* An answer that was lost, and meanwhile the message was routed and its body has gone. */
 static void test_accept__again_after_it_was_routed(struct unit_store *s) {
     struct accept a = an_accept();
@@ -385,6 +402,7 @@ int main(void) {
         STORE_CASE(test_drop__only_what_was_not_accepted),
         STORE_CASE(test_accept__keeps_everything),
         STORE_CASE(test_accept__twice_is_once),
+        STORE_CASE(test_accept__another_message_under_a_taken_id),
         STORE_CASE(test_accept__again_after_it_was_routed),
         STORE_CASE(test_accept__names_a_staged_body),
         STORE_CASE(test_accept__refuses_when_pieces_were_lost),

@@ -56,13 +56,15 @@ void op_run_TRACE_FIND(struct op_run *r) {
     if (before == 0)
         before = INT64_MAX;
     struct query q;
-    db_query(r->db, &q,
-             "SELECT id FROM message WHERE (msgid = $1 OR sender = $1 OR id IN (SELECT e.message FROM event "
-             "e JOIN address a"
-             " ON a.id = e.rcpt WHERE a.text = $1 AND e.rcpt > 0) OR id IN (SELECT d.message FROM delivery d"
-             " JOIN address a ON a.dest = d.dest AND a.id = d.rcpt WHERE a.text = $1)) AND id < $2"
-             " ORDER BY id DESC LIMIT $3",
-             DB_T(key), DB_I(before), DB_I(most));
+    db_query(
+        r->db, &q,
+        "SELECT id FROM message WHERE (msgid = $1 OR sender = $1 OR id IN (SELECT e.message FROM event "
+        "e JOIN address a"
+        " ON a.id = e.rcpt WHERE lower(a.text) = lower($1) AND e.rcpt > 0) OR id IN (SELECT d.message FROM "
+        "delivery d"
+        " JOIN address a ON a.dest = d.dest AND a.id = d.rcpt WHERE lower(a.text) = lower($1))) AND id < $2"
+        " ORDER BY id DESC LIMIT $3",
+        DB_T(key), DB_I(before), DB_I(most));
     while (query_row(&q))
         vals_int(r->out, query_int(&q, 0));
 }

@@ -15,7 +15,7 @@
 static int64_t reap(struct unit_store *s, int64_t keep_events) {
     int64_t cursor = 0, deleted = 0;
     do {
-        must(s, OP_REAP, N(cursor), N(10), N(keep_events));
+        must(s, OP_REAP, N(cursor), N(10), N(keep_events), N(1));
         int64_t next = next_int(s);
         check(next == 0 || next > cursor, "the cursor does not go on");
         cursor = next;
@@ -155,6 +155,8 @@ static void test_reap__orphans_go_by_age(struct unit_store *s) {
     advance(STORE_ORPHAN_MS + 60000);
     int64_t fresh = id_new(); /* its client is still sending */
     must(s, OP_BODY_STAGE, N(fresh), N(0), S("piece"));
+    must(s, OP_REAP, N(0), N(10), N(DAY_MS), N(0)); /* not asked for */
+    assert_number(s, 2, "SELECT count(*) FROM body WHERE message = $1", N(orphan));
     reap(s, DAY_MS);
     assert_number(s, 0, "SELECT count(*) FROM body WHERE message = $1", N(orphan));
     assert_number(s, 1, "SELECT count(*) FROM body WHERE message = $1", N(fresh));
@@ -179,7 +181,7 @@ static void test_reap__odd_arguments(struct unit_store *s) {
     int64_t message = accept_mail(s, "a@there.example", "body", "x@here.example");
     static const int64_t odd[] = {0, -1, INT64_MIN, INT64_MAX, 1000000};
     for (size_t i = 0; i < COUNT(odd); i++) {
-        must(s, OP_REAP, N(0), N(odd[i]), N(DAY_MS));
+        must(s, OP_REAP, N(0), N(odd[i]), N(DAY_MS), N(1));
         expect(s, N(0), N(0));
     }
     assert_true(has_body(s, message));

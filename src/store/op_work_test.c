@@ -39,7 +39,7 @@ static void test_crashed__twice_is_set_aside_from_the_router(struct unit_store *
     must(s, OP_ROUTE_TAKE, S("router"), N(7), N(10), N(60000));
     expect(s, N(other)); /* the rest goes on */
     assert_number(s, 1, "SELECT count(*) FROM inbox");
-    must(s, OP_REAP, N(0), N(10), N(1000000));
+    must(s, OP_REAP, N(0), N(10), N(1000000), N(1));
     must(s, OP_MESSAGE_READ, N(message), N(0)); /* nothing is lost */
     expect(s, S("body"));
 }
@@ -56,7 +56,7 @@ static void test_crashed__deliver_passes_over_its_rows(struct unit_store *s) {
     next_int(s);
     expect(s, N(good));
     assert_number(s, 2, "SELECT count(*) FROM delivery");
-    must(s, OP_REAP, N(0), N(10), N(1000000));
+    must(s, OP_REAP, N(0), N(10), N(1000000), N(1));
     assert_number(s, 2, "SELECT count(*) FROM body");
 }
 

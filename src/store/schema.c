@@ -20,6 +20,7 @@ static const char first[] =
     "CREATE INDEX destination_due ON destination(due);"
     "CREATE INDEX destination_batch ON destination(batch) WHERE batch > 0;"
     "CREATE TABLE address(id {id}, text {text} NOT NULL UNIQUE, dest {int} NOT NULL);"
+    "CREATE INDEX address_lower ON address(lower(text));" /* for people who look for one */
     /* Clustered by destination, the order in which an expansion writes deliveries. */
     "CREATE TABLE member(list {int}, dest {int}, addr {int}, since {int} NOT NULL, PRIMARY KEY(list, dest, "
     "addr))"

@@ -352,7 +352,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
     crash_everything(&a);
     ACT(&a, R_ROUTER, OP_ROUTE_RESET, S("router"));
-    ACT(&a, R_ROUTER, OP_REAP, N(0), N(64), N(0));
+    ACT(&a, R_ROUTER, OP_REAP, N(0), N(64), N(0), N(1));
     for (unsigned op = 0; op < OP_COUNT; op++)
         check(a.has_done[op] == op_info(op)->roles, "%s: done by roles %#x, of %#x in op.def",
               op_info(op)->name, a.has_done[op], op_info(op)->roles);
@@ -458,7 +458,7 @@ static void test_grants__another_roles_operations_are_denied(struct unit_store *
         else if (rows[i].op == OP_BODY_STAGE)
             add_values(&args, N(1), N(1), S("x"));
         else if (rows[i].op == OP_REAP)
-            add_values(&args, N(0), N(1), N(0));
+            add_values(&args, N(0), N(1), N(0), N(1)); /* with orphans: deletes bodies */
         else
             add_values(&args, S("x@here.example"), N(id_new()), N(1), N(1));
         s->db = db_of(&a, rows[i].role);
