@@ -42,7 +42,7 @@ WAITING = ("maildrop", "incoming", "active", "deferred", "hold")
 
 def unpacked():
     """The folder with the package's files; unpacks it on first use."""
-    out = subprocess.run([REPOSITORY / "scripts/peers-postfix"], stdout=subprocess.PIPE, text=True, check=True)
+    out = subprocess.run([REPOSITORY / "scripts/peers", "postfix"], stdout=subprocess.PIPE, text=True, check=True)
     return pathlib.Path(out.stdout.strip())
 
 

@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-static volatile sig_atomic_t stopping;
+static _Atomic bool stopping; /* lock-free, so the handler may write it while threads read */
 static void (*_Atomic stop_function)(void);
 static struct hint *stop_hint;
 static int crash_fd = -1;
@@ -31,7 +31,7 @@ static _Thread_local volatile int64_t message_at_work;
 
 static void on_stop_signal(int signal_number) {
     (void)signal_number;
-    stopping = 1;
+    atomic_store(&stopping, true);
     void (*function)(void) = atomic_load(&stop_function);
     if (function)
         function();

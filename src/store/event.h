@@ -12,8 +12,8 @@ enum event_kind {
 
 const char *event_name(int64_t kind);
 /* rcpt: address id, or 0 for the message as a whole. */
-void event_add(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list, view host,
-               view detail);
+void event_record(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list,
+                  view host, view detail);
 
 /* The number of a normalised address, made with its destination when it is new. */
 int64_t address_id(struct op_run *r, view address, int64_t *ret_dest);

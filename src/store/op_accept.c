@@ -134,8 +134,8 @@ void op_run_BODY_DROP(struct op_run *r) {
     db_run(r->db, "DELETE FROM body WHERE message = $1 AND seq > 0", DB_I(message));
 }
 
-void event_add(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list, view host,
-               view detail) {
+void event_record(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list,
+                  view host, view detail) {
     db_run(
         r->db,
         "INSERT INTO event(message, id, kind, rcpt, list, host, detail) VALUES($1, $2, $3, $4, $5, $6, $7)",
@@ -202,7 +202,7 @@ void accept_one(struct op_run *r) {
         db_run(r->db, "INSERT INTO body(id, message, seq, bytes) VALUES($1, $1, 0, $2)", DB_I(message),
                DB_B(body));
     db_run(r->db, "INSERT INTO inbox(message, owner, batch, until) VALUES($1, '', 0, 0)", DB_I(message));
-    event_add(r, message, EVENT_ACCEPTED, 0, 0, VIEW(""), origin);
+    event_record(r, message, EVENT_ACCEPTED, 0, 0, VIEW(""), origin);
 }
 
 void op_run_ACCEPT(struct op_run *r) {

@@ -61,7 +61,7 @@ void op_run_FEED_DONE(struct op_run *r) {
         int64_t n = vals_get_int(&r->in), message = vals_get_int(&r->in);
         view place = vals_get_view(&r->in);
         if (place.len > 0 && n > cursor)
-            event_add(r, message, EVENT_ARCHIVED, 0, list, node, place);
+            event_record(r, message, EVENT_ARCHIVED, 0, list, node, place);
         last = n;
     }
     if (last > cursor)

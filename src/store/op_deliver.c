@@ -88,7 +88,7 @@ static void commit_result(struct op_run *r) {
                "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES($1, $2, $3, $4, $5, $6)"
                " ON CONFLICT DO NOTHING",
                DB_I(dest), DB_I(next), DB_I(message), DB_I(list), DB_I(rcpt), DB_I(tries + 1));
-    event_add(r, message, kind, rcpt, list, host, detail);
+    event_record(r, message, kind, rcpt, list, host, detail);
 }
 
 /* in: count; per result: destination, due, message, list, rcpt, tries, event kind (delivered, deferred,

@@ -115,7 +115,7 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
     db_query(r->db, &q, "SELECT feed_last, uid_last, archive FROM list WHERE id = $1 {for update}",
              DB_I(list));
     if (!query_row(&q)) {
-        event_add(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
+        event_record(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
         return;
     }
     int64_t feed = query_int(&q, 0) + 1, uid = query_int(&q, 1) + 1;
@@ -123,8 +123,8 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
     query_done(&q);
     if (db_number(r->db, 0, "SELECT uid FROM post WHERE list = $1 AND sha256 = $2", DB_I(list),
                   DB_B(sha256))) {
-        event_add(r, message, EVENT_DUPLICATE, 0, list, VIEW(""),
-                  VIEW("the list has had the very same bytes"));
+        event_record(r, message, EVENT_DUPLICATE, 0, list, VIEW(""),
+                     VIEW("the list has had the very same bytes"));
         return;
     }
     db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3 WHERE id = $1", DB_I(list),
@@ -148,7 +148,7 @@ static void commit_other(struct op_run *r, int64_t message) {
     int64_t rcpt = db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(address));
     if (rcpt == 0)
         text = arena_printf(r->arena, "<%.*s> %.*s", VIEW_ARG(address), VIEW_ARG(text));
-    event_add(r, message, kind, rcpt, 0, VIEW(""), text);
+    event_record(r, message, kind, rcpt, 0, VIEW(""), text);
 }
 
 /* in: message, batch, sha256, Message-ID; count and ids of lists; count and addresses to deliver to; count
@@ -175,7 +175,7 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
     for (size_t notices = vals_get_count(&r->in); notices > 0 && !r->in.failed; notices--)
         accept_one(r);
     view summary = arena_printf(r->arena, "lists=%zu direct=%zu other=%zu", lists, directs, others);
-    event_add(r, message, EVENT_ROUTED, 0, 0, VIEW(""), summary);
+    event_record(r, message, EVENT_ROUTED, 0, 0, VIEW(""), summary);
 }
 
 /* out: message, list of expansions that are under way, oldest first, at most 100. */
@@ -190,8 +190,8 @@ void op_run_EXPANSIONS(struct op_run *r) {
 
 static void finish_expansion(struct op_run *r, int64_t message, int64_t list, int64_t made) {
     db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
-    event_add(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
-              arena_printf(r->arena, "recipients=%lld", (long long)made));
+    event_record(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
+                 arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
 
 /* The next members behind the cursor: their number and the key of the last one. */

@@ -12,8 +12,8 @@ void op_run_CRASHED(struct op_run *r) {
            DB_T(role), DB_I(message));
     int64_t crashes = db_number(r->db, 0, "SELECT crashes FROM work WHERE role = $1 AND message = $2",
                                 DB_T(role), DB_I(message));
-    event_add(r, message, EVENT_CRASHED, 0, 0, VIEW(""),
-              arena_printf(r->arena, "role=%.*s times=%lld", VIEW_ARG(role), (long long)crashes));
+    event_record(r, message, EVENT_CRASHED, 0, 0, VIEW(""),
+                 arena_printf(r->arena, "role=%.*s times=%lld", VIEW_ARG(role), (long long)crashes));
     bool held = crashes >= LIMIT_CRASHES;
     if (held) {
         db_run(r->db,
@@ -22,8 +22,8 @@ void op_run_CRASHED(struct op_run *r) {
                DB_I(message), DB_T(role), DB_I(r->now_ms));
         if (view_eq(role, VIEW("router")))
             db_run(r->db, "DELETE FROM inbox WHERE message = $1", DB_I(message));
-        event_add(r, message, EVENT_HELD, 0, 0, VIEW(""),
-                  arena_printf(r->arena, "reason=crashed role=%.*s", VIEW_ARG(role)));
+        event_record(r, message, EVENT_HELD, 0, 0, VIEW(""),
+                     arena_printf(r->arena, "reason=crashed role=%.*s", VIEW_ARG(role)));
     }
     vals_int(r->out, crashes);
     vals_int(r->out, held);

@@ -54,7 +54,6 @@ static void load(struct content *c) {
             c->stuffed = buf_view(&c->wire);
             ptrdiff_t header = view_search(c->body, VIEW("\r\n\r\n"));
             c->utf8_header = !text_is_7bit(view_slice(c->body, 0, header < 0 ? c->body.len : (size_t)header));
-            c->bytes = c->store.cap + c->wire.cap;
         }
     }
     store_request_done(&q);
@@ -115,6 +114,7 @@ struct content *content_get(int64_t message) {
     pthread_mutex_unlock(&deliver.lock);
     load(c);
     pthread_mutex_lock(&deliver.lock);
+    c->bytes = c->store.cap + c->wire.cap;
     c->ready = true;
     pthread_cond_broadcast(&loaded);
     trim();
