@@ -103,6 +103,7 @@ bool site_next_job(struct site *s, struct job *ret_job);
 void site_put_back(struct site *s, const struct job *job);
 /* Without the lock: the whole site cannot be reached, and the job in hand was not tried. Temporary: expired
  * messages are returned, the rest waits. Permanent: everything is returned. */
+bool site_has_failed(struct site *s);
 void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
 /* n rows of the page have their results in the store, or are put back. */
 void site_rows_done(struct site *s, struct page *page, struct row *rows, size_t n);

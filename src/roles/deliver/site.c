@@ -312,13 +312,32 @@ static size_t give_up_page(struct site *s, struct page *p, const struct err *why
     return returned;
 }
 
-void site_fail(struct site *s, const struct job *in_hand, const struct err *why) {
-    give_up_job(s, in_hand, why, clock_now_ms());
+bool site_has_failed(struct site *s) {
+    pthread_mutex_lock(&deliver.lock);
+    bool failed = s->failed;
+    pthread_mutex_unlock(&deliver.lock);
+    return failed;
+}
+
+/* True for the first to say so: it looks after all rows, also those that other threads have put back. */
+static bool note_failure(struct site *s, const struct err *why) {
     pthread_mutex_lock(&deliver.lock);
     bool first = !s->failed;
-    s->failed = true;
-    if (first)
+    if (first) {
+        s->failed = true;
         s->why = *why;
+        memset(s->cursor, 0, sizeof s->cursor);
+        s->looking_back = true;
+        s->exhausted = false;
+    }
+    pthread_mutex_unlock(&deliver.lock);
+    return first;
+}
+
+void site_fail(struct site *s, const struct job *in_hand, const struct err *why) {
+    bool first = note_failure(s, why);
+    give_up_job(s, in_hand, why, clock_now_ms());
+    pthread_mutex_lock(&deliver.lock);
     while (first) {
         struct page *p = s->first;
         if (!p && !s->exhausted && !s->fetching) {

@@ -190,7 +190,7 @@ static void work_on(struct site *s) {
     struct smtp *c = NULL;
     for (int i = 0; i < JOBS_IN_A_ROW && site_next_job(s, &job); i++) {
         if (!c && !(c = hop_connect(s, &reused, &e))) {
-            if (role_stopping() || (err_is_temporary(&e) && hop_is_at_limit(s->hop)))
+            if (role_stopping() || (err_is_temporary(&e) && !site_has_failed(s) && hop_is_at_limit(s->hop)))
                 site_put_back(s, &job);
             else
                 site_fail(s, &job, &e);
