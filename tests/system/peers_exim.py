@@ -81,7 +81,7 @@ class Exim:
     def __init__(self, tls=None, relay=1, tls_out=False):
         if os.geteuid() != 0:
             pytest.skip("Exim can only be started by root")
-        self.package = unpacked("exim", "exim4-daemon-light", "libidn12")
+        self.package = unpacked("exim", "exim4-daemon-light", "libidn12", "libgnutls-dane0")
         self.port = free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-exim-"))
         self.process = None

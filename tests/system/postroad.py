@@ -70,6 +70,11 @@ def connects(port):
     return False
 
 
+def bound(number="TERM"):
+    """In front of a command: it gets this signal when the test process dies, however that happens."""
+    return ["setpriv", "--pdeathsig", number]
+
+
 def end(process, timeout=30):
     """SIGTERM, then SIGKILL. The exit status."""
     if process.poll() is None:
@@ -132,8 +137,9 @@ class Instance:
         """`postroad run` with these roles, or with all. Waits until each says it has started."""
         log = self.dir.with_name(f"{self.dir.name}.log{len(self.logs)}")
         with open(log, "wb") as out:
-            process = subprocess.Popen([self.program, "-C", self.dir, "run", *roles], stdin=subprocess.DEVNULL,
-                                       stdout=out, stderr=subprocess.STDOUT, env=self.environment())
+            process = subprocess.Popen([*bound(), self.program, "-C", self.dir, "run", *roles],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                       env=self.environment())
         self.processes.append(process)
         self.logs.append(log)
         if wait:
@@ -453,7 +459,7 @@ class Sink:
         dump = self.folder / f"dump{next(self.numbers)}"
         dump.mkdir()
         self.dumps.append(dump)
-        command = [self.build / "bench/postroad-sink", "-l", f"127.0.0.1:{self.port}", "--dump", dump,
+        command = [*bound(), self.build / "bench/postroad-sink", "-l", f"127.0.0.1:{self.port}", "--dump", dump,
                    *(options or self.options)]
         self.process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, env=Instance.environment())
@@ -674,9 +680,10 @@ class PostgreSQL:
             raise Unavailable(f"scripts/peers postgresql: {got.stderr.strip()[-300:]}")
         self.bin = pathlib.Path(got.stdout.strip().splitlines()[-1])
         # initdb refuses root; and the folder must be one that an unprivileged user can reach.
-        self.as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+        drop = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+        self.as_user = [*bound("INT"), *drop]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-pg-"))
-        if self.as_user:
+        if drop:
             shutil.chown(self.folder, "nobody", "nogroup")
         self.numbers = itertools.count(1)
         self.process = None

@@ -58,7 +58,7 @@ zone:
     file: example.zone
 """)
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
+        process = subprocess.Popen([*postroad.bound(), got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
     try:
         until(lambda: postroad.connects(port), 20, "knot's start")
