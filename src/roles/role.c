@@ -2,8 +2,9 @@
  *
  * A bug ends the process (BUG_ON aborts, a wild pointer faults). The handler of those signals writes the id
  * of the message the thread was working on into DIR/data/run/crash/<role>, a file that is open already;
- * nothing else is safe there. The next process reads the file and tells the store. kill -9 and a power cut
- * leave no record: they are not the message's fault. */
+ * nothing else is safe there. One death blames one message: of threads that hit a bug at the same time the
+ * first writes. The next process reads the file and tells the store. kill -9 and a power cut leave no record:
+ * they are not the message's fault. */
 #include "roles/role.h"
 
 #include <errno.h>
@@ -27,7 +28,13 @@ static _Atomic bool stopping; /* lock-free, so the handler may write it while th
 static void (*_Atomic stop_function)(void);
 static struct hint *stop_hint;
 static int crash_fd = -1;
+static int64_t this_process; /* its own id, so that a death is counted once, however often it is told */
+static atomic_flag died = ATOMIC_FLAG_INIT;
 static _Thread_local volatile int64_t message_at_work;
+
+struct crash_record {
+    int64_t message, process;
+};
 
 static void on_stop_signal(int signal_number) {
     (void)signal_number;
@@ -40,8 +47,10 @@ static void on_stop_signal(int signal_number) {
 }
 
 static void on_crash(int signal_number) {
-    int64_t message = message_at_work;
-    ssize_t ignored = message && crash_fd >= 0 ? write(crash_fd, &message, sizeof message) : 0;
+    while (atomic_flag_test_and_set(&died))
+        pause(); /* until the first has ended the process */
+    struct crash_record record = {.message = message_at_work, .process = this_process};
+    ssize_t ignored = record.message && crash_fd >= 0 ? write(crash_fd, &record, sizeof record) : 0;
     (void)ignored;
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -95,18 +104,19 @@ bool role_plants_crashes(void) {
 static bool report_crashes(struct role *r, const char *path, struct err *e) {
     struct buf bytes = BUF_INIT(1 << 16);
     bool ok = !file_exists(path) || file_read(path, &bytes, e);
-    for (size_t i = 0; ok && i + sizeof(int64_t) <= bytes.len; i += sizeof(int64_t)) {
-        int64_t message;
-        memcpy(&message, bytes.data + i, sizeof message);
+    struct crash_record record;
+    for (size_t i = 0; ok && i + sizeof record <= bytes.len; i += sizeof record) {
+        memcpy(&record, bytes.data + i, sizeof record);
         struct store_request q;
         store_request_init(&q, OP_CRASHED);
         vals_view(&q.args, view_of(r->name));
-        vals_int(&q.args, message);
+        vals_int(&q.args, record.message);
+        vals_int(&q.args, record.process);
         ok = store_call(r->store, &q, e);
         struct vals out = vals_of(buf_view(&q.out));
         int64_t times = vals_get_int(&out), held = vals_get_int(&out);
         if (ok) {
-            log_line(LOG_ERROR, "crashed", LOG_S("queue", id_format(message).s), LOG_I("times", times),
+            log_line(LOG_ERROR, "crashed", LOG_S("queue", id_format(record.message).s), LOG_I("times", times),
                      LOG_S("held", held ? "yes" : "no"));
             metric_add(METRIC_HELD_CRASHED, held);
         }
@@ -121,6 +131,7 @@ static bool open_crash_file(struct role *r, struct err *e) {
     FREE_AUTO char *path = mem_printf("%s/%s", dir, r->name);
     if (!file_mkdirs(dir, 0700, e) || (r->store && !report_crashes(r, path, e)))
         return false;
+    this_process = id_new();
     crash_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     return crash_fd >= 0 || err_errno(e, ERR_IO, "cannot open %s", path);
 }

@@ -2,14 +2,23 @@
  * worker twice is set aside from that role, and the rest goes on (DESIGN 2, ADR 4). */
 #include "store/event.h"
 
-/* in: role, message. out: how often it has crashed, held now (0/1) */
+/* in: role, message, process (an id of the one that died; told again, it counts no more). out: how often the
+ * message has crashed, held now (0/1) */
 void op_run_CRASHED(struct op_run *r) {
     view role = vals_get_view(&r->in);
-    int64_t message = vals_get_int(&r->in);
+    int64_t message = vals_get_int(&r->in), process = vals_get_int(&r->in);
+    int64_t told =
+        db_number(r->db, 0, "SELECT crashes FROM work WHERE role = $1 AND message = $2 AND process = $3",
+                  DB_T(role), DB_I(message), DB_I(process));
+    if (told) {
+        vals_int(r->out, told);
+        vals_int(r->out, told >= LIMIT_CRASHES);
+        return;
+    }
     db_run(r->db,
-           "INSERT INTO work(role, message, crashes) VALUES($1, $2, 1)"
-           " ON CONFLICT(role, message) DO UPDATE SET crashes = work.crashes + 1",
-           DB_T(role), DB_I(message));
+           "INSERT INTO work(role, message, crashes, process) VALUES($1, $2, 1, $3)"
+           " ON CONFLICT(role, message) DO UPDATE SET crashes = work.crashes + 1, process = $3",
+           DB_T(role), DB_I(message), DB_I(process));
     int64_t crashes = db_number(r->db, 0, "SELECT crashes FROM work WHERE role = $1 AND message = $2",
                                 DB_T(role), DB_I(message));
     event_record(r, message, EVENT_CRASHED, 0, 0, VIEW(""),

@@ -5,7 +5,8 @@
 #include "store/event.h"
 
 static void crash(struct unit_store *s, const char *role, int64_t message, int64_t times, int held) {
-    must(s, OP_CRASHED, S(role), N(message));
+    static int64_t process;
+    must(s, OP_CRASHED, S(role), N(message), N(++process));
     expect(s, N(times), N(held));
     expect_end(s);
 }
@@ -79,6 +80,23 @@ static void test_crashed__each_role_counts_for_itself(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM hold");
 }
 
+/* The answer was lost, or the new process died before it had emptied the file. */
+static void test_crashed__told_again(struct unit_store *s) {
+    int64_t message = accept_mail(s, "a@there.example", "body", "x@here.example");
+    for (int i = 0; i < 3; i++) {
+        must(s, OP_CRASHED, S("deliver"), N(message), N(77));
+        expect(s, N(1), N(0));
+        expect_end(s);
+    }
+    for (int i = 0; i < 3; i++) {
+        must(s, OP_CRASHED, S("deliver"), N(message), N(78));
+        expect(s, N(2), N(1));
+        expect_end(s);
+    }
+    assert_number(s, 2, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_CRASHED));
+    assert_number(s, 1, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_HELD));
+}
+
 /* Once more after it was set aside: it stays so. */
 static void test_crashed__again(struct unit_store *s) {
     int64_t message = accept_mail(s, "a@there.example", "body", "x@here.example");
@@ -97,6 +115,7 @@ int main(void) {
         STORE_CASE(test_crashed__deliver_passes_over_its_rows),
         STORE_CASE(test_crashed__archived_sees_it_as_held),
         STORE_CASE(test_crashed__each_role_counts_for_itself),
+        STORE_CASE(test_crashed__told_again),
         STORE_CASE(test_crashed__again),
     };
     return RUN_STORE_CASES("store/op_work", cases);

@@ -59,8 +59,9 @@ static const char first[] =
     " host {text} NOT NULL, detail {text} NOT NULL, PRIMARY KEY(message, id)) {rowless};"
     "CREATE INDEX event_rcpt ON event(rcpt) WHERE rcpt > 0;"
     /* How often a message has killed the worker of a role, and what is set aside from a role (ADR 4). */
-    "CREATE TABLE work(role {text}, message {int}, crashes {int} NOT NULL, PRIMARY KEY(role, message)) "
-    "{rowless};"
+    "CREATE TABLE work(role {text}, message {int}, crashes {int} NOT NULL, process {int} NOT "
+    "NULL,"
+    " PRIMARY KEY(role, message)) {rowless};"
     "CREATE TABLE hold(message {int}, role {text}, reason {text} NOT NULL, since {int} NOT NULL, "
     "PRIMARY KEY(message, role)) {rowless};"
     /* The archive's log of operations per list, its followers, and what a list's archive has. */

@@ -328,7 +328,7 @@ static void crash_everything(struct actors *a) {
     for (size_t i = 0; i < COUNT(workers); i++) {
         int64_t message = accept_as(a, R_CLI, "poison");
         for (int times = 0; times < 2; times++)
-            ACT(a, workers[i], OP_CRASHED, S(store_role_name(workers[i])), N(message));
+            ACT(a, workers[i], OP_CRASHED, S(store_role_name(workers[i])), N(message), N(times + 1));
         expect(a->s, N(2), N(1));
     }
 }

@@ -56,15 +56,18 @@ def own_mounts():
         if function(*arguments) != 0:
             raise OSError(ctypes.get_errno(), function.__name__)
 
-    folder, before = os.getcwd(), os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
+    folder, root, before = os.getcwd(), os.open("/", os.O_RDONLY), os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
     try:
         call(libc.unshare, CLONE_NEWNS)
         subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
         yield
     finally:
         call(libc.setns, before, CLONE_NEWNS)
-        os.close(before)
+        os.fchdir(root)  # setns leaves a chroot
+        os.chroot(".")
         os.chdir(folder)
+        os.close(before)
+        os.close(root)
 
 
 class Rig:
