@@ -403,7 +403,8 @@ static void format_setting(const char *mark, const char *name, const char *value
 }
 
 void config_format(const char *const *given, struct buf *out) {
-    buf_add_str(out, "# Settings of this Postroad instance. A line behind # shows a default.\n");
+    buf_add_str(out, "# Settings of this Postroad instance. A line behind # shows a default.\n"
+                     "# From a # at the start of a line or behind a space on, the rest is a comment.\n");
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *s = &settings[i];
         const char *value = given_value(given, s->name);

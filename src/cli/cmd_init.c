@@ -32,6 +32,19 @@ struct init {
     bool data_made, conf_made;
 };
 
+/* A value that the file could not hold: it would read back as something else. */
+static bool check_value(const char *setting, const char *value, struct err *e) {
+    view v = view_of(value);
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] == '#' && (i == 0 || ascii_is_space(v.ptr[i - 1])))
+            return err_set(e, ERR_USAGE, "%.60s = %.60s: what is behind # would be a comment", setting,
+                           value);
+        if (v.ptr[i] == '\n' || v.ptr[i] == '\r')
+            return err_set(e, ERR_USAGE, "%.60s: a value is one line", setting);
+    }
+    return true;
+}
+
 /* Values of the options that are settings, and of --set. */
 static bool collect_settings(struct init *i, struct err *e) {
     static const struct {
@@ -56,6 +69,9 @@ static bool collect_settings(struct init *i, struct err *e) {
         i->given[n++] = a->given[k].value + equals + 1;
     }
     i->given[n] = NULL;
+    for (size_t k = 0; k < n; k += 2)
+        if (!check_value(i->given[k], i->given[k + 1], e))
+            return false;
     return true;
 }
 

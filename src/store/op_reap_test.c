@@ -117,7 +117,7 @@ static void test_reap__all_pieces_go_and_only_this_messages(struct unit_store *s
         for (int seq = 1; seq < 4; seq++)
             must(s, OP_BODY_STAGE, N(ids[i]), N(seq), S("piece"));
     }
-    change(s, "INSERT INTO work(role, message, crashes) VALUES('router', $1, 1)", N(ids[0]));
+    change(s, "INSERT INTO work(role, message, crashes, process) VALUES('router', $1, 1, 1)", N(ids[0]));
     change(s, "DELETE FROM inbox WHERE message = $1", N(ids[0]));
     assert_int_equal(reap(s, DAY_MS), 1);
     assert_number(s, 0, "SELECT count(*) FROM body WHERE message = $1", N(ids[0]));

@@ -319,6 +319,14 @@ def test_init_errors_leave_nothing_behind(command, tmp_path, store, request):
     assert file.read_text() == "x"
 
 
+@pytest.mark.parametrize("value", ["one # two", "#two", "one\r\ntwo"])
+def test_init_refuses_a_value_the_file_cannot_hold(command, tmp_path, store, value):
+    got = command("init", str(tmp_path / "new"), "--domain", "here.example", "--store", store or "sqlite", "--set",
+                  f"hostname={value}")
+    assert got.returncode == 2 and "hostname" in got.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_init_twice_and_into_an_existing_folder(command, tmp_path, store):
     if store == "postgresql":
         pytest.skip("nothing in it depends on the engine")
