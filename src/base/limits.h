@@ -36,6 +36,7 @@
 #define LIMIT_EXPAND_SLICE    2000        /* members a transaction expands */
 #define LIMIT_ROUTE_BATCH     64          /* messages a router takes at once */
 #define LIMIT_NOTICE_HEADER   (32 * 1024) /* of the returned message */
+#define LIMIT_NOTICE_WHOLE    (64 * 1024) /* of a message returned whole */
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
 #define LIMIT_JOB_ROWS        100         /* recipients in one outgoing transaction */
 

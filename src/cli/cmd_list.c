@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mail/text.h"
+#include "store/class.h"
 
 enum { PAGE_ROWS = 200, TITLE_BYTES = 200 };
 
@@ -19,12 +20,22 @@ static bool check_archive(const char *archive, struct err *e) {
            err_set(e, ERR_USAGE, "--archive %.60s: public, private or none is wanted", archive);
 }
 
+static bool parse_class(const char *name, enum mail_class *ret_class, struct err *e) {
+    *ret_class = CLASS_LIST;
+    if (!name)
+        return true;
+    bool ok = class_parse(view_of(name), ret_class) &&
+              (*ret_class == CLASS_LIST || *ret_class == CLASS_ANNOUNCEMENT);
+    return ok || err_set(e, ERR_USAGE, "--class %.60s: list or announcement is wanted", name);
+}
+
 bool cmd_list_create(struct cli *c, struct err *e) {
+    enum mail_class class;
     const char *archive = args_get(&c->args, "--archive"), *owner_text = args_get(&c->args, "--owner");
     view address, owner = VIEW(""), title = view_of(args_get(&c->args, "--title"));
     archive = archive ? archive : "public";
     if (!cli_address(c, c->args.words[0], &address, e) || !check_title(title, e) ||
-        !check_archive(archive, e))
+        !check_archive(archive, e) || !parse_class(args_get(&c->args, "--class"), &class, e))
         return false;
     if (owner_text && !cli_address(c, owner_text, &owner, e))
         return false;
@@ -34,6 +45,7 @@ bool cmd_list_create(struct cli *c, struct err *e) {
     vals_view(&r.args, title);
     vals_view(&r.args, owner);
     vals_view(&r.args, view_of(archive));
+    vals_int(&r.args, class);
     bool ok = cli_call(c, &r, e);
     store_request_done(&r);
     if (ok)
@@ -45,7 +57,7 @@ bool cmd_list_create(struct cli *c, struct err *e) {
 
 static const struct column columns[] = {
     {"address", "LIST"},    {"title", "TITLE"},     {"owner", "OWNER"}, {"archive", "ARCHIVE"},
-    {"created", "CREATED"}, {"members", "MEMBERS"}, {"posts", "POSTS"},
+    {"created", "CREATED"}, {"members", "MEMBERS"}, {"posts", "POSTS"}, {"class", "CLASS"},
 };
 
 /* One row; the address is kept in *ret_address. */
@@ -58,6 +70,7 @@ static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_a
     table_time(t, vals_get_int(v));
     table_int(t, vals_get_int(v));
     table_int(t, vals_get_int(v));
+    table_text(t, view_of(class_name((enum mail_class)vals_get_int(v))));
 }
 
 static bool call_ls(struct cli *c, struct store_request *r, view exact, view after, struct err *e) {

@@ -87,6 +87,15 @@ static bool is_atom(view v) {
     return v.len > 0;
 }
 
+static void add_envelope_id(struct buf *out, view envid) {
+    struct buf id = BUF_INIT(LIMIT_SMTP_LINE), printable = BUF_INIT(LIMIT_SMTP_LINE);
+    decode_xtext(envid, &id);
+    text_add_printable(&printable, buf_view(&id), false);
+    header_add(out, "Original-Envelope-Id", buf_view(&printable));
+    buf_done(&id);
+    buf_done(&printable);
+}
+
 static void add_original_recipient(struct buf *out, view orcpt) {
     struct buf address = BUF_INIT(LIMIT_SMTP_LINE);
     char type[32] = "rfc822";
@@ -165,6 +174,8 @@ static void add_status_recipient(struct buf *out, const struct dsn_recipient *r)
 }
 
 static void add_status(struct buf *out, const struct dsn *d) {
+    if (d->envid.len)
+        add_envelope_id(out, d->envid);
     add_typed(out, "Reporting-MTA", "dns", d->reporting_host, false);
     if (d->queue_id.len) {
         struct buf id = BUF_INIT(LIMIT_SMTP_LINE);

@@ -23,6 +23,7 @@ struct dsn {
     view queue_id;
     view message_id; /* of the DSN itself, without brackets */
     view to;         /* envelope sender of the returned message */
+    view envid;      /* ENVID as the client gave it, in xtext, or empty */
     int64_t arrival_ms;
     int64_t now_ms;
     const struct dsn_recipient *recipients;

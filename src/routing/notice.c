@@ -1,5 +1,6 @@
-/* notice.c: see notice.h. Only the header of the failed message is returned: RFC 3461 4.3 leaves it to us,
- * and a stranger whose address was forged should not be sent a large attachment. */
+/* notice.c: see notice.h. Only the header of the message is returned unless its sender asked for all of it:
+ * RFC 3461 4.3 leaves it to us, and a stranger whose address was forged should not be sent a large
+ * attachment. */
 #include "routing/notice.h"
 
 #include <openssl/evp.h>
@@ -13,6 +14,20 @@
 
 bool notice_wanted(view sender, int64_t list) {
     return sender.len > 0 && list == 0;
+}
+
+bool notice_wants(int64_t notify, enum dsn_action action) {
+    switch (action) {
+    case DSN_FAILED:
+        return (notify & (NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_DELAY)) == 0 || (notify & NOTIFY_FAILURE);
+    case DSN_DELAYED:
+        return (notify & (NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE)) == 0 || (notify & NOTIFY_DELAY);
+    case DSN_DELIVERED:
+    case DSN_RELAYED:
+    case DSN_EXPANDED:
+        return notify & NOTIFY_SUCCESS;
+    }
+    return false;
 }
 
 /* Fields and header section: what text/rfc822-headers shows. */
@@ -48,13 +63,19 @@ static void format_to_fit(const struct dsn *all, struct buf *text) {
 }
 
 bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struct err *e) {
-    struct buf original = BUF_INIT(2 * LIMIT_NOTICE_HEADER), text = BUF_INIT(LIMIT_BODY_CHUNK);
+    struct buf original = BUF_INIT(LIMIT_NOTICE_WHOLE), text = BUF_INIT(LIMIT_BODY_CHUNK);
     struct id_text failed_id = id_format(n->message);
     int64_t id = id_new();
     struct id_text own_id = id_format(id);
     char message_id[LIMIT_DOMAIN + 64];
     snprintf(message_id, sizeof message_id, "dsn.%s@%.*s", own_id.s, VIEW_ARG(n->hostname));
-    add_header(n, &original);
+    bool whole = n->whole && n->fields.len + n->body.len < LIMIT_NOTICE_WHOLE;
+    if (whole) {
+        buf_add(&original, n->fields);
+        buf_add(&original, n->body);
+    } else {
+        add_header(n, &original);
+    }
     format_to_fit(&(struct dsn){.reporting_host = n->hostname,
                                 .queue_id = view_of(failed_id.s),
                                 .message_id = view_of(message_id),
@@ -63,7 +84,9 @@ bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struc
                                 .now_ms = now_ms,
                                 .recipients = n->recipients,
                                 .recipient_count = n->recipient_count,
-                                .original = buf_view(&original)},
+                                .original = buf_view(&original),
+                                .whole = whole,
+                                .envid = n->envid},
                   &text);
     bool ok = !text.failed || err_set(e, ERR_LIMIT, "the notification about %s is too large", failed_id.s);
     if (ok) {
@@ -78,7 +101,7 @@ bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struc
                                      .origin = view_of(origin),
                                      .flags = MESSAGE_NOTICE | (text_is_7bit(n->sender) ? 0 : MESSAGE_UTF8),
                                      .body = buf_view(&text),
-                                     .recipients = &n->sender,
+                                     .recipients = &(struct accept_recipient){.address = n->sender},
                                      .recipient_count = 1},
                     args);
     }

@@ -41,7 +41,7 @@ static struct notice a_notice(view body) {
 struct made {
     struct buf args;
     int64_t id;
-    view sender, message_id, sha256, fields, origin, body, recipient;
+    view sender, message_id, sha256, fields, origin, envid, body, recipient;
     int64_t size, flags;
 };
 
@@ -58,9 +58,12 @@ static void make(const struct notice *n, struct made *m) {
     m->fields = vals_get_view(&v);
     m->origin = vals_get_view(&v);
     m->flags = vals_get_int(&v);
+    m->envid = vals_get_view(&v);
     m->body = vals_get_view(&v);
     assert_int_equal(vals_get_count(&v), 1);
     m->recipient = vals_get_view(&v);
+    assert_int_equal(vals_get_int(&v), NOTIFY_DEFAULT);
+    vals_get_view(&v);
     assert_false(v.failed || vals_more(&v));
 }
 

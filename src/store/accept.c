@@ -10,8 +10,12 @@ void accept_args(const struct accept *a, struct buf *args) {
     vals_view(args, a->fields);
     vals_view(args, a->origin);
     vals_int(args, a->flags);
+    vals_view(args, a->envid);
     vals_view(args, a->body);
     vals_int(args, (int64_t)a->recipient_count);
-    for (size_t i = 0; i < a->recipient_count; i++)
-        vals_view(args, a->recipients[i]);
+    for (size_t i = 0; i < a->recipient_count; i++) {
+        vals_view(args, a->recipients[i].address);
+        vals_int(args, a->recipients[i].notify);
+        vals_view(args, a->recipients[i].orcpt);
+    }
 }

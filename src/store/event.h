@@ -15,14 +15,21 @@ const char *event_name(int64_t kind);
 void event_record(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list,
                   view host, view detail);
 
-/* The number of a normalised address, made with its destination when it is new. */
-int64_t address_id(struct op_run *r, view address, int64_t *ret_dest);
+/* The number of a normalised address, made with its site when it is new. */
+int64_t address_id(struct op_run *r, view address, int64_t *ret_site);
 /* Make the rows of an address that is not known yet; of a known one nothing changes. */
 void address_make(struct op_run *r, view address, view domain);
 /* One accepted message, read from r->in: see op_run_ACCEPT. */
 void accept_one(struct op_run *r);
-/* A new delivery, due now; wakes its destination. `list` 0: not a list copy. */
-void delivery_add(struct op_run *r, int64_t message, int64_t list, int64_t rcpt, int64_t dest);
+/* A new delivery, due now; wakes its destination. */
+struct delivery {
+    int64_t dest, message;
+    int64_t list; /* 0: not a list copy */
+    int64_t rcpt;
+    int64_t notify; /* enum dsn_notify */
+    view orcpt;     /* or empty */
+};
+void delivery_add(struct op_run *r, const struct delivery *d);
 /* Tell deliver that `dest` has something due at `due`. */
 void destination_wake(struct op_run *r, int64_t dest, int64_t due);
 

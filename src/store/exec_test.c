@@ -72,7 +72,7 @@ static void test_group__a_refusal_takes_no_other_down(struct unit_store *s) {
     ADD(&g, OP_DOMAIN_ADD, S("two.example"));
     ADD(&g, OP_DOMAIN_ADD, S("three.example"));
     ADD(&g, OP_DOMAIN_REMOVE, S("four.example"));
-    ADD(&g, OP_LIST_CREATE, S("x@one.example"), S(""), S(""), S("none"));
+    ADD(&g, OP_LIST_CREATE, S("x@one.example"), S(""), S(""), S("none"), N(1));
     run(s, &g);
     static const enum err_code want[] = {ERR_OK, ERR_EXISTS, ERR_OK, ERR_NOT_FOUND, ERR_OK};
     for (size_t i = 0; i < COUNT(want); i++)
@@ -126,7 +126,7 @@ static void test_group__a_constraint_failure_is_its_own(struct unit_store *s) {
     must(s, OP_ROUTE_TAKE, S("router"), N(77), N(10), N(60000));
     struct group g = {0};
     ADD(&g, OP_DOMAIN_ADD, S("one.example"));
-    ADD(&g, OP_ROUTE_COMMIT, N(message), N(77), S("other"), S(""), N(1), N(list), N(0), N(0), N(0));
+    ADD(&g, OP_ROUTE_COMMIT, N(message), N(77), S("other"), S(""), N(1), N(list), N(0), N(0), N(0), N(0));
     ADD(&g, OP_DOMAIN_ADD, S("two.example"));
     run(s, &g);
     assert_code(&g, 0, ERR_OK);
@@ -293,7 +293,7 @@ static void test_rerun__after_a_deadlock(struct unit_store *s) {
               "SET LOCAL deadlock_timeout = '1h'"); /* so that the other side is the one that is ended */
     assert_int_equal(db_change(other, "UPDATE list SET title = 'x' WHERE id = $1", DB_I(two)), 1);
     struct blocked b = {.s = s};
-    ADD(&b.group, OP_ROUTE_COMMIT, N(message), N(77), S("sha"), S(""), N(2), N(one), N(two), N(0), N(0),
+    ADD(&b.group, OP_ROUTE_COMMIT, N(message), N(77), S("sha"), S(""), N(2), N(one), N(two), N(0), N(0), N(0),
         N(0));
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, run_blocked, &b), 0);

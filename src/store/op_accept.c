@@ -158,7 +158,8 @@ const char *event_name(int64_t kind) {
 }
 
 /* in: message id, sender, Message-ID, size, sha256, fields put on top, origin (key=value text), flags,
- * inline body (empty when it was staged), count of recipients, recipients as given.
+ * envelope id, inline body (empty when it was staged), count of recipients; per recipient: address as given,
+ * notify, original recipient.
  * Idempotent by the message id: a second run finds it and is content. */
 void accept_one(struct op_run *r) {
     int64_t message = vals_get_int(&r->in);
@@ -166,6 +167,7 @@ void accept_one(struct op_run *r) {
     int64_t size = vals_get_int(&r->in);
     view sha256 = vals_get_view(&r->in), fields = vals_get_view(&r->in), origin = vals_get_view(&r->in);
     int64_t flags = vals_get_int(&r->in);
+    view envid = vals_get_view(&r->in);
     view body = vals_get_view(&r->in);
     size_t count = vals_get_count(&r->in);
     if (r->in.failed || count == 0) {
@@ -174,15 +176,18 @@ void accept_one(struct op_run *r) {
     }
     int64_t fresh =
         db_change(r->db,
-                  "INSERT INTO message(id, sender, msgid, size, sha256, fields, origin, flags, gone)"
-                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT DO NOTHING",
+                  "INSERT INTO message(id, sender, msgid, size, sha256, fields, origin, flags, envid, gone)"
+                  " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, 0) ON CONFLICT DO NOTHING",
                   DB_I(message), DB_T(sender), DB_T(msgid), DB_I(size), DB_B(sha256), DB_B(fields),
-                  DB_T(origin), DB_I(flags));
+                  DB_T(origin), DB_I(flags), DB_T(envid));
     for (size_t n = 0; n < count; n++) {
         view address = vals_get_view(&r->in);
+        int64_t notify = vals_get_int(&r->in);
+        view orcpt = vals_get_view(&r->in);
         if (fresh == 1)
-            db_run(r->db, "INSERT INTO recipient(message, n, address) VALUES($1, $2, $3)", DB_I(message),
-                   DB_I(n), DB_T(address));
+            db_run(r->db,
+                   "INSERT INTO recipient(message, n, address, notify, orcpt) VALUES($1, $2, $3, $4, $5)",
+                   DB_I(message), DB_I(n), DB_T(address), DB_I(notify), DB_T(orcpt));
     }
     if (fresh != 1) {
         if (db_number(r->db, 0, "SELECT count(*) FROM message WHERE id = $1 AND sha256 = $2 AND origin = $3",
@@ -210,13 +215,14 @@ void op_run_ACCEPT(struct op_run *r) {
 }
 
 /* in: message id. out: sender, Message-ID, size, sha256, fields, origin, flags, gone, first piece of the body
- * (empty when it is gone). */
+ * (empty when it is gone), envelope id. */
 void op_run_MESSAGE_INFO(struct op_run *r) {
     int64_t message = vals_get_int(&r->in);
     struct query q;
-    db_query(r->db, &q,
-             "SELECT sender, msgid, size, sha256, fields, origin, flags, gone FROM message WHERE id = $1",
-             DB_I(message));
+    db_query(
+        r->db, &q,
+        "SELECT sender, msgid, size, sha256, fields, origin, flags, gone, envid FROM message WHERE id = $1",
+        DB_I(message));
     if (!query_row(&q)) {
         op_refuse(r, ERR_NOT_FOUND, "no message %s", id_format(message).s);
         return;
@@ -228,10 +234,12 @@ void op_run_MESSAGE_INFO(struct op_run *r) {
         vals_view(r->out, query_text(&q, i));
     vals_int(r->out, query_int(&q, 6));
     vals_int(r->out, query_int(&q, 7));
+    view envid = arena_view(r->arena, query_text(&q, 8));
     query_done(&q);
     db_query(r->db, &q, "SELECT bytes FROM body WHERE id = $1", DB_I(message));
     vals_view(r->out, query_row(&q) ? query_text(&q, 0) : VIEW(""));
     query_done(&q);
+    vals_view(r->out, envid);
 }
 
 /* in: message id, number of the piece. out: the piece; nothing when there are no more. */

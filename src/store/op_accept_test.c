@@ -14,7 +14,7 @@
 static void make_world(struct unit_store *s) {
     make_list(s, "news@here.example");
     make_list(s, "home-owner@here.example");
-    must(s, OP_LIST_CREATE, S("lost@here.example"), S(""), S(""), S("none"));
+    must(s, OP_LIST_CREATE, S("lost@here.example"), S(""), S(""), S("none"), N(1));
     must(s, OP_ALIAS_SET, S("info@here.example"), N(2), S("a@there.example"), S("news@here.example"));
     must(s, OP_ALIAS_SET, S("chain@here.example"), N(1), S("info@here.example"));
     must(s, OP_ALIAS_SET, S("news-owner@other.example"), N(0));
@@ -189,7 +189,9 @@ static void test_drop__only_what_was_not_accepted(struct unit_store *s) {
 
 /* -- ACCEPT, MESSAGE_INFO */
 
-static const view two[] = {OCTETS("a@here.example"), OCTETS("B@Here.example")};
+static const struct accept_recipient two[] = {
+    {OCTETS("a@here.example"), NOTIFY_SUCCESS | NOTIFY_DELAY, OCTETS("rfc822;A+2Bx@here.example")},
+    {OCTETS("B@Here.example"), 0, OCTETS("")}};
 
 static struct accept an_accept(void) {
     return (struct accept){.id = id_new(),
@@ -200,6 +202,7 @@ static struct accept an_accept(void) {
                            .fields = VIEW("Received: x\r\n"),
                            .origin = VIEW("peer=192.0.2.1 helo=there.example"),
                            .flags = MESSAGE_8BIT,
+                           .envid = VIEW("QQ+2B314159"),
                            .body = VIEW("\0body\r\n"),
                            .recipients = two,
                            .recipient_count = 2};
@@ -217,14 +220,15 @@ static void test_accept__keeps_everything(struct unit_store *s) {
     accept_it(s, &a);
     must(s, OP_MESSAGE_INFO, N(a.id));
     expect(s, V(a.sender), V(a.message_id), N(7), V(a.sha256), V(a.fields), V(a.origin), N(MESSAGE_8BIT),
-           N(0), V(a.body));
+           N(0), V(a.body), S("QQ+2B314159"));
     expect_end(s);
     must(s, OP_MESSAGE_READ, N(a.id), N(0));
     expect(s, V(a.body));
     expect_end(s);
-    assert_number(
-        s, 1, "SELECT count(*) FROM recipient WHERE message = $1 AND n = 0 AND address = 'a@here.example'",
-        N(a.id));
+    assert_number(s, 1,
+                  "SELECT count(*) FROM recipient WHERE message = $1 AND n = 0 AND address = 'a@here.example'"
+                  " AND notify = 10 AND orcpt = 'rfc822;A+2Bx@here.example'",
+                  N(a.id));
     assert_number(
         s, 1, "SELECT count(*) FROM recipient WHERE message = $1 AND n = 1 AND address = 'B@Here.example'",
         N(a.id));
@@ -327,7 +331,7 @@ static void test_accept__an_empty_message_has_a_body(struct unit_store *s) {
 
 static void test_accept__octets_of_strangers(struct unit_store *s) {
     struct accept a = an_accept();
-    view bad = VIEW("caf\xe9\0@here.example");
+    struct accept_recipient bad = {.address = VIEW("caf\xe9\0@here.example")};
     a.sender = VIEW("\xff@there.example");
     a.message_id = VIEW("\xc3(@there.example");
     a.recipients = &bad;
@@ -340,9 +344,10 @@ static void test_accept__octets_of_strangers(struct unit_store *s) {
 
 static void test_accept__a_thousand_recipients(struct unit_store *s) {
     enum { MANY = 1100 };
-    view *recipients = mem_alloc(MANY * sizeof *recipients);
+    struct accept_recipient *recipients = mem_alloc(MANY * sizeof *recipients);
     for (int i = 0; i < MANY; i++)
-        recipients[i] = view_of(mem_printf("recipient-%d@a-domain-with-some-length.example", i));
+        recipients[i] = (struct accept_recipient){
+            .address = view_of(mem_printf("recipient-%d@a-domain-with-some-length.example", i))};
     struct accept a = an_accept();
     a.recipients = recipients;
     a.recipient_count = MANY;
@@ -351,8 +356,8 @@ static void test_accept__a_thousand_recipients(struct unit_store *s) {
     must(s, OP_ROUTE_TAKE, S("router"), N(1), N(10), N(60000));
     expect(s, N(a.id), V(a.sender), V(a.message_id), N(7), V(a.sha256), N(MESSAGE_8BIT), N(MANY));
     for (int i = 0; i < MANY; i++) {
-        expect(s, V(recipients[i]));
-        free((void *)(uintptr_t)recipients[i].ptr);
+        expect(s, V(recipients[i].address), N(0), S(""));
+        free((void *)(uintptr_t)recipients[i].address.ptr);
     }
     expect_end(s);
     free(recipients);
@@ -386,7 +391,7 @@ static void test_message_info__of_what_is_not_there_and_what_has_gone(struct uni
     change(s, "DELETE FROM body");
     must(s, OP_MESSAGE_INFO, N(a.id));
     expect(s, V(a.sender), V(a.message_id), N(7), V(a.sha256), V(a.fields), V(a.origin), N(MESSAGE_8BIT),
-           N(1), S(""));
+           N(1), S(""), V(a.envid));
     expect_end(s);
 }
 

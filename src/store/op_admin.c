@@ -49,10 +49,11 @@ static bool need_local_domain(struct op_run *r, view address) {
     return false;
 }
 
-/* in: address, title, owner's address, archive (public, private, none) */
+/* in: address, title, owner's address, archive (public, private, none), class of its copies */
 void op_run_LIST_CREATE(struct op_run *r) {
     view address = vals_get_view(&r->in), title = vals_get_view(&r->in), owner = vals_get_view(&r->in);
     view archive = vals_get_view(&r->in);
+    int64_t class = vals_get_int(&r->in);
     if (!need_local_domain(r, address))
         return;
     if (db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address = $1", DB_T(address))) {
@@ -61,9 +62,10 @@ void op_run_LIST_CREATE(struct op_run *r) {
     }
     int64_t uid = db_number(r->db, 0, "SELECT uid_last FROM list_past WHERE address = $1", DB_T(address));
     if (db_change(r->db,
-                  "INSERT INTO list(address, title, owner, archive, created, feed_last, uid_last)"
-                  " VALUES($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING",
-                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(r->now_ms), DB_I(uid)) == 0)
+                  "INSERT INTO list(address, title, owner, archive, class, created, feed_last, uid_last)"
+                  " VALUES($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT DO NOTHING",
+                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(class), DB_I(r->now_ms),
+                  DB_I(uid)) == 0)
         op_refuse(r, ERR_EXISTS, "list %.*s is here already", VIEW_ARG(address));
 }
 
@@ -76,8 +78,8 @@ static int64_t need_list(struct op_run *r, view address) {
 
 static int64_t delete_members(struct op_run *r, int64_t list) {
     return db_change(r->db,
-                     "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
-                     " (SELECT dest, addr FROM member WHERE list = $1 ORDER BY dest, addr LIMIT $2)",
+                     "DELETE FROM member WHERE list = $1 AND (site, addr) IN"
+                     " (SELECT site, addr FROM member WHERE list = $1 ORDER BY site, addr LIMIT $2)",
                      DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
 }
 
@@ -124,7 +126,7 @@ void op_run_LIST_DELETE(struct op_run *r) {
 }
 
 /* in: exact address or empty, last address seen, most. out: address, title, owner, archive, created, members,
- * posts */
+ * posts, class */
 void op_run_LIST_LS(struct op_run *r) {
     view exact = vals_get_view(&r->in), after = vals_get_view(&r->in);
     int64_t most = vals_get_int(&r->in);
@@ -132,12 +134,13 @@ void op_run_LIST_LS(struct op_run *r) {
     db_query(
         r->db, &q,
         "SELECT address, title, owner, archive, created, (SELECT count(*) FROM member m WHERE m.list = l.id),"
-        " uid_last FROM list l WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address LIMIT $3",
+        " uid_last, class FROM list l WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address "
+        "LIMIT $3",
         DB_T(after), DB_T(exact), DB_I(most));
     while (query_row(&q)) {
         for (int i = 0; i < 4; i++)
             vals_view(r->out, query_text(&q, i));
-        for (int i = 4; i < 7; i++)
+        for (int i = 4; i < 8; i++)
             vals_int(r->out, query_int(&q, i));
     }
 }
@@ -156,7 +159,7 @@ void op_run_MEMBER_ADD(struct op_run *r) {
     int64_t added = 0;
     for (size_t i = 0; i < count && !db_error(r->db); i++)
         added += db_change(r->db,
-                           "INSERT INTO member(list, dest, addr, since) SELECT $1, dest, id, $3 FROM address"
+                           "INSERT INTO member(list, site, addr, since) SELECT $1, site, id, $3 FROM address"
                            " WHERE text = $2 ON CONFLICT DO NOTHING",
                            DB_I(list), DB_T(vals_get_view(&addresses)), DB_I(r->now_ms));
     vals_int(r->out, added);
@@ -167,21 +170,21 @@ void op_run_MEMBER_REMOVE(struct op_run *r) {
     int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
     for (size_t count = vals_get_count(&r->in); count > 0 && list && !db_error(r->db); count--)
         removed += db_change(r->db,
-                             "DELETE FROM member WHERE list = $1 AND (dest, addr) IN"
-                             " (SELECT dest, id FROM address WHERE text = $2)",
+                             "DELETE FROM member WHERE list = $1 AND (site, addr) IN"
+                             " (SELECT site, id FROM address WHERE text = $2)",
                              DB_I(list), DB_T(vals_get_view(&r->in)));
     vals_int(r->out, removed);
 }
 
-/* in: list, cursor (dest, addr), most. out: dest, addr, address, since. In the order of expansion. */
+/* in: list, cursor (site, addr), most. out: site, addr, address, since. In the order of expansion. */
 void op_run_MEMBER_LS(struct op_run *r) {
     int64_t list = need_list(r, vals_get_view(&r->in));
-    int64_t dest = vals_get_int(&r->in), addr = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    int64_t site = vals_get_int(&r->in), addr = vals_get_int(&r->in), most = vals_get_int(&r->in);
     struct query q;
     db_query(r->db, &q,
-             "SELECT m.dest, m.addr, a.text, m.since FROM member m JOIN address a ON a.id = m.addr"
-             " WHERE m.list = $1 AND (m.dest, m.addr) > ($2, $3) ORDER BY m.dest, m.addr LIMIT $4",
-             DB_I(list), DB_I(dest), DB_I(addr), DB_I(most));
+             "SELECT m.site, m.addr, a.text, m.since FROM member m JOIN address a ON a.id = m.addr"
+             " WHERE m.list = $1 AND (m.site, m.addr) > ($2, $3) ORDER BY m.site, m.addr LIMIT $4",
+             DB_I(list), DB_I(site), DB_I(addr), DB_I(most));
     while (query_row(&q)) {
         vals_int(r->out, query_int(&q, 0));
         vals_int(r->out, query_int(&q, 1));

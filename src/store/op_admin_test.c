@@ -1,6 +1,8 @@
 /* op_admin_test.c: domains, lists, members and aliases: what the command line changes. */
 #include "testing/store.h"
 
+#include "store/class.h"
+
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -74,11 +76,11 @@ static void test_domain_ls__pages(struct unit_store *s) {
 /* -- lists */
 
 static void test_list_create__what_it_refuses(struct unit_store *s) {
-    refused(s, ERR_NOT_FOUND, OP_LIST_CREATE, S("news@here.example"), S(""), S(""), S("public"));
+    refused(s, ERR_NOT_FOUND, OP_LIST_CREATE, S("news@here.example"), S(""), S(""), S("public"), N(1));
     make_list(s, "news@here.example");
-    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("news@here.example"), S("other"), S(""), S("none"));
+    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("news@here.example"), S("other"), S(""), S("none"), N(1));
     must(s, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
-    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("info@here.example"), S(""), S(""), S("public"));
+    refused(s, ERR_EXISTS, OP_LIST_CREATE, S("info@here.example"), S(""), S(""), S("public"), N(1));
     assert_number(s, 1, "SELECT count(*) FROM list WHERE title = 'A list'");
 }
 
@@ -91,7 +93,7 @@ static void test_list_ls__all_one_and_pages(struct unit_store *s) {
     must(s, OP_LIST_LS, S("b@here.example"), S(""), N(10));
     expect(s, S("b@here.example"), S("A list"), S("owner@there.example"), S("public"));
     assert_true(next_int(s) > 0);
-    expect(s, N(3), N(1));
+    expect(s, N(3), N(1), N(CLASS_LIST));
     expect_end(s);
     must(s, OP_LIST_LS, S("nothing@here.example"), S(""), N(10));
     expect_end(s);
@@ -180,14 +182,14 @@ static void test_member__add_list_remove(struct unit_store *s) {
     must(s, OP_MEMBER_ADD, S("news@here.example"), N(0));
     expect(s, N(0));
     assert_number(s, 3, "SELECT count(*) FROM address");
-    assert_number(s, 2, "SELECT count(*) FROM destination");
+    assert_number(s, 2, "SELECT count(*) FROM site");
     must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(3), S("a@one.example"), S("stranger@one.example"),
          S("a@one.example"));
     expect(s, N(1));
     must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("a@one.example"));
     expect(s, N(0));
     must(s, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
-    expect(s, N(destination_of(s, "two.example")), N(address_of(s, "b@two.example")));
+    expect(s, N(site_of(s, "two.example")), N(address_of(s, "b@two.example")));
     assert_number(s, 2, "SELECT count(*) FROM member");
     refused(s, ERR_NOT_FOUND, OP_MEMBER_ADD, S("no@here.example"), N(1), S("a@one.example"));
     refused(s, ERR_NOT_FOUND, OP_MEMBER_REMOVE, S("no@here.example"), N(1), S("a@one.example"));

@@ -62,7 +62,8 @@ void op_run_TRACE_FIND(struct op_run *r) {
         "e JOIN address a"
         " ON a.id = e.rcpt WHERE lower(a.text) = lower($1) AND e.rcpt > 0) OR id IN (SELECT d.message FROM "
         "delivery d"
-        " JOIN address a ON a.dest = d.dest AND a.id = d.rcpt WHERE lower(a.text) = lower($1))) AND id < $2"
+        " JOIN address a ON a.id = d.rcpt WHERE lower(a.text) = lower($1) AND d.dest BETWEEN a.site * 4 AND "
+        "a.site * 4 + 3)) AND id < $2"
         " ORDER BY id DESC LIMIT $3",
         DB_T(key), DB_I(before), DB_I(most));
     while (query_row(&q))

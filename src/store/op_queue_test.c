@@ -33,13 +33,14 @@ static void test_queue__states_of_a_post(struct unit_store *s) {
     expect_end(s);
     expect_pending(s, 1, 0, 0, 0);
     must(s, OP_ROUTE_TAKE, S("router"), N(7), N(10), N(60000));
-    must(s, OP_ROUTE_COMMIT, N(message), N(7), S("sha"), S(""), N(1), N(list), N(0), N(0), N(0));
+    must(s, OP_ROUTE_COMMIT, N(message), N(7), S("sha"), S(""), N(1), N(list), N(0), N(0), N(0), N(0));
     expect_state(s, message, "expanding", "", 0);
     expect_pending(s, 0, 1, 0, 1);
     must(s, OP_EXPAND, N(message), N(list));
     expect_state(s, message, "delivering", "", 2);
     expect_pending(s, 0, 0, 1, 1);
-    change(s, "UPDATE destination SET error = 'connection refused' WHERE name = 'd1.example'");
+    change(s, "UPDATE destination SET error = 'connection refused' WHERE id / 4 = (SELECT id FROM site WHERE "
+              "name = 'd1.example')");
     expect_state(s, message, "delivering", "connection refused", 2);
     change(s, "INSERT INTO hold(message, role, reason, since) VALUES($1, 'deliver', 'crashed', 0)",
            N(message));
@@ -123,8 +124,8 @@ static void test_trace__events_in_order_by_pages(struct unit_store *s) {
     int64_t dest = destination_of(s, "one.example"), rcpt = address_of(s, "m@one.example");
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(1));
     int64_t due = next_int(s);
-    must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(list), N(rcpt), N(0), N(EVENT_DELIVERED), N(0),
-         S("mx.one.example"), S("250 ok"), N(0));
+    must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(list), N(rcpt), N(0), N(0), N(EVENT_DELIVERED),
+         N(0), S("mx.one.example"), S("250 ok"), N(0));
     static const struct {
         const char *kind, *rcpt, *list, *host, *detail;
     } want[] = {{"accepted", "", "", "", "peer=test"},
@@ -168,10 +169,10 @@ static void test_trace_pending__what_is_still_to_do(struct unit_store *s) {
     int64_t message = route_mail(s, "1", list, "direct@one.example"), later = clock_now_ms() + 300000,
             seen = 0;
     must(s, OP_EXPAND, N(message), N(list));
-    change(
-        s,
-        "UPDATE destination SET due = $1, tries = 2, error = 'connection refused' WHERE name = 'one.example'",
-        N(later));
+    change(s,
+           "UPDATE destination SET due = $1, tries = 2, error = 'connection refused' WHERE id / 4 = (SELECT "
+           "id FROM site WHERE name = 'one.example')",
+           N(later));
     int64_t cursor = 0;
     for (;;) {
         must(s, OP_TRACE_PENDING, N(message), N(cursor), N(1));

@@ -40,9 +40,11 @@ static void test_reap__a_body_stays_while_one_row_refers_to_it(struct unit_store
     } rows[] = {
         {"inbox", "INSERT INTO inbox(message, owner, batch, until) VALUES($1, '', 0, 0)",
          "DELETE FROM inbox WHERE message = $1"},
-        {"expansion", "INSERT INTO expansion(message, list, dest, addr, made) VALUES($1, 1, 0, 0, 0)",
+        {"expansion",
+         "INSERT INTO expansion(message, list, class, site, addr, made) VALUES($1, 1, 1, 0, 0, 0)",
          "DELETE FROM expansion WHERE message = $1"},
-        {"delivery", "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES(1, 1, $1, 0, 1, 0)",
+        {"delivery",
+         "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags) VALUES(1, 1, $1, 0, 1, 0, 0)",
          "DELETE FROM delivery WHERE message = $1"},
         {"hold", "INSERT INTO hold(message, role, reason, since) VALUES($1, 'deliver', 'crashed', 0)",
          "DELETE FROM hold WHERE message = $1"},
@@ -68,10 +70,13 @@ static void test_reap__truth_table(struct unit_store *s) {
         if (!(set & 1))
             change(s, "DELETE FROM inbox WHERE message = $1", N(m));
         if (set & 2)
-            change(s, "INSERT INTO expansion(message, list, dest, addr, made) VALUES($1, 1, 0, 0, 0)", N(m));
+            change(s,
+                   "INSERT INTO expansion(message, list, class, site, addr, made) VALUES($1, 1, 1, 0, 0, 0)",
+                   N(m));
         for (int rcpt = 1; set & 4 && rcpt < 4; rcpt++)
             change(s,
-                   "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES(1, 1, $1, 0, $2, 0)",
+                   "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags) VALUES(1, 1, $1, 0, "
+                   "$2, 0, 0)",
                    N(m), N(rcpt));
         if (set & 8)
             change(s, "INSERT INTO hold(message, role, reason, since) VALUES($1, 'router', 'crashed', 0)",
@@ -90,17 +95,18 @@ static void test_reap__walks_with_a_post(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     add_member(s, "news@here.example", "m@one.example");
     must(s, OP_ARCHIVE_JOIN, S("archive"));
-    int64_t message = route_mail(s, "post", list, NULL), dest = destination_of(s, "one.example");
+    int64_t message = route_mail(s, "post", list, NULL);
     assert_int_equal(reap(s, DAY_MS), 0); /* expanding */
     must(s, OP_EXPAND, N(message), N(list));
+    int64_t dest = destination_of(s, "one.example");
     assert_int_equal(reap(s, DAY_MS), 0); /* delivering */
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(10));
     int64_t due = next_int(s);
     must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(list), N(address_of(s, "m@one.example")), N(0),
-         N(EVENT_DEFERRED), N(due + 100000), S(""), S("451"), N(0));
+         N(0), N(EVENT_DEFERRED), N(due + 100000), S(""), S("451"), N(0));
     assert_int_equal(reap(s, DAY_MS), 0); /* deferred */
     must(s, OP_RESULTS, N(1), N(dest), N(due + 100000), N(message), N(list),
-         N(address_of(s, "m@one.example")), N(1), N(EVENT_DELIVERED), N(0), S(""), S("250"), N(0));
+         N(address_of(s, "m@one.example")), N(1), N(0), N(EVENT_DELIVERED), N(0), S(""), S("250"), N(0));
     assert_int_equal(reap(s, DAY_MS), 0); /* archiving */
     assert_true(has_body(s, message));
     must(s, OP_FEED_DONE, S("archive"), N(list), N(1), N(1), N(message), S("2026/01.mbox:0"));

@@ -3,18 +3,20 @@
  * deliveries in slices, each a short transaction with a stored cursor. The reaper deletes what nothing refers
  * to any more; docs/states.md names each row's last reader. */
 #include "base/id.h"
+#include "store/accept.h"
+#include "store/class.h"
 #include "store/event.h"
 #include "store/schema.h"
 
-int64_t address_id(struct op_run *r, view address, int64_t *ret_dest) {
+int64_t address_id(struct op_run *r, view address, int64_t *ret_site) {
     view domain = view_skip(address, (size_t)(view_rfind(address, '@') + 1));
     for (int try = 0; try < 2; try++) {
         struct query q;
         int64_t id = 0;
-        db_query(r->db, &q, "SELECT id, dest FROM address WHERE text = $1", DB_T(address));
+        db_query(r->db, &q, "SELECT id, site FROM address WHERE text = $1", DB_T(address));
         if (query_row(&q)) {
             id = query_int(&q, 0);
-            *ret_dest = query_int(&q, 1);
+            *ret_site = query_int(&q, 1);
             query_done(&q);
         }
         if (id != 0 || db_error(r->db))
@@ -25,29 +27,36 @@ int64_t address_id(struct op_run *r, view address, int64_t *ret_dest) {
 }
 
 void address_make(struct op_run *r, view address, view domain) {
+    db_run(r->db, "INSERT INTO site(name, transport, frozen) VALUES($1, '', 0) ON CONFLICT DO NOTHING",
+           DB_T(domain));
     db_run(r->db,
-           "INSERT INTO destination(name, owner, batch, until, due, tries, error) VALUES($1, '', 0, 0, $2, "
-           "0, '')"
-           " ON CONFLICT DO NOTHING",
-           DB_T(domain), DB_I(STORE_NEVER));
-    db_run(r->db,
-           "INSERT INTO address(text, dest) SELECT $1, id FROM destination WHERE name = $2"
+           "INSERT INTO address(text, site) SELECT $1, id FROM site WHERE name = $2"
            " ON CONFLICT DO NOTHING",
            DB_T(address), DB_T(domain));
 }
 
-/* A destination that waits after a failure is not woken: new mail for it waits with the rest. The row is
- * written in any case: that locks it, so a RELEASE that runs meanwhile sees either this delivery or this
- * wake-up. */
-void delivery_add(struct op_run *r, int64_t message, int64_t list, int64_t rcpt, int64_t dest) {
+/* Destinations that have something new: made, or woken. One that waits after a failure is not woken: new mail
+ * for it waits with the rest. The row is written in any case: that locks it, so a RELEASE that runs meanwhile
+ * sees either the delivery or the wake-up. */
+#define WAKE                                                                                                 \
+    " ON CONFLICT(id) DO UPDATE SET due = CASE WHEN destination.due > excluded.due AND destination.tries = " \
+    "0"                                                                                                      \
+    " THEN excluded.due ELSE destination.due END"
+
+void delivery_add(struct op_run *r, const struct delivery *d) {
+    db_run(
+        r->db,
+        "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags) VALUES($1, $2, $3, $4, $5, 0, $6)"
+        " ON CONFLICT DO NOTHING",
+        DB_I(d->dest), DB_I(r->now_ms), DB_I(d->message), DB_I(d->list), DB_I(d->rcpt),
+        DB_I(d->notify | (d->orcpt.len > 0 ? DELIVERY_ORCPT : 0)));
+    if (d->orcpt.len > 0)
+        db_run(r->db, "INSERT INTO orcpt(message, rcpt, text) VALUES($1, $2, $3) ON CONFLICT DO NOTHING",
+               DB_I(d->message), DB_I(d->rcpt), DB_T(d->orcpt));
     db_run(r->db,
-           "INSERT INTO delivery(dest, due, message, list, rcpt, tries) VALUES($1, $2, $3, $4, $5, 0)"
-           " ON CONFLICT DO NOTHING",
-           DB_I(dest), DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(rcpt));
-    db_run(r->db,
-           "UPDATE destination SET due = CASE WHEN due > $2 AND tries = 0 THEN $2 ELSE due END"
-           " WHERE id = $1",
-           DB_I(dest), DB_I(r->now_ms));
+           "INSERT INTO destination(id, owner, batch, until, due, tries, error) VALUES($1, '', 0, 0, $2, 0, "
+           "'')" WAKE,
+           DB_I(d->dest), DB_I(r->now_ms));
 }
 
 /* One message of a batch into the answer. False: it does not fit behind those that are there. */
@@ -64,9 +73,13 @@ static bool add_message(struct op_run *r, int64_t id) {
         vals_int(&one, query_int(&q, 4));
         query_done(&q);
         vals_int(&one, db_number(r->db, 0, "SELECT count(*) FROM recipient WHERE message = $1", DB_I(id)));
-        db_query(r->db, &q, "SELECT address FROM recipient WHERE message = $1 ORDER BY n", DB_I(id));
-        while (query_row(&q))
+        db_query(r->db, &q, "SELECT address, notify, orcpt FROM recipient WHERE message = $1 ORDER BY n",
+                 DB_I(id));
+        while (query_row(&q)) {
             vals_view(&one, query_text(&q, 0));
+            vals_int(&one, query_int(&q, 1));
+            vals_view(&one, query_text(&q, 2));
+        }
     }
     bool fits = r->out->len == 0 || r->out->len + one.len <= r->out->limit;
     if (fits)
@@ -76,7 +89,8 @@ static bool add_message(struct op_run *r, int64_t id) {
 }
 
 /* in: node, batch, most messages, lease in ms. out: per message: id, sender, Message-ID, size, sha256, flags,
- * count of recipients, recipients. The same batch again gives the same messages. */
+ * count of recipients; per recipient: address, notify, original recipient. The same batch again gives the
+ * same messages. */
 void op_run_ROUTE_TAKE(struct op_run *r) {
     view node = vals_get_view(&r->in);
     int64_t batch = vals_get_int(&r->in), most = vals_get_int(&r->in), lease = vals_get_int(&r->in);
@@ -112,7 +126,7 @@ void op_run_ROUTE_RESET(struct op_run *r) {
  * more. */
 static void commit_list(struct op_run *r, int64_t message, int64_t list, view sha256, view msgid) {
     struct query q;
-    db_query(r->db, &q, "SELECT feed_last, uid_last, archive FROM list WHERE id = $1 {for update}",
+    db_query(r->db, &q, "SELECT feed_last, uid_last, archive, class FROM list WHERE id = $1 {for update}",
              DB_I(list));
     if (!query_row(&q)) {
         event_record(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
@@ -120,6 +134,7 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
     }
     int64_t feed = query_int(&q, 0) + 1, uid = query_int(&q, 1) + 1;
     bool archived = !view_eq(query_text(&q, 2), VIEW("none"));
+    int64_t class = query_int(&q, 3);
     query_done(&q);
     if (db_number(r->db, 0, "SELECT uid FROM post WHERE list = $1 AND sha256 = $2", DB_I(list),
                   DB_B(sha256))) {
@@ -135,9 +150,18 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
         db_run(r->db, "INSERT INTO feed(list, n, action, message, uid) VALUES($1, $2, 1, $3, $4)", DB_I(list),
                DB_I(feed), DB_I(message), DB_I(uid));
     db_run(r->db,
-           "INSERT INTO expansion(message, list, dest, addr, made) VALUES($1, $2, 0, 0, 0) ON CONFLICT DO "
-           "NOTHING",
-           DB_I(message), DB_I(list));
+           "INSERT INTO expansion(message, list, class, site, addr, made) VALUES($1, $2, $3, 0, 0, 0)"
+           " ON CONFLICT DO NOTHING",
+           DB_I(message), DB_I(list), DB_I(class));
+}
+
+static void commit_direct(struct op_run *r, int64_t message, enum mail_class class) {
+    int64_t site = 0, rcpt = address_id(r, vals_get_view(&r->in), &site), notify = vals_get_int(&r->in);
+    delivery_add(r, &(struct delivery){.dest = DESTINATION(site, class),
+                                       .message = message,
+                                       .rcpt = rcpt,
+                                       .notify = notify,
+                                       .orcpt = vals_get_view(&r->in)});
 }
 
 /* What becomes nothing: an event. Strangers choose such addresses (forged bounces), so none is made known by
@@ -151,7 +175,8 @@ static void commit_other(struct op_run *r, int64_t message) {
     event_record(r, message, kind, rcpt, 0, VIEW(""), text);
 }
 
-/* in: message, batch, sha256, Message-ID; count and ids of lists; count and addresses to deliver to; count
+/* in: message, batch, sha256, Message-ID; count and ids of lists; class of what goes to addresses, their
+ * count, and per address: text, notify, original recipient; count
  * and (event kind, address, text) of what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A
  * message that is no longer in the batch is left alone: another router has it. */
 void op_run_ROUTE_COMMIT(struct op_run *r) {
@@ -164,10 +189,10 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
     size_t lists = vals_get_count(&r->in);
     for (size_t i = 0; i < lists; i++)
         commit_list(r, message, vals_get_int(&r->in), sha256, msgid);
+    enum mail_class class = (enum mail_class)vals_get_int(&r->in);
     size_t directs = vals_get_count(&r->in);
     for (size_t i = 0; i < directs && !db_error(r->db); i++) {
-        int64_t dest = 0, rcpt = address_id(r, vals_get_view(&r->in), &dest);
-        delivery_add(r, message, 0, rcpt, dest);
+        commit_direct(r, message, class);
     }
     size_t others = vals_get_count(&r->in);
     for (size_t i = 0; i < others && !db_error(r->db); i++)
@@ -178,10 +203,15 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
     event_record(r, message, EVENT_ROUTED, 0, 0, VIEW(""), summary);
 }
 
-/* out: message, list of expansions that are under way, oldest first, at most 100. */
+/* out: message, list of expansions that are under way, at most 100: announcements last, then the oldest
+ * first. */
 void op_run_EXPANSIONS(struct op_run *r) {
     struct query q;
-    db_query(r->db, &q, "SELECT message, list FROM expansion ORDER BY message, list LIMIT 100");
+    db_query(
+        r->db, &q,
+        "SELECT message, list FROM expansion ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
+        " LIMIT 100",
+        DB_I(CLASS_ANNOUNCEMENT));
     while (query_row(&q)) {
         vals_int(r->out, query_int(&q, 0));
         vals_int(r->out, query_int(&q, 1));
@@ -196,39 +226,48 @@ static void finish_expansion(struct op_run *r, int64_t message, int64_t list, in
 
 /* The next members behind the cursor: their number and the key of the last one. */
 struct slice {
-    int64_t dest, addr, members;
+    int64_t site, addr, members;
 };
 
-static struct slice find_slice(struct op_run *r, int64_t list, int64_t dest, int64_t addr) {
+static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int64_t addr) {
     struct slice to = {0};
     struct query q;
     db_query(r->db, &q,
-             "WITH slice AS (SELECT dest, addr FROM member WHERE list = $1 AND (dest, addr) > ($2, $3)"
-             " ORDER BY dest, addr LIMIT $4) SELECT dest, addr, (SELECT count(*) FROM slice) FROM slice"
-             " ORDER BY dest DESC, addr DESC LIMIT 1",
-             DB_I(list), DB_I(dest), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
+             "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 AND (site, addr) > ($2, $3)"
+             " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
+             " ORDER BY site DESC, addr DESC LIMIT 1",
+             DB_I(list), DB_I(site), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
     if (query_row(&q))
         to = (struct slice){query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
     query_done(&q);
     return to;
 }
 
+/* The cursor an expansion has reached. */
+struct expansion {
+    int64_t class, site, addr;
+};
+
 /* Copies for the members between cursor and end. Some may have left the list since it was looked at, so their
  * number says nothing about the end. */
-static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, int64_t dest, int64_t addr,
+static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, const struct expansion *from,
                            const struct slice *to) {
-    int64_t n = db_change(r->db,
-                          "INSERT INTO delivery(dest, due, message, list, rcpt, tries)"
-                          " SELECT dest, $1, $2, $3, addr, 0 FROM member"
-                          " WHERE list = $3 AND (dest, addr) > ($4, $5) AND (dest, addr) <= ($6, $7)"
-                          " ON CONFLICT DO NOTHING",
-                          DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to->dest),
-                          DB_I(to->addr));
-    db_run(
+    int64_t n = db_change(
         r->db,
-        "UPDATE destination SET due = CASE WHEN due > $1 AND tries = 0 THEN $1 ELSE due END WHERE id IN"
-        " (SELECT dest FROM member WHERE list = $2 AND (dest, addr) > ($3, $4) AND (dest, addr) <= ($5, $6))",
-        DB_I(r->now_ms), DB_I(list), DB_I(dest), DB_I(addr), DB_I(to->dest), DB_I(to->addr));
+        "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
+        " SELECT " SQL_DESTINATION(
+            "site", "$8") ", $1, $2, $3, addr, 0, 0 FROM member"
+                          " WHERE list = $3 AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
+                          " ON CONFLICT DO NOTHING",
+        DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
+        DB_I(to->addr), DB_I(from->class));
+    db_run(r->db,
+           "INSERT INTO destination(id, owner, batch, until, due, tries, error)"
+           " SELECT DISTINCT " SQL_DESTINATION(
+               "site", "$7") ", '', 0, 0, $1, 0, '' FROM member"
+                             " WHERE list = $2 AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
+           DB_I(r->now_ms), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site), DB_I(to->addr),
+           DB_I(from->class));
     return n;
 }
 
@@ -237,20 +276,21 @@ void op_run_EXPAND(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), n = 0;
     struct query q;
     db_query(r->db, &q,
-             "SELECT dest, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
+             "SELECT class, site, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
              DB_I(message), DB_I(list));
     if (!query_row(&q)) {
         vals_int(r->out, 0);
         vals_int(r->out, 1);
         return;
     }
-    int64_t dest = query_int(&q, 0), addr = query_int(&q, 1), made = query_int(&q, 2);
+    struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
+    int64_t made = query_int(&q, 3);
     query_done(&q);
-    struct slice to = find_slice(r, list, dest, addr);
+    struct slice to = find_slice(r, list, from.site, from.addr);
     if (to.members > 0) {
-        n = make_copies(r, message, list, dest, addr, &to);
-        db_run(r->db, "UPDATE expansion SET dest = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
-               DB_I(message), DB_I(list), DB_I(to.dest), DB_I(to.addr), DB_I(made + n));
+        n = make_copies(r, message, list, &from, &to);
+        db_run(r->db, "UPDATE expansion SET site = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
+               DB_I(message), DB_I(list), DB_I(to.site), DB_I(to.addr), DB_I(made + n));
     }
     bool done = to.members < LIMIT_EXPAND_SLICE;
     if (done)
@@ -275,6 +315,7 @@ static void reap_body(struct op_run *r, int64_t message) {
     db_run(r->db, "DELETE FROM body WHERE message = $1 AND seq > 0", DB_I(message));
     db_run(r->db, "UPDATE message SET gone = 1 WHERE id = $1", DB_I(message));
     db_run(r->db, "DELETE FROM work WHERE message = $1", DB_I(message));
+    db_run(r->db, "DELETE FROM orcpt WHERE message = $1", DB_I(message));
 }
 
 /* The oldest messages whose events may go: message row, events, and their number, which is returned. */

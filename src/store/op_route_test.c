@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "store/accept.h"
+#include "store/class.h"
 #include "store/event.h"
 #include "store/schema.h"
 
@@ -23,8 +24,11 @@ static int64_t take(struct unit_store *s, const char *node, int64_t batch, int64
         vals_get_int(&v);
         vals_get_view(&v);
         vals_get_int(&v);
-        for (size_t k = vals_get_count(&v); k > 0; k--)
+        for (size_t k = vals_get_count(&v); k > 0; k--) {
             vals_get_view(&v);
+            vals_get_int(&v);
+            vals_get_view(&v);
+        }
         assert_false(v.failed);
     }
     return n;
@@ -37,7 +41,7 @@ static void test_take__gives_message_and_recipients(struct unit_store *s) {
     must(s, OP_ROUTE_TAKE, S("router"), N(7), N(10), N(LEASE));
     expect(s, N(message), S("author@there.example"), S("id@there.example"), N(4));
     assert_int_equal(next_view(s).len, 32);
-    expect(s, N(0), N(1), S("news@here.example"));
+    expect(s, N(0), N(1), S("news@here.example"), N(0), S(""));
     expect_end(s);
     assert_number(s, 1, "SELECT count(*) FROM inbox WHERE owner = 'router' AND batch = 7");
 }
@@ -79,9 +83,10 @@ static void test_reset__gives_back_ones_own_only(struct unit_store *s) {
 }
 
 static int64_t accept_to_many(struct unit_store *s, int recipients) {
-    view *to = mem_alloc((size_t)recipients * sizeof *to);
+    struct accept_recipient *to = mem_alloc((size_t)recipients * sizeof *to);
     for (int i = 0; i < recipients; i++)
-        to[i] = view_of(mem_printf("a-recipient-%d@with-a-domain-of-some-length.example", i));
+        to[i] = (struct accept_recipient){
+            .address = view_of(mem_printf("a-recipient-%d@with-a-domain-of-some-length.example", i))};
     struct accept a = {.id = id_new(),
                        .sender = VIEW("a@there.example"),
                        .recipients = to,
@@ -90,7 +95,7 @@ static int64_t accept_to_many(struct unit_store *s, int recipients) {
     accept_args(&a, &args);
     must_args(s, OP_ACCEPT, &args);
     for (int i = 0; i < recipients; i++)
-        free((void *)(uintptr_t)to[i].ptr);
+        free((void *)(uintptr_t)to[i].address.ptr);
     free(to);
     return a.id;
 }
@@ -136,9 +141,9 @@ static void commit(struct unit_store *s, const struct decision *d) {
     add_values(&args, N(d->list ? 1 : 0));
     if (d->list)
         add_values(&args, N(d->list));
-    add_values(&args, N(directs));
+    add_values(&args, N(CLASS_DIRECT), N(directs));
     for (size_t i = 0; i < directs; i++)
-        add_values(&args, S(d->direct[i]));
+        add_values(&args, S(d->direct[i]), N(0), S(""));
     add_values(&args, N(d->other ? 1 : 0));
     if (d->other)
         add_values(&args, N(d->other_kind), S(d->other), S(d->why));
@@ -159,7 +164,7 @@ static void test_commit__makes_deliveries(struct unit_store *s) {
     int64_t message = taken_mail(s, 7);
     commit(s, &(struct decision){message, 7, .direct = {"a@one.example", "b@one.example", "c@two.example"}});
     assert_number(s, 3,
-                  "SELECT count(*) FROM delivery d JOIN address a ON a.id = d.rcpt AND a.dest = d.dest"
+                  "SELECT count(*) FROM delivery d JOIN address a ON a.id = d.rcpt AND a.site = d.dest / 4"
                   " WHERE d.message = $1 AND d.list = 0 AND d.tries = 0",
                   N(message));
     assert_number(s, 2, "SELECT count(*) FROM destination WHERE due <= $1", N(clock_now_ms()));
@@ -203,7 +208,7 @@ static void test_commit__the_same_address_twice_is_one_delivery(struct unit_stor
 
 static void test_commit__what_becomes_nothing_leaves_an_event(struct unit_store *s) {
     int64_t message = taken_mail(s, 7);
-    view sender = VIEW("author@there.example");
+    struct accept_recipient sender = {.address = VIEW("author@there.example")};
     struct accept notice = {.id = id_new(),
                             .message_id = VIEW("dsn@here.example"),
                             .size = 3,
@@ -257,7 +262,7 @@ static void test_commit__a_post_is_numbered_and_fed(struct unit_store *s) {
                       "SELECT count(*) FROM post WHERE list = $1 AND uid = $2 AND msgid = 'id@there.example'",
                       N(list), N(n));
         assert_number(
-            s, 1, "SELECT count(*) FROM expansion WHERE list = $1 AND message = $2 AND dest = 0 AND addr = 0",
+            s, 1, "SELECT count(*) FROM expansion WHERE list = $1 AND message = $2 AND site = 0 AND addr = 0",
             N(list), N(message));
     }
     int64_t message = taken_mail(s, 200);
@@ -282,7 +287,7 @@ static void test_commit__the_same_bytes_again_are_a_duplicate(struct unit_store 
 
 static void test_commit__a_list_without_archive_has_no_feed(struct unit_store *s) {
     must(s, OP_DOMAIN_ADD, S("here.example"));
-    must(s, OP_LIST_CREATE, S("quiet@here.example"), S(""), S(""), S("none"));
+    must(s, OP_LIST_CREATE, S("quiet@here.example"), S(""), S(""), S("none"), N(1));
     int64_t list = number(s, "SELECT id FROM list"), message = taken_mail(s, 7);
     commit(s, &(struct decision){message, 7, .list = list});
     assert_number(s, 0, "SELECT count(*) FROM feed");
@@ -309,13 +314,19 @@ static void test_commit__wakes_a_destination(struct unit_store *s) {
     int64_t message = taken_mail(s, 7);
     commit(s, &(struct decision){message, 7, .direct = {"a@one.example", "a@two.example"}});
     change(s, "UPDATE destination SET due = $1", N(STORE_NEVER));
-    change(s, "UPDATE destination SET due = $1, tries = 3 WHERE name = 'two.example'",
+    change(s,
+           "UPDATE destination SET due = $1, tries = 3 WHERE id / 4 = (SELECT id FROM site WHERE name = "
+           "'two.example')",
            N(clock_now_ms() + 100000));
     message = taken_mail(s, 8);
     commit(s, &(struct decision){message, 8, .direct = {"a@one.example", "a@two.example"}});
-    assert_number(s, 1, "SELECT count(*) FROM destination WHERE due <= $1 AND name = 'one.example'",
+    assert_number(s, 1,
+                  "SELECT count(*) FROM destination WHERE due <= $1 AND id / 4 = (SELECT id FROM site WHERE "
+                  "name = 'one.example')",
                   N(clock_now_ms()));
-    assert_number(s, 1, "SELECT count(*) FROM destination WHERE due > $1 AND name = 'two.example'",
+    assert_number(s, 1,
+                  "SELECT count(*) FROM destination WHERE due > $1 AND id / 4 = (SELECT id FROM site WHERE "
+                  "name = 'two.example')",
                   N(clock_now_ms()));
 }
 
@@ -379,11 +390,12 @@ static void test_expand__every_member_once_in_slices(struct unit_store *s) {
     assert_false(is_done);
     assert_int_equal(expand(s, message, list, &is_done), MEMBERS - 2 * SLICE);
     assert_true(is_done);
-    assert_number(s, MEMBERS,
-                  "SELECT count(*) FROM delivery d JOIN member m ON m.list = d.list AND m.dest = d.dest AND "
-                  "m.addr = d.rcpt"
-                  " WHERE d.message = $1 AND d.list = $2",
-                  N(message), N(list));
+    assert_number(
+        s, MEMBERS,
+        "SELECT count(*) FROM delivery d JOIN member m ON m.list = d.list AND m.site = d.dest / 4 AND "
+        "m.addr = d.rcpt"
+        " WHERE d.message = $1 AND d.list = $2",
+        N(message), N(list));
     assert_number(s, 7, "SELECT count(*) FROM destination WHERE due <= $1", N(clock_now_ms()));
     assert_int_equal(expand(s, message, list, &is_done), 0); /* again: nothing */
     assert_true(is_done);
@@ -496,7 +508,8 @@ static void test_wake__while_the_destination_is_released(struct unit_store *s) {
     struct buf args = BUF_INIT(1000), out = BUF_INIT(1000);
     struct arena arena;
     arena_init(&arena, LIMIT_STEP_ARENA);
-    add_values(&args, N(message), N(7), S("sha256"), S(""), N(0), N(1), S("b@one.example"), N(0), N(0));
+    add_values(&args, N(message), N(7), S("sha256"), S(""), N(0), N(CLASS_DIRECT), N(1), S("b@one.example"),
+               N(0), S(""), N(0), N(0));
     struct op_run adding = {
         .db = other, .in = vals_of(buf_view(&args)), .out = &out, .now_ms = clock_now_ms(), .arena = &arena};
     assert_true(db_begin(other, DURABLE_FULL));

@@ -9,29 +9,37 @@ static const char first[] =
     "CREATE TABLE instance(name {text} PRIMARY KEY, value {int} NOT NULL) {rowless};"
     /* Domains whose addresses live here. */
     "CREATE TABLE domain(name {text} PRIMARY KEY, created {int} NOT NULL) {rowless};"
-    /* A list; feed_last and uid_last number its archive feed and are changed under the row's lock. */
+    /* A list; class is that of its copies (class.h); feed_last and uid_last number its archive feed and are
+     * changed under the row's lock. */
     "CREATE TABLE list(id {id}, address {text} NOT NULL UNIQUE, title {text} NOT NULL, owner {text} NOT NULL,"
-    " archive {text} NOT NULL, created {int} NOT NULL, feed_last {int} NOT NULL, uid_last {int} NOT NULL);"
+    " archive {text} NOT NULL, class {int} NOT NULL, created {int} NOT NULL, feed_last {int} NOT NULL,"
+    " uid_last {int} NOT NULL);"
     /* What a deleted list leaves: its archive files go on where they ended, should it be made again. */
     "CREATE TABLE list_past(address {text} PRIMARY KEY, uid_last {int} NOT NULL) {rowless};"
-    /* Where mail goes: one row a domain. due: when it is worth a look; owner, batch, until: the lease. */
-    "CREATE TABLE destination(id {id}, name {text} NOT NULL UNIQUE, owner {text} NOT NULL, batch {int} NOT "
+    /* A domain that mail goes to. transport: "" (as the configuration says), "smtp:host:port" or
+     * "lmtp:host:port"; frozen: nothing is sent there until people say so. */
+    "CREATE TABLE site(id {id}, name {text} NOT NULL UNIQUE, transport {text} NOT NULL, frozen {int} NOT "
+    "NULL);"
+    /* The queue to a site in one class of traffic: id is DESTINATION(site, class) of class.h. due: when it is
+     * worth a look; owner, batch, until: the lease. */
+    "CREATE TABLE destination(id {int} PRIMARY KEY, owner {text} NOT NULL, batch {int} NOT "
     "NULL, until {int} NOT NULL, due {int} NOT NULL, tries {int} NOT NULL, error {text} NOT NULL);"
     "CREATE INDEX destination_due ON destination(due);"
     "CREATE INDEX destination_batch ON destination(batch) WHERE batch > 0;"
-    "CREATE TABLE address(id {id}, text {text} NOT NULL UNIQUE, dest {int} NOT NULL);"
+    "CREATE TABLE address(id {id}, text {text} NOT NULL UNIQUE, site {int} NOT NULL);"
     "CREATE INDEX address_lower ON address(lower(text));" /* for people who look for one */
-    /* Clustered by destination, the order in which an expansion writes deliveries. */
-    "CREATE TABLE member(list {int}, dest {int}, addr {int}, since {int} NOT NULL, PRIMARY KEY(list, dest, "
+    /* Clustered by site, the order in which an expansion writes deliveries. */
+    "CREATE TABLE member(list {int}, site {int}, addr {int}, since {int} NOT NULL, PRIMARY KEY(list, site, "
     "addr))"
     " {rowless};"
     "CREATE INDEX member_addr ON member(addr);"
     "CREATE TABLE alias(address {text}, target {text}, PRIMARY KEY(address, target)) {rowless};"
-    /* The envelope and what we know of a message; kept as long as its events. gone: the body was reaped. */
+    /* The envelope and what we know of a message; kept as long as its events. envid: RFC 3461, in xtext.
+     * gone: the body was reaped. */
     "CREATE TABLE message(id {int} PRIMARY KEY, sender {text} NOT NULL, msgid {text} NOT NULL, size {int} "
     "NOT NULL,"
     " sha256 {bytes} NOT NULL, fields {bytes} NOT NULL, origin {text} NOT NULL, flags {int} NOT NULL,"
-    " gone {int} NOT NULL);"
+    " envid {text} NOT NULL, gone {int} NOT NULL);"
     "CREATE INDEX message_msgid ON message(msgid);"
     "CREATE INDEX message_sender ON message(sender, id);"
     "CREATE INDEX message_live ON message(id) WHERE gone = 0;"
@@ -39,21 +47,26 @@ static const char first[] =
     "CREATE TABLE body(id {int} PRIMARY KEY, message {int} NOT NULL, seq {int} NOT NULL, bytes {bytes} NOT "
     "NULL);"
     "CREATE UNIQUE INDEX body_more ON body(message, seq) WHERE seq > 0;"
-    /* Accepted, not yet routed. */
-    "CREATE TABLE recipient(message {int}, n {int}, address {text} NOT NULL, PRIMARY KEY(message, n)) "
-    "{rowless};"
+    /* Accepted, not yet routed. notify: enum dsn_notify; orcpt: RFC 3461, in xtext, or empty. */
+    "CREATE TABLE recipient(message {int}, n {int}, address {text} NOT NULL, notify {int} NOT NULL,"
+    " orcpt {text} NOT NULL, PRIMARY KEY(message, n)) {rowless};"
     "CREATE TABLE inbox(message {int} PRIMARY KEY, owner {text} NOT NULL, batch {int} NOT NULL, until "
     "{int} NOT NULL);"
     "CREATE INDEX inbox_batch ON inbox(batch) WHERE batch > 0;"
-    /* A list's members being turned into deliveries, slice by slice: dest, addr are the cursor (ADR 3). */
-    "CREATE TABLE expansion(message {int}, list {int}, dest {int} NOT NULL, addr {int} NOT NULL, made {int} "
+    /* A list's members being turned into deliveries, slice by slice: site, addr are the cursor (ADR 3). */
+    "CREATE TABLE expansion(message {int}, list {int}, class {int} NOT NULL, site {int} NOT NULL, addr {int} "
+    "NOT "
+    "NULL, made {int} "
     "NOT NULL,"
     " PRIMARY KEY(message, list)) {rowless};"
-    /* list 0: not a list copy. */
+    /* list 0: not a list copy. flags: enum delivery_flags. */
     "CREATE TABLE delivery(dest {int}, due {int}, message {int}, list {int}, rcpt {int}, tries {int} NOT "
-    "NULL,"
+    "NULL, flags {int} NOT NULL,"
     " PRIMARY KEY(dest, due, message, list, rcpt)) {rowless};"
     "CREATE INDEX delivery_message ON delivery(message);"
+    /* The recipient as the sender first wrote it, where that was given (RFC 3461 4.2). */
+    "CREATE TABLE orcpt(message {int}, rcpt {int}, text {text} NOT NULL, PRIMARY KEY(message, rcpt)) "
+    "{rowless};"
     "CREATE TABLE event(message {int}, id {int}, kind {int} NOT NULL, rcpt {int} NOT NULL, list {int} NOT "
     "NULL,"
     " host {text} NOT NULL, detail {text} NOT NULL, PRIMARY KEY(message, id)) {rowless};"

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "store/accept.h"
+#include "store/class.h"
 #include "store/schema.h"
 #include "testing/pg.h"
 
@@ -225,7 +226,7 @@ void advance(int64_t ms) {
 }
 
 int64_t accept_mail(struct unit_store *s, const char *sender, const char *body, const char *recipient) {
-    view to = view_of(recipient);
+    struct accept_recipient to = {.address = view_of(recipient)};
     char sha256[32] = "";
     snprintf(sha256, sizeof sha256, "%s", body); /* the store takes it as it is */
     struct accept a = {.id = id_new(),
@@ -255,9 +256,9 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
     add_values(&args, N(list ? 1 : 0));
     if (list)
         add_values(&args, N(list));
-    add_values(&args, N(address ? 1 : 0));
+    add_values(&args, N(CLASS_DIRECT), N(address ? 1 : 0));
     if (address)
-        add_values(&args, S(address));
+        add_values(&args, S(address), N(0), S(""));
     add_values(&args, N(0), N(0));
     must_args(s, OP_ROUTE_COMMIT, &args);
     assert_number(s, 0, "SELECT count(*) FROM inbox WHERE message = $1", N(message));
@@ -268,7 +269,7 @@ int64_t make_list(struct unit_store *s, const char *address) {
     view domain = view_skip(view_of(address), (size_t)(view_rfind(view_of(address), '@') + 1));
     if (number(s, "SELECT count(*) FROM domain WHERE name = $1", DB_T(domain)) == 0)
         must(s, OP_DOMAIN_ADD, DB_T(domain));
-    must(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"));
+    must(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"), N(1));
     return number(s, "SELECT id FROM list WHERE address = $1", S(address));
 }
 
@@ -295,6 +296,11 @@ int64_t address_of(struct unit_store *s, const char *address) {
     return number(s, "SELECT id FROM address WHERE text = $1", S(address));
 }
 
+int64_t site_of(struct unit_store *s, const char *domain) {
+    return number(s, "SELECT id FROM site WHERE name = $1", S(domain));
+}
+
 int64_t destination_of(struct unit_store *s, const char *domain) {
-    return number(s, "SELECT id FROM destination WHERE name = $1", S(domain));
+    return number(s, "SELECT max(d.id) FROM destination d JOIN site s ON s.id = d.id / 4 WHERE s.name = $1",
+                  S(domain));
 }

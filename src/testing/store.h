@@ -106,6 +106,8 @@ void add_member(struct unit_store *s, const char *list, const char *address);
 void add_members(struct unit_store *s, const char *list, int from, int n, int domains);
 /* The id of an address's row, and of its destination. */
 int64_t address_of(struct unit_store *s, const char *address);
+int64_t site_of(struct unit_store *s, const char *domain);
+/* The queue of the domain: of the last class that was used. */
 int64_t destination_of(struct unit_store *s, const char *domain);
 
 #endif

@@ -23,7 +23,8 @@
 /* One delivery row: one recipient of one message. */
 struct row {
     int64_t due, message, list, rcpt, tries;
-    view address, list_address, sender;
+    int64_t flags; /* enum delivery_flags */
+    view address, list_address, sender, orcpt;
     bool done; /* has its result, or was put back: no longer ours */
 };
 

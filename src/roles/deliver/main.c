@@ -62,11 +62,14 @@ static size_t lease(void) {
     unanswered = ok ? 0 : batch;
     if (ok) {
         struct vals v = vals_of(buf_view(&q.out));
+        vals_get_int(&v);
         pthread_mutex_lock(&deliver.lock);
         for (; vals_more(&v); n++) {
             int64_t dest = vals_get_int(&v);
             view domain = vals_get_view(&v);
             int64_t tries = vals_get_int(&v);
+            vals_get_view(&v);
+            vals_get_int(&v);
             site_add(dest, batch, tries, domain);
         }
         pthread_mutex_unlock(&deliver.lock);

@@ -33,8 +33,8 @@ enum { MOST_ROWS = sizeof pending.done / sizeof pending.done[0] };
 
 static void format_result(const struct site *s, const struct row *row, const struct result *r,
                           struct buf *b) {
-    const int64_t numbers[] = {s->dest,   row->due,   row->message, row->list,
-                               row->rcpt, row->tries, r->kind,      r->next_due};
+    const int64_t numbers[] = {s->dest,    row->due,   row->message, row->list,  row->rcpt,
+                               row->tries, row->flags, r->kind,      r->next_due};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         vals_int(b, numbers[i]);
     vals_view(b, view_slice(r->host, 0, LIMIT_EVENT_TEXT));

@@ -132,9 +132,11 @@ static size_t read_rows(struct site *s, struct page *p, view bytes) {
         r->list = vals_get_int(&v);
         r->rcpt = vals_get_int(&v);
         r->tries = vals_get_int(&v);
+        r->flags = vals_get_int(&v);
         r->address = arena_view(&p->arena, vals_get_view(&v));
         r->list_address = arena_view(&p->arena, vals_get_view(&v));
         r->sender = arena_view(&p->arena, vals_get_view(&v));
+        r->orcpt = arena_view(&p->arena, vals_get_view(&v));
         if (v.failed || p->arena.failed)
             break;
         n++;

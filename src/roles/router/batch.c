@@ -16,6 +16,7 @@
 #include "routing/notice.h"
 #include "routing/route.h"
 #include "store/accept.h"
+#include "store/class.h"
 #include "store/event.h"
 
 struct message {
@@ -23,7 +24,7 @@ struct message {
     view sender, message_id, sha256;
     int64_t flags;
     size_t recipient_count;
-    view *recipients;
+    struct accept_recipient *recipients;
     struct store_request *lookups; /* one per recipient */
     struct store_request commit;
 };
@@ -42,13 +43,20 @@ struct decision {
     struct arena arena;
     int64_t lists[LIMIT_ALIAS_TARGETS];
     size_t list_count;
-    view *directs;
+    struct accept_recipient *directs;
     size_t direct_count, direct_room;
     struct buf others; /* event kind, address, text */
     int64_t other_count;
     struct dsn_recipient *failures;
     size_t failure_count, failure_room;
 };
+
+static struct accept_recipient read_recipient(struct vals *v) {
+    struct accept_recipient r = {.address = vals_get_view(v)};
+    r.notify = vals_get_int(v);
+    r.orcpt = vals_get_view(v);
+    return r;
+}
 
 static bool take(struct batch *b, int64_t lease_ms, struct err *e) {
     store_request_init(&b->take, OP_ROUTE_TAKE);
@@ -69,12 +77,12 @@ static bool take(struct batch *b, int64_t lease_ms, struct err *e) {
         m->sha256 = vals_get_view(&v);
         m->flags = vals_get_int(&v);
         m->recipient_count = vals_get_count(&v);
-        m->recipients = arena_array(&b->arena, view, m->recipient_count + 1);
+        m->recipients = arena_array(&b->arena, struct accept_recipient, m->recipient_count + 1);
         m->lookups = arena_array(&b->arena, struct store_request, m->recipient_count + 1);
         if (!m->recipients || !m->lookups)
             return err_set(e, ERR_LIMIT, "a batch of messages has too many recipients");
         for (size_t i = 0; i < m->recipient_count; i++)
-            m->recipients[i] = vals_get_view(&v);
+            m->recipients[i] = read_recipient(&v);
     }
     return !v.failed || err_set(e, ERR_STORE, "route-take: malformed answer");
 }
@@ -90,7 +98,7 @@ static void ask_facts(struct batch *b, struct store_wait *wait) {
         for (size_t k = 0; k < b->messages[i].recipient_count; k++) {
             struct store_request *q = &b->messages[i].lookups[k];
             store_request_init(q, OP_LOOKUP);
-            vals_view(&q->args, normal_form(b->messages[i].recipients[k], &b->arena));
+            vals_view(&q->args, normal_form(b->messages[i].recipients[k].address, &b->arena));
             store_wait_submit(wait, b->role->store, q);
         }
     store_wait_all(wait);
@@ -108,12 +116,13 @@ static void *grow(struct arena *a, void *items, size_t count, size_t *room, size
     return grown;
 }
 
-static void add_direct(struct decision *d, view address) {
+/* One copy an address, however many recipients lead there; what the first of them wants to hear holds. */
+static void add_direct(struct decision *d, view address, const struct accept_recipient *from) {
     for (size_t i = 0; i < d->direct_count; i++)
-        if (view_eq(d->directs[i], address))
+        if (view_eq(d->directs[i].address, address))
             return;
     d->directs = grow(&d->arena, d->directs, d->direct_count, &d->direct_room, sizeof *d->directs);
-    d->directs[d->direct_count++] = address;
+    d->directs[d->direct_count++] = (struct accept_recipient){address, from->notify, from->orcpt};
 }
 
 static void add_list(struct decision *d, int64_t list) {
@@ -131,15 +140,18 @@ static void add_other(struct decision *d, enum event_kind kind, view address, vi
     d->other_count++;
 }
 
-static void add_failure(struct decision *d, view recipient, const struct err *why) {
+static void add_failure(struct decision *d, const struct accept_recipient *recipient, const struct err *why) {
     const struct err_info *info = err_info(why->code);
+    add_other(d, EVENT_BOUNCED, recipient->address, view_of(why->text));
+    if (!notice_wants(recipient->notify, DSN_FAILED))
+        return;
     d->failures = grow(&d->arena, d->failures, d->failure_count, &d->failure_room, sizeof *d->failures);
     d->failures[d->failure_count++] =
-        (struct dsn_recipient){.address = recipient,
+        (struct dsn_recipient){.address = recipient->address,
+                               .original = recipient->orcpt,
                                .action = DSN_FAILED,
                                .status = view_of(info->enhanced),
                                .diagnostic = arena_view(&d->arena, view_of(why->text))};
-    add_other(d, EVENT_BOUNCED, recipient, view_of(why->text));
 }
 
 /* The first piece of a message, read when somebody wants to see it. */
@@ -177,8 +189,8 @@ static bool is_list_loop(const struct header *h, view list, struct arena *a) {
     return false;
 }
 
-static void add_target(struct decision *d, const struct route_target *t, view recipient,
-                       const struct header *h) {
+static void add_target(struct decision *d, const struct route_target *t,
+                       const struct accept_recipient *recipient, const struct header *h) {
     switch (t->kind) {
     case ROUTE_LIST:
         if (is_list_loop(h, t->address, &d->arena))
@@ -187,10 +199,10 @@ static void add_target(struct decision *d, const struct route_target *t, view re
             add_list(d, t->list);
         break;
     case ROUTE_ADDRESS:
-        add_direct(d, arena_view(&d->arena, t->address));
+        add_direct(d, arena_view(&d->arena, t->address), recipient);
         break;
     case ROUTE_BOUNCE:
-        add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient,
+        add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient->address,
                   arena_printf(&d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
         break;
     case ROUTE_REFUSED:
@@ -211,7 +223,7 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
     if (!route_decide(wanted, buf_view(&q->out), &d->arena, &route, e))
         return false;
     if (!route.local) { /* the local part's case is its owner's business */
-        add_direct(d, m->recipients[i]);
+        add_direct(d, m->recipients[i].address, &m->recipients[i]);
         return true;
     }
     if (!read_head(h, m->id, e)) /* a list's rules look at it, and a notification returns it */
@@ -219,11 +231,11 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
     if (i > 0 && d->direct_count + d->list_count + route.count > LIMIT_MESSAGE_TARGETS) {
         struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
         err_set(&why, ERR_LIMIT_RCPT, "the recipients of the message lead to too many addresses");
-        add_failure(d, m->recipients[i], &why);
+        add_failure(d, &m->recipients[i], &why);
         return true;
     }
     for (size_t k = 0; k < route.count; k++)
-        add_target(d, &route.targets[k], m->recipients[i], &h->header);
+        add_target(d, &route.targets[k], &m->recipients[i], &h->header);
     return true;
 }
 
@@ -252,9 +264,13 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
     vals_int(args, (int64_t)d->list_count);
     for (size_t i = 0; i < d->list_count; i++)
         vals_int(args, d->lists[i]);
+    vals_int(args, m->sender.len > 0 ? CLASS_DIRECT : CLASS_BOUNCE);
     vals_int(args, (int64_t)d->direct_count);
-    for (size_t i = 0; i < d->direct_count; i++)
-        vals_view(args, d->directs[i]);
+    for (size_t i = 0; i < d->direct_count; i++) {
+        vals_view(args, d->directs[i].address);
+        vals_int(args, d->directs[i].notify);
+        vals_view(args, d->directs[i].orcpt);
+    }
     vals_int(args, d->other_count);
     buf_add(args, buf_view(&d->others));
 }

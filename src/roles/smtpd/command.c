@@ -229,7 +229,7 @@ static bool add_recipient(struct session *s, view address, struct err *e) {
     struct transaction *t = &s->t;
     if (t->recipient_count == t->recipient_room) {
         size_t room = t->recipient_room ? 4 * t->recipient_room : 8;
-        view *grown = arena_array(&s->transaction_arena, view, room);
+        struct accept_recipient *grown = arena_array(&s->transaction_arena, struct accept_recipient, room);
         if (!grown)
             return err_set(e, ERR_LIMIT_RCPT, NULL);
         if (t->recipient_count)
@@ -237,7 +237,7 @@ static bool add_recipient(struct session *s, view address, struct err *e) {
         t->recipients = grown;
         t->recipient_room = room;
     }
-    t->recipients[t->recipient_count++] = address;
+    t->recipients[t->recipient_count++] = (struct accept_recipient){.address = address};
     return true;
 }
 

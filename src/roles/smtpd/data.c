@@ -159,7 +159,7 @@ static void format_received(struct session *s, struct buf *out) {
                                        .tls_version = s->tls ? view_of(tls_version(s->stream.tls)) : VIEW(""),
                                        .tls_cipher = s->tls ? view_of(tls_cipher(s->stream.tls)) : VIEW(""),
                                        .id = view_of(id.s),
-                                       .rcpt = t->recipient_count == 1 ? t->recipients[0] : VIEW(""),
+                                       .rcpt = t->recipient_count == 1 ? t->recipients[0].address : VIEW(""),
                                        .at_ms = clock_now_ms()},
                     out);
 }
@@ -230,7 +230,7 @@ static enum next stage(struct session *s) {
 static bool fits_inline(const struct transaction *t) {
     size_t envelope = 4096;
     for (size_t i = 0; i < t->recipient_count; i++)
-        envelope += t->recipients[i].len + 8;
+        envelope += t->recipients[i].address.len + t->recipients[i].orcpt.len + 24;
     return t->staged == 0 && envelope + t->body.len < LIMIT_STORE_PACKET - 8192;
 }
 

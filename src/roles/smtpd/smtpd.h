@@ -43,7 +43,7 @@ struct transaction {
     view sender; /* as given: case of the local part kept, domain in A-labels */
     int64_t declared_size;
     int64_t flags; /* enum message_flags */
-    view *recipients;
+    struct accept_recipient *recipients;
     size_t recipient_count, recipient_room;
     size_t target_count; /* what the recipients lead to */
     /* data.c */
