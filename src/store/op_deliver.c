@@ -15,14 +15,19 @@ void op_run_LEASE(struct op_run *r) {
     int64_t batch = vals_get_int(&r->in), most = vals_get_int(&r->in), lease = vals_get_int(&r->in);
     struct query q;
     bool frozen = db_number(r->db, 0, "SELECT value FROM instance WHERE name = 'frozen'") != 0;
+    vals_int(r->out, frozen);
+    if (frozen)
+        return;
     if (db_number(r->db, 0, "SELECT 1 FROM destination WHERE batch = $1 AND batch > 0 LIMIT 1",
                   DB_I(batch)) == 0)
-        db_run(r->db,
-               "UPDATE destination SET owner = $1, batch = $2, until = $3, due = $3 WHERE id IN"
-               " (SELECT id FROM destination WHERE due <= $4 AND (until < $4 OR owner = $1)"
-               " ORDER BY due LIMIT $5 {skip locked})",
-               DB_T(node), DB_I(batch), DB_I(r->now_ms + lease), DB_I(r->now_ms), DB_I(most));
-    vals_int(r->out, frozen);
+        db_run(
+            r->db,
+            "UPDATE destination SET owner = $1, batch = $2, until = $3, due = $3 WHERE id IN"
+            " (SELECT d.id FROM destination d WHERE d.due <= $4 AND (d.owner = $1 OR (d.until < $4 AND NOT "
+            "EXISTS"
+            " (SELECT 1 FROM site s WHERE s.id = " SQL_SITE("d.id") " AND s.frozen = 1)))"
+                                                                    " ORDER BY d.due LIMIT $5 {skip locked})",
+            DB_T(node), DB_I(batch), DB_I(r->now_ms + lease), DB_I(r->now_ms), DB_I(most));
     db_query(r->db, &q,
              "SELECT d.id, s.name, d.tries, s.transport, s.frozen FROM destination d JOIN site s ON s.id "
              "= " SQL_SITE("d.id") " WHERE d.batch = $1 AND d.batch > 0 ORDER BY d.id",

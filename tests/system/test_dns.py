@@ -18,6 +18,12 @@ two 60 IN MX 20 mx2.two
 two 60 IN MX 10 mx1.two
 mx1.two 60 IN A 127.0.0.21
 mx2.two 60 IN A 127.0.0.22
+twin 60 IN MX 20 mx2.two
+twin 60 IN MX 10 mx1.two
+self 60 IN MX 10 mx.example.org.
+self 60 IN MX 20 mx2.two
+backup 60 IN MX 10 mx2.two
+backup 60 IN MX 20 mx.example.org.
 same 60 IN MX 10 mx.same
 mx.same 60 IN A 127.0.0.29
 mx.same 60 IN A 127.0.0.22
@@ -94,6 +100,25 @@ def test_the_preferred_mx_comes_first(world):
         post.post("me@[127.0.0.22]", "x@two.example", message())
         post.wait()
         assert len(first.mails) == 1 and not server.mails
+
+
+def test_domains_with_the_same_exchangers_are_one_site(world):
+    post, server = world
+    for domain in ("two.example", "twin.example", "two.example"):
+        post.post("me@[127.0.0.22]", f"x@{domain}", message())
+        post.wait()
+    assert len(server.mails) == 3 and len(server.sessions) == 1
+
+
+def test_mail_does_not_come_back_to_us(world):
+    """We are the best exchanger of a domain that is not ours: a loop. We are the second: the first has it."""
+    post, server = world
+    post.post("me@[127.0.0.22]", "x@self.example", message(id="self@test.example"))
+    post.post("me@[127.0.0.22]", "x@backup.example", message())
+    post.wait()
+    assert "loops back" in post.events("self@test.example", "bounced")[0]["detail"]
+    assert server.recipients() == ["me@[127.0.0.22]", "x@backup.example"]
+    assert b"Status: 5.4.6" in server.to("me@[127.0.0.22]")[0].octets
 
 
 def test_a_first_mx_that_greets_with_554(world):

@@ -14,6 +14,10 @@ int64_t backoff_ms(const struct config *c, int64_t tries) {
     return wait - tenth + (int64_t)(random_u64() % (uint64_t)(2 * tenth + 1));
 }
 
+bool backoff_is_late(const struct config *c, int64_t message, int64_t now_ms) {
+    return c->delay_warning > 0 && now_ms - id_time_ms(message) >= c->delay_warning;
+}
+
 bool backoff_expired(const struct config *c, int64_t message, int64_t now_ms) {
     return now_ms - id_time_ms(message) >= c->queue_lifetime;
 }

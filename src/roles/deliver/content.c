@@ -46,6 +46,9 @@ static void load(struct content *c) {
         c->flags = vals_get_int(&v);
         vals_get_int(&v); /* gone */
         buf_add(&c->store, vals_get_view(&v));
+        buf_init(&c->envid_text, LIMIT_SMTP_LINE);
+        buf_add(&c->envid_text, vals_get_view(&v));
+        c->envid = buf_view(&c->envid_text);
         if (role_read_rest(&deliver.role, c->message, 1, size + fields, &c->store, &c->err)) {
             c->fields = view_slice(buf_view(&c->store), 0, fields);
             c->body = view_skip(buf_view(&c->store), fields);
@@ -62,6 +65,7 @@ static void load(struct content *c) {
 static void free_content(struct content *c) {
     buf_done(&c->store);
     buf_done(&c->wire);
+    buf_done(&c->envid_text);
     free(c);
 }
 
@@ -110,6 +114,7 @@ struct content *content_get(int64_t message) {
     *c = (struct content){.message = message, .refs = 1, .next = cache};
     buf_init(&c->store, 0);
     buf_init(&c->wire, 0);
+    buf_init(&c->envid_text, 0);
     cache = c;
     pthread_mutex_unlock(&deliver.lock);
     load(c);

@@ -1,21 +1,24 @@
 /* deliver.h: what the files of this role share.
  *
- *   main.c     start, the scheduler: leases destinations, releases finished ones
- *   site.c     leased destinations in memory: pages of rows, jobs, who works on what
- *   worker.c   a thread: takes jobs of a site, one dialogue after the other
- *   hop.c      where a site's mail goes: smart host or MX; kept connections
- *   smtp.c     the dialogue
+ *   main.c     start, and the loop that leases destinations and releases finished ones
+ *   sched.c    who goes next: shares of classes, connections of a site (pure)
+ *   queue.c    leased destinations in memory: pages of rows, jobs, who works on what
+ *   worker.c   a thread: takes jobs of a queue, one dialogue after the other
+ *   hop.c      where mail goes: transport, smart host or MX; connections in use and kept
+ *   smtp.c     the dialogue, SMTP or LMTP
  *   content.c  message texts, read once, shared by the threads
+ *   outcome.c  what becomes of rows after a dialogue or a failure: events, retries, notifications
  *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
  *   backoff.c  when to try again
  *
- * One lock (deliver.lock) guards sites, hops and the content cache; it is never held over I/O. */
+ * One lock (deliver.lock) guards queues, hops and the content cache; it is never held over I/O. */
 #ifndef ROLES_DELIVER_DELIVER_H
 #define ROLES_DELIVER_DELIVER_H
 
 #include <pthread.h>
 
 #include "net/dns.h"
+#include "roles/deliver/sched.h"
 #include "roles/deliver/smtp.h"
 #include "roles/role.h"
 #include "store/event.h"
@@ -25,7 +28,7 @@ struct row {
     int64_t due, message, list, rcpt, tries;
     int64_t flags; /* enum delivery_flags */
     view address, list_address, sender, orcpt;
-    bool done; /* has its result, or was put back: no longer ours */
+    bool put_back; /* not tried: no longer ours, and still in the store as it was */
 };
 
 /* Rows fetched together; freed when the last of them has its result. */
@@ -34,7 +37,7 @@ struct page {
     struct row *rows;
     size_t count, taken, unfinished;
     struct page *next;       /* with rows to take */
-    struct page *alive_next; /* of the site, unfinished */
+    struct page *alive_next; /* of the queue, unfinished */
 };
 
 /* Rows that share one transaction: one list copy, or recipients of one message. */
@@ -44,22 +47,33 @@ struct job {
     size_t count;
 };
 
+/* A receiving site: one or more hosts that take turns, for all the domains that name them. */
 struct hop {
-    char *name;       /* "relay" or the domain */
+    char *name; /* "mx.example.org,mx2.example.org", "smtp:host:port"; and the class where it has its own
+                   identity */
+    bool lmtp;
+    bool by_mx; /* the hosts are exchangers that the domain names */
+    const char *helo, *bind; /* of its classes; bind NULL: the system chooses */
+    char **hosts;            /* in order of preference */
+    size_t host_count;
+    int port;         /* 0: it is in the host's text */
     size_t active;    /* threads that use or make a connection */
     size_t connected; /* of them, those that have one */
-    size_t limit;     /* connections the other side was seen to allow; 0: not known */
-    int64_t limited_ms;
+    struct window window;
     int64_t slow_until_ms; /* it let a thread wait for long */
     struct smtp *idle;
-    size_t sites;
+    size_t queues;
     struct hop *next;
 };
 
-struct site {
+/* A leased destination: what waits for one domain in one class of traffic. */
+struct queue {
     int64_t dest, batch, tries;
-    char *domain;
-    struct hop *hop;
+    enum mail_class class;
+    char *domain, *transport;
+    bool frozen;     /* people said so */
+    struct hop *hop; /* NULL: where it goes is not looked up yet */
+    bool resolving;  /* a thread is doing that */
     struct page *first, **last, *alive;
     int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
     bool fetching, exhausted, failed;
@@ -67,10 +81,11 @@ struct site {
     struct err why;   /* failed */
     size_t workers;   /* threads on it */
     size_t in_flight; /* rows taken whose results are not committed */
+    uint64_t turn;    /* when it was last picked */
     int64_t looked_back_ms;
     bool looking_back;     /* the cursor was set back: rows of ours may come again */
     int64_t idle_since_ms; /* finished then, waiting whether something new comes */
-    struct site *next;
+    struct queue *next;
 };
 
 struct deliver {
@@ -79,48 +94,61 @@ struct deliver {
     struct tls_context *tls; /* NULL: STARTTLS is not used */
     pthread_mutex_t lock;
     pthread_cond_t work; /* something for a worker, or stopping */
-    struct site *sites;
-    size_t site_count;
+    struct queue *queues;
+    size_t queue_count;
+    uint64_t turns;
+    struct fair fair;
     struct hop *hops;
+    size_t resolving;    /* threads that look up where a queue goes */
     size_t slow_threads; /* of them all, those that wait for slow sites */
     bool paused;         /* results cannot be committed, or leases not be renewed: nothing new is begun */
+    bool frozen;         /* people said so */
     int64_t stop_ms;     /* when to end dialogues under way; 0: not stopping */
     bool stopping;
 };
 extern struct deliver deliver;
 
-/* ---- site.c (under the lock unless said otherwise) ---- */
+/* ---- queue.c (under the lock unless said otherwise) ---- */
+struct lease {
+    int64_t dest, batch, tries;
+    view domain, transport;
+    bool frozen;
+};
 /* A destination was leased; one that is held already has something new. */
-void site_add(int64_t dest, int64_t batch, int64_t tries, view domain);
-void site_link(struct site *s);
-/* A site that has work and whose hop has room for one more connection; the caller is counted in. NULL: none.
+void queue_add(const struct lease *l);
+void queue_link(struct queue *q);
+/* A queue that has work and whose hop has room for one more connection, or whose hop is to be looked up; the
+ * caller is counted in. The class that deserves it first, then the queue with the fewest threads. NULL: none.
  */
-struct site *site_pick(void);
-void site_leave(struct site *s);
-/* Without the lock: the next job; fetches a page when needed. False: nothing left, or the site failed. */
-bool site_next_job(struct site *s, struct job *ret_job);
+struct queue *queue_pick(void);
+void queue_leave(struct queue *q);
+/* Without the lock: the next job, the caller's `done`th in a row; fetches a page when needed. False: nothing
+ * left, it is another's turn, or the queue failed. */
+bool queue_next_job(struct queue *q, size_t done, struct job *ret_job);
 /* Without the lock: a job that was not tried. Its rows stay in the store and are fetched with the next lease.
  */
-void site_put_back(struct site *s, const struct job *job);
-/* Without the lock: the whole site cannot be reached, and the job in hand was not tried. Temporary: expired
- * messages are returned, the rest waits. Permanent: everything is returned. */
-bool site_has_failed(struct site *s);
-void site_fail(struct site *s, const struct job *in_hand, const struct err *why);
+void queue_put_back(struct queue *q, const struct job *job);
+bool queue_has_failed(struct queue *q); /* without the lock */
+/* Without the lock: the whole site cannot be reached. `in_hand`: a job that was not tried, or NULL.
+ * Temporary: expired messages are returned, the rest waits. Permanent: everything is returned. */
+void queue_fail(struct queue *q, const struct job *in_hand, const struct err *why);
 /* n rows of the page have their results in the store, or are put back. */
-void site_rows_done(struct site *s, struct page *page, struct row *rows, size_t n);
-/* A site that has had nothing to do for LINGER_MS, or failed, unlinked; or NULL. */
-struct site *site_take_finished(void);
-void site_free(struct site *s);
+void queue_rows_done(struct queue *q, struct page *page, size_t n);
+/* A queue that has had nothing to do for a moment, or failed, unlinked; or NULL. */
+struct queue *queue_take_finished(void);
+void queue_free(struct queue *q);
 
 /* ---- worker.c ---- */
 void *worker_run(void *unused);
 
 /* ---- hop.c ---- */
-struct hop *hop_get(view domain); /* under the lock */
-void hop_put(struct hop *h);      /* under the lock */
-/* An idle connection or a new one. NULL: see e; a permanent error means the site takes no mail at all. */
+/* Without the lock: look up where the queue goes and attach it there. False: see e; a permanent error means
+ * that its domain takes no mail. */
+bool hop_find(struct queue *q, struct err *e);
+void hop_put(struct hop *h); /* under the lock */
+/* An idle connection or a new one. NULL: see e. */
 struct smtp_settings hop_settings(struct hop *h);
-struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e);
+struct smtp *hop_connect(struct hop *h, bool *ret_reused, struct err *e);
 /* Under the lock: one more thread may go there now. */
 bool hop_may_start(const struct hop *h);
 /* A dialogue of this thread has waited `waited_ms` for the other side. False: it must not wait on, since the
@@ -131,9 +159,14 @@ void hop_waited(void);
 /* A connection was refused. True: others to that hop work, so it just allows no more; their number is noted.
  */
 bool hop_is_at_limit(struct hop *h);
+/* It said 421 instead of an answer: pause. False: too often in a row. */
+bool hop_refused(struct hop *h);
+void hop_succeeded(struct hop *h);
 /* Keep for others, or end it. */
 void hop_give_back(struct hop *h, struct smtp *c, bool usable);
-void hop_close_idle(void);
+/* Close what was kept too long, forget hops nobody needs, wake threads when a pause is over. */
+void hop_tend(void);
+size_t hop_most_slow_threads(void); /* a quarter of all */
 
 /* ---- content.c ---- */
 struct content {
@@ -142,32 +175,45 @@ struct content {
     view fields;    /* put on top */
     view stuffed;   /* dot-stuffed, with a final line end */
     view body;      /* as received */
+    view envid;     /* RFC 3461 */
     int64_t flags;
     bool utf8_header; /* header fields in UTF-8 as they stand (RFC 6532) */
     size_t refs, bytes;
     bool ready;
-    struct buf store, wire;
+    struct buf store, wire, envid_text;
     struct content *next;
 };
 /* Without the lock. Never NULL; check err. */
 struct content *content_get(int64_t message);
 void content_put(struct content *c);
 
+/* ---- outcome.c ---- */
+/* What the dialogue over `c` said of each row of the job goes to the store, with the notifications that are
+ * due. */
+void outcome_of_dialogue(struct queue *q, const struct job *job, const struct smtp_recipient *to,
+                         const struct smtp *c, const struct content *content);
+/* The site of the queue cannot be reached. True: the rows have a result, since it is permanent, or they are
+ * too old to wait on, or their sender is told now that it takes longer. False: they wait for the site. */
+bool outcome_of_failure(struct queue *q, const struct job *job, const struct err *why, int64_t now_ms);
+
 /* ---- results.c ---- */
 struct result {
     enum event_kind kind;
     int64_t next_due; /* DEFERRED */
+    int64_t flags;    /* of the row that stays */
     view host, detail;
 };
 bool results_start(struct err *e);
 void results_stop(void); /* after everything is committed */
 /* Take over the results of a job's rows, and with them, in the same commit, the arguments of ACCEPT of a
- * notification about those that failed (empty: none). */
-void results_add(struct site *s, const struct job *job, const struct result *results, view notice);
+ * notification about them (empty: none). */
+void results_add(struct queue *q, const struct job *job, const struct result *results, view notice);
 
 /* ---- backoff.c ---- */
 /* Milliseconds to wait after `tries` failures, with jitter. */
 int64_t backoff_ms(const struct config *c, int64_t tries);
 bool backoff_expired(const struct config *c, int64_t message, int64_t now_ms);
+/* The sender is to be told that it takes longer. */
+bool backoff_is_late(const struct config *c, int64_t message, int64_t now_ms);
 
 #endif

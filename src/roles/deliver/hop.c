@@ -1,52 +1,50 @@
-/* hop.c: where a site's mail goes, and the connections kept for it. With a smart host all sites share one
- * hop. */
+/* hop.c: where mail goes: a transport that people named, the smart host, or the exchangers of the domain; and
+ * the connections there, in use and kept. Domains with the same exchangers share a hop, and with it the
+ * number of connections: the limit is a receiving site's, not a domain's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "roles/deliver/deliver.h"
+#include "store/class.h"
 
 #define IDLE_MS          15000 /* a connection kept longer than this is likely gone */
 #define SLOW_MS          30000 /* waiting longer than this for one answer makes a site slow */
 #define QUICK_MS         5000
 #define SLOW_FOR_MS      600000
-#define LIMITED_MS       60000 /* a limit that was seen is kept to for this long */
 #define TRANSACTIONS_MAX 1000
 #define ADDRESSES_MAX    6 /* tried for one connection */
-
-struct hop *hop_get(view domain) {
-    view name = *deliver.role.config->relay ? VIEW("relay") : domain;
-    struct hop *h = deliver.hops;
-    while (h && !view_eq(view_of(h->name), name))
-        h = h->next;
-    if (!h) {
-        h = mem_alloc(sizeof *h);
-        *h = (struct hop){.name = mem_view(name), .next = deliver.hops};
-        deliver.hops = h;
-    }
-    h->sites++;
-    return h;
-}
+#define HOSTS_MAX        16
 
 static void free_hop(struct hop *h) {
     for (struct smtp *c = h->idle, *next; c; c = next) {
         next = c->next;
         smtp_close(c);
     }
+    for (size_t i = 0; i < h->host_count; i++)
+        free(h->hosts[i]);
+    free(h->hosts);
     free(h->name);
     free(h);
 }
 
-/* A hop without sites and without kept connections is forgotten; hop_close_idle sees to the rest. */
+/* A hop without queues and without kept connections is forgotten; hop_tend sees to the rest. */
 void hop_put(struct hop *h) {
-    h->sites--;
+    h->queues--;
 }
 
-void hop_close_idle(void) {
+/* What is known of a hop's limits outlives its queues for a while: the next lease must not learn it anew. */
+static bool is_forgotten(const struct hop *h, int64_t now) {
+    bool learnt = now < h->window.probe_ms || now < h->window.paused_ms || now < h->slow_until_ms;
+    return h->queues == 0 && h->active == 0 && !h->idle && (deliver.stopping || !learnt);
+}
+
+void hop_tend(void) {
     struct smtp *old = NULL;
     pthread_mutex_lock(&deliver.lock);
     int64_t now = clock_mono_ms();
@@ -60,7 +58,11 @@ void hop_close_idle(void) {
             c->next = old;
             old = c;
         }
-        if (h->sites == 0 && h->active == 0 && !h->idle) {
+        if (h->window.paused_ms && now >= h->window.paused_ms) {
+            h->window.paused_ms = 0;
+            pthread_cond_broadcast(&deliver.work);
+        }
+        if (is_forgotten(h, now)) {
             *at = h->next;
             free_hop(h);
         } else {
@@ -74,7 +76,7 @@ void hop_close_idle(void) {
     }
 }
 
-static size_t most_slow_threads(void) {
+size_t hop_most_slow_threads(void) {
     size_t quarter = (size_t)deliver.role.config->deliver_threads / 4;
     return quarter > 0 ? quarter : 1;
 }
@@ -92,12 +94,10 @@ static size_t threads_at_slow_hops(void) {
 }
 
 bool hop_may_start(const struct hop *h) {
-    size_t most = (size_t)deliver.role.config->deliver_site_connections;
-    if (h->limit > 0 && h->limit < most && clock_mono_ms() - h->limited_ms < LIMITED_MS)
-        most = h->limit;
-    if (is_slow(h) && threads_at_slow_hops() >= most_slow_threads())
+    if (is_slow(h) && threads_at_slow_hops() >= hop_most_slow_threads())
         return false;
-    return h->active < most;
+    return window_allows(&h->window, h->active, (size_t)deliver.role.config->deliver_site_connections,
+                         clock_mono_ms());
 }
 
 static _Thread_local bool waits_for_slow;
@@ -107,7 +107,7 @@ bool hop_keep_waiting(struct hop *h, int64_t waited_ms) {
     bool go_on = deliver.stop_ms == 0 || clock_real_us() / 1000 < deliver.stop_ms;
     if (go_on && waited_ms >= SLOW_MS && !waits_for_slow) {
         h->slow_until_ms = clock_mono_ms() + SLOW_FOR_MS;
-        waits_for_slow = deliver.slow_threads < most_slow_threads();
+        waits_for_slow = deliver.slow_threads < hop_most_slow_threads();
         deliver.slow_threads += waits_for_slow;
         go_on = waits_for_slow;
     }
@@ -127,12 +127,28 @@ void hop_waited(void) {
 bool hop_is_at_limit(struct hop *h) {
     pthread_mutex_lock(&deliver.lock);
     bool others = h->connected > 0 || h->active > 1; /* have a connection, or still try for one */
-    if (others) {
-        h->limit = h->connected > 0 ? h->connected : h->active - 1;
-        h->limited_ms = clock_mono_ms();
-    }
+    if (others)
+        window_limit(&h->window, h->connected > 0 ? h->connected : h->active - 1, clock_mono_ms());
     pthread_mutex_unlock(&deliver.lock);
     return others;
+}
+
+bool hop_refused(struct hop *h) {
+    pthread_mutex_lock(&deliver.lock);
+    bool again = window_refusal(&h->window, clock_mono_ms());
+    int64_t pause = h->window.pause_ms;
+    pthread_mutex_unlock(&deliver.lock);
+    log_line(LOG_INFO, "site-pauses", LOG_S("site", h->name), LOG_I("ms", pause));
+    return again;
+}
+
+void hop_succeeded(struct hop *h) {
+    pthread_mutex_lock(&deliver.lock);
+    double before = h->window.size;
+    window_success(&h->window, (size_t)deliver.role.config->deliver_site_connections, clock_mono_ms());
+    if (h->window.size > before)
+        pthread_cond_signal(&deliver.work);
+    pthread_mutex_unlock(&deliver.lock);
 }
 
 static struct smtp *take_idle(struct hop *h) {
@@ -165,10 +181,158 @@ void hop_give_back(struct hop *h, struct smtp *c, bool usable) {
 
 /* ---- where to ---- */
 
+/* What the look-up of a queue found, until the hop of that name is found or made. */
+struct route {
+    struct arena arena;
+    struct buf name;
+    bool lmtp, by_mx;
+    const char *hosts[HOSTS_MAX];
+    size_t host_count;
+    int port;
+};
+
+static const char *setting_of(const struct config_list *list, enum mail_class class) {
+    const char *name = class_name(class), *found = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (!equals)
+            found = found ? found : list->items[i];
+        else if (view_eq(view_from(list->items[i], (size_t)(equals - list->items[i])), view_of(name)))
+            return equals + 1;
+    }
+    return found;
+}
+
+static void add_host(struct route *r, view host) {
+    if (r->host_count < HOSTS_MAX)
+        r->hosts[r->host_count++] = arena_str(&r->arena, host);
+}
+
+/* "smtp:host:port", "lmtp:host:port", "lmtp:unix:/path"; the smart host may be without "smtp:". */
+static void route_by_transport(struct route *r, view transport) {
+    r->lmtp = view_starts_with(transport, VIEW("lmtp:"));
+    if (r->lmtp || view_starts_with(transport, VIEW("smtp:")))
+        transport = view_skip(transport, 5);
+    buf_printf(&r->name, "%s:%.*s", r->lmtp ? "lmtp" : "smtp", VIEW_ARG(transport));
+    add_host(r, transport);
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct dns_mx *x = a, *y = b;
+    if (x->preference != y->preference)
+        return x->preference < y->preference ? -1 : 1;
+    size_t least = x->host.len < y->host.len ? x->host.len : y->host.len;
+    int c = memcmp(x->host.ptr, y->host.ptr, least);
+    return c ? c : (x->host.len > y->host.len) - (x->host.len < y->host.len);
+}
+
+/* Exchangers that are worse than ourselves, or as good, would send it back (RFC 5321 5.1). */
+static int before_ourselves(const struct dns_mx *mx, int n) {
+    for (int i = 0; i < n; i++)
+        if (view_eq_nocase(mx[i].host, view_of(deliver.role.config->hostname))) {
+            int first = i;
+            while (first > 0 && mx[first - 1].preference == mx[i].preference)
+                first--;
+            return first;
+        }
+    return n;
+}
+
+/* RFC 5321 5.1: MX in order of preference, or the domain's own addresses when it has none. Domains with the
+ * same exchangers are one site. */
+static bool route_by_mx(struct route *r, view domain, struct err *e) {
+    const struct config *c = deliver.role.config;
+    struct dns_mx *mx;
+    r->port = (int)c->smtp_port_out;
+    if (!view_starts_with(domain, VIEW("["))) { /* no address literal */
+        int n = dns_lookup_mx(deliver.dns, domain, &r->arena, clock_mono_ms() + c->deliver_connect_timeout,
+                              &mx, e);
+        if (n < 0)
+            return false;
+        int usable = before_ourselves(mx, n);
+        if (n > 0 && usable == 0)
+            return err_set(e, ERR_LOOP,
+                           "mail for %.*s loops back to this server: its best mail exchanger is %s",
+                           VIEW_ARG(domain), c->hostname);
+        for (int i = 0; i < usable; i++)
+            add_host(r, mx[i].host);
+        qsort(mx, (size_t)usable, sizeof *mx, by_name);
+        for (int i = 0; i < usable && i < HOSTS_MAX; i++)
+            buf_printf(&r->name, "%s%.*s", i ? "," : "", VIEW_ARG(mx[i].host));
+        r->by_mx = usable > 0;
+        if (r->by_mx)
+            return true;
+    }
+    buf_add(&r->name, domain);
+    add_host(r, domain);
+    return true;
+}
+
+/* Under the lock. */
+static struct hop *find_or_make(const struct route *r, const char *helo, const char *bind) {
+    view name = buf_view(&r->name);
+    struct hop *h = deliver.hops;
+    while (h && !view_eq(view_of(h->name), name))
+        h = h->next;
+    if (h)
+        return h;
+    h = mem_alloc(sizeof *h);
+    *h = (struct hop){.name = mem_view(name),
+                      .lmtp = r->lmtp,
+                      .by_mx = r->by_mx,
+                      .helo = helo,
+                      .bind = bind,
+                      .hosts = mem_resize(NULL, r->host_count, sizeof *h->hosts),
+                      .host_count = r->host_count,
+                      .port = r->port,
+                      .next = deliver.hops};
+    for (size_t i = 0; i < r->host_count; i++)
+        h->hosts[i] = mem_str(r->hosts[i]);
+    window_init(&h->window);
+    deliver.hops = h;
+    return h;
+}
+
+bool hop_find(struct queue *q, struct err *e) {
+    const struct config *c = deliver.role.config;
+    struct route r = {.name = BUF_INIT(LIMIT_STEP_ARENA)};
+    const char *helo = setting_of(&c->deliver_helo, q->class), *bind = setting_of(&c->deliver_bind, q->class);
+    arena_init(&r.arena, LIMIT_STEP_ARENA);
+    bool ok = true;
+    if (*q->transport)
+        route_by_transport(&r, view_of(q->transport));
+    else if (*c->relay)
+        route_by_transport(&r, view_of(c->relay));
+    else
+        ok = route_by_mx(&r, view_of(q->domain), e);
+    helo = helo ? helo : c->hostname;
+    if (bind || helo != c->hostname) /* a connection is kept for those that look the same from outside */
+        buf_printf(&r.name, " as %s from %s", helo, bind ? bind : "any");
+    if (ok) {
+        pthread_mutex_lock(&deliver.lock);
+        q->hop = find_or_make(&r, helo, bind);
+        q->hop->queues++;
+        pthread_mutex_unlock(&deliver.lock);
+    }
+    buf_done(&r.name);
+    arena_done(&r.arena);
+    return ok;
+}
+
 struct target {
     view host;
     struct sockaddr_any addr;
 };
+
+static bool unix_address(view path, struct sockaddr_any *ret_addr, struct err *e) {
+    struct sockaddr_un *sun = (struct sockaddr_un *)&ret_addr->storage;
+    *ret_addr = (struct sockaddr_any){.len = sizeof *sun};
+    if (path.len >= sizeof sun->sun_path)
+        return err_set(e, ERR_CONFIG, "the path of the socket %.*s is too long", VIEW_ARG(path));
+    sun->sun_family = AF_UNIX;
+    memcpy(sun->sun_path, path.ptr, path.len);
+    return true;
+}
 
 static size_t add_addresses(view host, int port, struct arena *a, struct target targets[ADDRESSES_MAX],
                             size_t count, int64_t deadline, struct err *e) {
@@ -179,47 +343,44 @@ static size_t add_addresses(view host, int port, struct arena *a, struct target 
     return count;
 }
 
-/* relay = host:port */
-static size_t find_relay(struct arena *a, struct target targets[ADDRESSES_MAX], int64_t deadline,
+/* A host that people wrote down: "host:port", "unix:/path". A mistake in it is not the message's. */
+static size_t find_named(view host, struct arena *a, struct target targets[ADDRESSES_MAX], int64_t deadline,
                          struct err *e) {
-    view relay = view_of(deliver.role.config->relay);
-    if (sockaddr_parse(relay, &targets[0].addr, NULL)) {
-        targets[0].host = relay;
+    targets[0].host = host;
+    if (view_starts_with(host, VIEW("unix:")))
+        return unix_address(view_skip(host, 5), &targets[0].addr, e);
+    if (sockaddr_parse(host, &targets[0].addr, NULL))
         return 1;
-    }
-    ptrdiff_t colon = view_rfind(relay, ':');
+    ptrdiff_t colon = view_rfind(host, ':');
     int64_t port;
-    if (colon <= 0 || !view_to_i64(view_skip(relay, (size_t)colon + 1), &port) || port < 1 || port > 65535) {
-        err_set(e, ERR_DNS, "relay = %.*s: host:port is wanted", VIEW_ARG(relay));
+    if (colon <= 0 || !view_to_i64(view_skip(host, (size_t)colon + 1), &port) || port < 1 || port > 65535) {
+        err_set(e, ERR_DNS, "%.*s: host:port is wanted", VIEW_ARG(host));
         return 0;
     }
-    size_t n = add_addresses(view_slice(relay, 0, (size_t)colon), (int)port, a, targets, 0, deadline, e);
-    if (n == 0) /* our own mistake is not the message's */
-        err_set(e, ERR_DNS, "the relay %.*s has no address", VIEW_ARG(relay));
+    size_t n = add_addresses(view_slice(host, 0, (size_t)colon), (int)port, a, targets, 0, deadline, e);
+    if (n == 0)
+        err_set(e, ERR_DNS, "%.*s has no address", VIEW_ARG(host));
     return n;
 }
 
-/* RFC 5321 5.1: MX in order of preference, or the domain's own addresses when it has none. */
-static size_t find_targets(view domain, struct arena *a, struct target targets[ADDRESSES_MAX],
+static size_t find_targets(const struct hop *h, struct arena *a, struct target targets[ADDRESSES_MAX],
                            struct err *e) {
-    const struct config *c = deliver.role.config;
-    int64_t deadline = clock_mono_ms() + c->deliver_connect_timeout;
-    struct dns_mx *mx;
+    int64_t deadline = clock_mono_ms() + deliver.role.config->deliver_connect_timeout;
     size_t count = 0;
-    if (*c->relay)
-        return find_relay(a, targets, deadline, e);
-    if (view_starts_with(domain, VIEW("["))) /* an address literal */
-        return add_addresses(domain, (int)c->smtp_port_out, a, targets, 0, deadline, e);
-    int n = dns_lookup_mx(deliver.dns, domain, a, deadline, &mx, e);
-    if (n < 0)
-        return 0;
-    err_set(e, ERR_HOST_UNKNOWN, "%.*s has neither MX nor address", VIEW_ARG(domain));
-    if (n == 0)
-        return add_addresses(domain, (int)c->smtp_port_out, a, targets, 0, deadline, e);
-    err_set(e, ERR_DNS, "no mail exchanger of %.*s has an address", VIEW_ARG(domain));
-    for (int i = 0; i < n && count < ADDRESSES_MAX; i++) {
-        struct err ignored;
-        count = add_addresses(mx[i].host, (int)c->smtp_port_out, a, targets, count, deadline, &ignored);
+    if (h->port == 0)
+        return find_named(view_of(h->hosts[0]), a, targets, deadline, e);
+    for (size_t i = 0; i < h->host_count && count < ADDRESSES_MAX; i++) {
+        struct err why = {.code = ERR_OK};
+        size_t before = count;
+        count = add_addresses(view_of(h->hosts[i]), h->port, a, targets, count, deadline, &why);
+        if (count > before)
+            continue;
+        if (h->by_mx) /* the domain exists, and one of its exchangers may be mended */
+            err_set(e, ERR_DNS, "no mail exchanger of the domain has an address: %.160s", h->name);
+        else if (why.code != ERR_OK)
+            *e = why;
+        else
+            err_set(e, ERR_HOST_UNKNOWN, "%s has neither MX nor address", h->hosts[i]);
     }
     return count;
 }
@@ -230,7 +391,9 @@ static bool keep_waiting(void *hop, int64_t waited_ms) {
 
 struct smtp_settings hop_settings(struct hop *h) {
     const struct config *c = deliver.role.config;
-    return (struct smtp_settings){.helo = c->hostname,
+    return (struct smtp_settings){.helo = h->helo,
+                                  .bind = h->bind,
+                                  .lmtp = h->lmtp,
                                   .tls = deliver.tls,
                                   .connect_timeout_ms = c->deliver_connect_timeout,
                                   .reply_timeout_ms = c->deliver_reply_timeout,
@@ -238,13 +401,13 @@ struct smtp_settings hop_settings(struct hop *h) {
                                   .context = h};
 }
 
-static struct smtp *connect_first(struct hop *h, view domain, struct err *e) {
+static struct smtp *connect_first(struct hop *h, struct err *e) {
     const struct smtp_settings set = hop_settings(h);
     struct target targets[ADDRESSES_MAX];
     struct arena a;
     struct smtp *connection = NULL;
     arena_init(&a, LIMIT_STEP_ARENA);
-    size_t n = find_targets(domain, &a, targets, e);
+    size_t n = find_targets(h, &a, targets, e);
     if (n > 0)
         err_set(e, ERR_STOPPING, NULL); /* what holds when the loop has no time for a first try */
     for (size_t i = 0; i < n && !connection && !role_stopping(); i++) {
@@ -257,13 +420,13 @@ static struct smtp *connect_first(struct hop *h, view domain, struct err *e) {
     return connection;
 }
 
-struct smtp *hop_connect(struct site *s, bool *ret_reused, struct err *e) {
-    struct smtp *c = take_idle(s->hop);
+struct smtp *hop_connect(struct hop *h, bool *ret_reused, struct err *e) {
+    struct smtp *c = take_idle(h);
     *ret_reused = c != NULL;
     if (!c)
-        c = connect_first(s->hop, view_of(s->domain), e);
+        c = connect_first(h, e);
     pthread_mutex_lock(&deliver.lock);
-    s->hop->connected += c != NULL;
+    h->connected += c != NULL;
     pthread_mutex_unlock(&deliver.lock);
     return c;
 }

@@ -16,8 +16,8 @@
 
 #define LEASE_MS       300000
 #define RENEW_EVERY_MS 60000
-#define LEASE_MOST     32  /* destinations taken at once */
-#define SITES_MAX      256 /* destinations held */
+#define LEASE_MOST     32   /* destinations taken at once */
+#define QUEUES_MAX     4096 /* destinations held */
 
 struct deliver deliver = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
@@ -62,15 +62,18 @@ static size_t lease(void) {
     unanswered = ok ? 0 : batch;
     if (ok) {
         struct vals v = vals_of(buf_view(&q.out));
-        vals_get_int(&v);
+        bool frozen = vals_get_int(&v) != 0;
         pthread_mutex_lock(&deliver.lock);
+        if (deliver.frozen && !frozen)
+            pthread_cond_broadcast(&deliver.work);
+        deliver.frozen = frozen;
         for (; vals_more(&v); n++) {
-            int64_t dest = vals_get_int(&v);
-            view domain = vals_get_view(&v);
-            int64_t tries = vals_get_int(&v);
-            vals_get_view(&v);
-            vals_get_int(&v);
-            site_add(dest, batch, tries, domain);
+            struct lease l = {.batch = batch, .dest = vals_get_int(&v)};
+            l.domain = vals_get_view(&v);
+            l.tries = vals_get_int(&v);
+            l.transport = vals_get_view(&v);
+            l.frozen = vals_get_int(&v) != 0;
+            queue_add(&l);
         }
         pthread_mutex_unlock(&deliver.lock);
     } else {
@@ -80,7 +83,7 @@ static size_t lease(void) {
     return n;
 }
 
-static bool release(const struct site *s) {
+static bool release(const struct queue *s) {
     struct store_request q;
     struct err e;
     bool wait = s->failed && err_is_temporary(&s->why);
@@ -101,23 +104,23 @@ static bool release(const struct site *s) {
 static void release_finished(void) {
     for (bool ok = true; ok;) {
         pthread_mutex_lock(&deliver.lock);
-        struct site *s = site_take_finished();
+        struct queue *s = queue_take_finished();
         pthread_mutex_unlock(&deliver.lock);
         if (!s)
             return;
         ok = release(s);
         pthread_mutex_lock(&deliver.lock);
         if (ok)
-            site_free(s);
+            queue_free(s);
         else
-            site_link(s);
+            queue_link(s);
         pthread_mutex_unlock(&deliver.lock);
     }
 }
 
 static bool has_room(void) {
     pthread_mutex_lock(&deliver.lock);
-    bool room = deliver.site_count < SITES_MAX;
+    bool room = deliver.queue_count < QUEUES_MAX;
     pthread_mutex_unlock(&deliver.lock);
     return room;
 }
@@ -126,9 +129,9 @@ static void schedule(void) {
     while (!role_stopping()) {
         release_finished();
         renew_leases();
-        hop_close_idle();
+        hop_tend();
         if (!has_room() || lease() == 0)
-            hint_wait(deliver.role.hint, deliver.site_count ? ROLE_LOOK_MS / 10 : ROLE_LOOK_MS);
+            hint_wait(deliver.role.hint, deliver.queue_count ? ROLE_LOOK_MS / 10 : ROLE_LOOK_MS);
     }
 }
 
@@ -162,15 +165,15 @@ static void stop(void) {
     struct err e;
     results_stop();
     release_finished();
-    hop_close_idle();
+    hop_tend();
     if (!call_with_node(OP_LEASE_RESET, 0, &e))
         log_line(LOG_WARN, "leases-not-released", LOG_S("reason", e.text));
-    while (deliver.sites) {
-        struct site *s = deliver.sites;
-        deliver.sites = s->next;
-        site_free(s);
+    while (deliver.queues) {
+        struct queue *s = deliver.queues;
+        deliver.queues = s->next;
+        queue_free(s);
     }
-    hop_close_idle();
+    hop_tend();
     log_line(LOG_INFO, "stopped");
 }
 

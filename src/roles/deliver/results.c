@@ -15,9 +15,8 @@
 #define GROUP_BYTES (LIMIT_STORE_PACKET - 4096)
 
 struct done_row {
-    struct site *site;
+    struct queue *queue;
     struct page *page;
-    struct row *row;
 };
 
 static struct {
@@ -31,10 +30,10 @@ static struct {
 } pending = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER};
 enum { MOST_ROWS = sizeof pending.done / sizeof pending.done[0] };
 
-static void format_result(const struct site *s, const struct row *row, const struct result *r,
+static void format_result(const struct queue *s, const struct row *row, const struct result *r,
                           struct buf *b) {
-    const int64_t numbers[] = {s->dest,    row->due,   row->message, row->list,  row->rcpt,
-                               row->tries, row->flags, r->kind,      r->next_due};
+    const int64_t numbers[] = {s->dest,    row->due, row->message, row->list,  row->rcpt,
+                               row->tries, r->flags, r->kind,      r->next_due};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         vals_int(b, numbers[i]);
     vals_view(b, view_slice(r->host, 0, LIMIT_EVENT_TEXT));
@@ -44,7 +43,7 @@ static void format_result(const struct site *s, const struct row *row, const str
     metric_add(METRIC_DELIVER_BOUNCED, r->kind == EVENT_BOUNCED);
 }
 
-void results_add(struct site *s, const struct job *job, const struct result *results, view notice) {
+void results_add(struct queue *s, const struct job *job, const struct result *results, view notice) {
     struct buf rows = BUF_INIT(LIMIT_STORE_PACKET);
     for (size_t i = 0; i < job->count; i++)
         format_result(s, &job->rows[i], &results[i], &rows);
@@ -57,7 +56,7 @@ void results_add(struct site *s, const struct job *job, const struct result *res
     buf_add(&pending.notices, notice);
     pending.notice_count += notice.len > 0;
     for (size_t i = 0; i < job->count; i++)
-        pending.done[pending.count++] = (struct done_row){s, job->page, &job->rows[i]};
+        pending.done[pending.count++] = (struct done_row){s, job->page};
     if (pending.count == job->count || pending.count >= GROUP_ROWS)
         pthread_cond_signal(&pending.some);
     pthread_mutex_unlock(&pending.lock);
@@ -128,7 +127,7 @@ static void *run(void *unused) {
             hint_send(deliver.role.config->dir, "router");
         pthread_mutex_lock(&deliver.lock);
         for (size_t i = 0; i < count; i++)
-            site_rows_done(done[i].site, done[i].page, done[i].row, 1);
+            queue_rows_done(done[i].queue, done[i].page, 1);
         pthread_mutex_unlock(&deliver.lock);
         pthread_mutex_lock(&pending.lock);
     }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/accept.h"
 
 enum { IN_BYTES = 64 * 1024, OUT_BYTES = 256 * 1024, PART_BYTES = 64 * 1024, SLICE_MS = 500 };
 
@@ -109,6 +110,7 @@ static void note_extension(struct smtp *c, view line) {
     c->pipelining |= view_eq_nocase(word, VIEW("PIPELINING"));
     c->eightbit |= view_eq_nocase(word, VIEW("8BITMIME"));
     c->utf8 |= view_eq_nocase(word, VIEW("SMTPUTF8"));
+    c->dsn |= view_eq_nocase(word, VIEW("DSN"));
     c->starttls |= view_eq_nocase(word, VIEW("STARTTLS"));
     if (view_eq_nocase(word, VIEW("SIZE"))) {
         c->size = true;
@@ -119,9 +121,9 @@ static void note_extension(struct smtp *c, view line) {
 
 static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e) {
     char line[LIMIT_DOMAIN + 16];
-    c->pipelining = c->size = c->eightbit = c->utf8 = c->starttls = false;
+    c->pipelining = c->size = c->eightbit = c->utf8 = c->dsn = c->starttls = false;
     c->size_max = 0;
-    snprintf(line, sizeof line, "EHLO %s", set->helo);
+    snprintf(line, sizeof line, "%s %s", set->lmtp ? "LHLO" : "EHLO", set->helo);
     if (!command(c, set, e, line))
         return false;
     if (c->reply.code / 100 == 2) {
@@ -131,6 +133,8 @@ static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e
                 note_extension(c, extension);
         return true;
     }
+    if (set->lmtp)
+        return reply_err(c, e);
     snprintf(line, sizeof line, "HELO %s", set->helo);
     return command(c, set, e, line) && (c->reply.code / 100 == 2 || reply_err(c, e));
 }
@@ -155,15 +159,29 @@ static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set
     return hello(c, set, e);
 }
 
-static struct smtp *try_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
-                             bool tls, bool *ret_tls_failed, struct err *e) {
-    struct smtp *c = mem_alloc(sizeof *c);
+static void name_host(struct smtp *c, const struct sockaddr_any *addr, view host) {
+    if (addr->storage.ss_family == AF_UNIX) {
+        snprintf(c->host, sizeof c->host, "%.*s", VIEW_ARG(host));
+        return;
+    }
     struct sockaddr_text text = sockaddr_format(addr);
     bool numeric = view_eq(host, view_of(text.s));
     snprintf(c->host, sizeof c->host, numeric ? "%.*s" : "%.*s[%s]", VIEW_ARG(host), text.s);
+}
+
+static struct smtp *try_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
+                             bool tls, bool *ret_tls_failed, struct err *e) {
+    struct smtp *c = mem_alloc(sizeof *c);
+    struct sockaddr_any from = {.len = 0};
+    c->lmtp = set->lmtp;
+    name_host(c, addr, host);
     reply_init(&c->reply);
-    bool ok = stream_connect_wait(&c->stream, &addr->storage, addr->len, NULL, 0, IN_BYTES, OUT_BYTES,
-                                  clock_mono_ms() + set->connect_timeout_ms);
+    if (set->bind && addr->storage.ss_family != AF_UNIX && !sockaddr_from_ip(view_of(set->bind), 0, &from, e))
+        from.len = 0;
+    if (from.storage.ss_family != addr->storage.ss_family) /* the other IP version has no address of ours */
+        from.len = 0;
+    bool ok = stream_connect_wait(&c->stream, &addr->storage, addr->len, from.len ? &from.storage : NULL,
+                                  from.len, IN_BYTES, OUT_BYTES, clock_mono_ms() + set->connect_timeout_ms);
     if (!ok) {
         lost(c, e);
         e->code = ERR_CONNECT;
@@ -214,15 +232,18 @@ static void set_result(struct smtp_recipient *to, const struct smtp *c, bool acc
             *p = ' ';
 }
 
+static void set_one_error(struct smtp_recipient *to, const struct err *e) {
+    to->err = *e;
+    snprintf(to->status, sizeof to->status, "%s", err_info(e->code)->enhanced);
+    snprintf(to->reply, sizeof to->reply, "%.*s", (int)sizeof to->reply - 1, e->text);
+}
+
 /* Every recipient that has no refusal yet. */
 static void set_error(const struct smtp_mail *mail, const struct err *e) {
     for (size_t i = 0; i < mail->recipient_count; i++) {
         struct smtp_recipient *to = &mail->recipients[i];
-        if (to->err.code != ERR_OK)
-            continue;
-        to->err = *e;
-        snprintf(to->status, sizeof to->status, "%s", err_info(e->code)->enhanced);
-        snprintf(to->reply, sizeof to->reply, "%.*s", (int)sizeof to->reply - 1, e->text);
+        if (to->err.code == ERR_OK && !to->answered)
+            set_one_error(to, e);
     }
 }
 
@@ -234,11 +255,36 @@ static void write_mail_from(struct smtp *c, const struct smtp_mail *mail) {
         stream_printf(&c->stream, " BODY=8BITMIME");
     if (mail->utf8)
         stream_printf(&c->stream, " SMTPUTF8");
+    if (c->dsn && mail->ret)
+        stream_printf(&c->stream, " RET=%s", mail->ret);
+    if (c->dsn && mail->envid.len > 0)
+        stream_printf(&c->stream, " ENVID=%.*s", VIEW_ARG(mail->envid));
     stream_write(&c->stream, VIEW("\r\n"));
 }
 
+static void write_notify(struct smtp *c, const struct smtp_recipient *to) {
+    static const struct {
+        int64_t bit;
+        const char *name;
+    } names[] = {{NOTIFY_NEVER, "NEVER"},
+                 {NOTIFY_SUCCESS, "SUCCESS"},
+                 {NOTIFY_FAILURE, "FAILURE"},
+                 {NOTIFY_DELAY, "DELAY"}};
+    const char *before = " NOTIFY=";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (to->notify & names[i].bit) {
+            stream_printf(&c->stream, "%s%s", before, names[i].name);
+            before = ",";
+        }
+    if (to->orcpt.len > 0)
+        stream_printf(&c->stream, " ORCPT=%.*s", VIEW_ARG(to->orcpt));
+}
+
 static void write_rcpt(struct smtp *c, const struct smtp_recipient *to) {
-    stream_printf(&c->stream, "RCPT TO:<%.*s>\r\n", VIEW_ARG(to->address));
+    stream_printf(&c->stream, "RCPT TO:<%.*s>", VIEW_ARG(to->address));
+    if (c->dsn)
+        write_notify(c, to);
+    stream_write(&c->stream, VIEW("\r\n"));
 }
 
 /* What MAIL, RCPT and DATA were answered. */
@@ -321,6 +367,33 @@ static bool write_text(struct smtp *c, const struct smtp_mail *mail, const struc
     return wait_flush(c, set);
 }
 
+/* The reply to the text holds for all that are still in. */
+static bool read_one(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                     const struct envelope *env, struct err *e) {
+    if (!read_reply(c, set, e))
+        return false;
+    for (size_t i = 0; env->accepted > 0 && i < mail->recipient_count; i++)
+        if (mail->recipients[i].err.code == ERR_OK)
+            set_result(&mail->recipients[i], c, c->reply.code / 100 == 2);
+    return true;
+}
+
+/* LMTP: one for each recipient that was accepted, in order (RFC 2033 4.2). When the connection breaks in
+ * between, those that have their reply keep it. */
+static bool read_each(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                      struct err *e) {
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        struct smtp_recipient *to = &mail->recipients[i];
+        if (to->err.code != ERR_OK)
+            continue;
+        if (!read_reply(c, set, e))
+            return false;
+        set_result(to, c, c->reply.code / 100 == 2);
+        to->answered = true;
+    }
+    return true;
+}
+
 /* The text, or after a 354 nobody can use, an empty one (RFC 2920 3.1). */
 static bool send_text(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
                       const struct envelope *env, struct err *e) {
@@ -328,14 +401,10 @@ static bool send_text(struct smtp *c, const struct smtp_mail *mail, const struct
     if (!write_text(c, env->accepted > 0 ? mail : &nothing, set))
         return lost(c, e);
     c->behind_dot = env->accepted > 0;
-    bool answered = read_reply(c, set, e);
+    bool answered =
+        c->lmtp && env->accepted > 0 ? read_each(c, mail, set, e) : read_one(c, mail, set, env, e);
     c->behind_dot = false;
-    if (!answered)
-        return false;
-    for (size_t i = 0; env->accepted > 0 && i < mail->recipient_count; i++)
-        if (mail->recipients[i].err.code == ERR_OK)
-            set_result(&mail->recipients[i], c, c->reply.code / 100 == 2);
-    return true;
+    return answered;
 }
 
 /* After a transaction that ended early the next one must find a clean state. */
@@ -344,26 +413,33 @@ static bool reset(struct smtp *c, const struct smtp_settings *set) {
     return command(c, set, &ignored, "RSET") && c->reply.code == 250;
 }
 
-bool smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
-               bool *ret_untouched) {
+/* Behind the envelope: the text, or an end of the transaction. False: the connection is of no more use. */
+static bool go_on(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                  const struct envelope *env, struct err *e) {
+    if (env->go_ahead)
+        return send_text(c, mail, set, env, e);
+    if (env->accepted > 0) {
+        reply_err(c, e);
+        set_error(mail, e);
+    }
+    return reset(c, set);
+}
+
+enum smtp_end smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set) {
     struct envelope env = {.mail_ok = false};
     struct err e = {.code = ERR_OK};
     c->transactions++;
     bool ok = c->pipelining ? envelope_pipelined(c, mail, set, &env, &e)
                             : envelope_stepwise(c, mail, set, &env, &e);
-    *ret_untouched = (!ok && !env.read_any) || env.farewell;
-    if (ok && env.go_ahead)
-        ok = send_text(c, mail, set, &env, &e);
-    else if (ok && env.accepted > 0) {
-        reply_err(c, &e);
-        set_error(mail, &e);
-        ok = reset(c, set);
-    } else if (ok) {
-        ok = reset(c, set);
-    }
+    if (env.farewell)
+        return SMTP_REFUSED;
+    bool touched = env.read_any;
+    ok = ok && go_on(c, mail, set, &env, &e);
     if (!ok && e.code == ERR_OK)
         err_set(&e, ERR_CONNECTION_LOST, NULL);
     if (!ok)
         set_error(mail, &e);
-    return ok && c->reply.code != 421;
+    if (!ok && !touched)
+        return SMTP_ENDED;
+    return ok && c->reply.code != 421 ? SMTP_DONE : SMTP_LAST;
 }

@@ -1,4 +1,5 @@
-/* smtp.h: the sending side of SMTP (RFC 5321), a dialogue read top to bottom by one thread. */
+/* smtp.h: the sending side of SMTP (RFC 5321) and LMTP (RFC 2033), a dialogue read top to bottom by one
+ * thread. */
 #ifndef ROLES_DELIVER_SMTP_H
 #define ROLES_DELIVER_SMTP_H
 
@@ -10,7 +11,8 @@ struct smtp {
     struct stream stream;
     struct reply reply;
     char host[LIMIT_DOMAIN + 80]; /* "mx.example.org[192.0.2.1]:25" for events */
-    bool pipelining, size, eightbit, utf8, starttls, tls;
+    bool lmtp;                    /* RFC 2033: a reply for each recipient behind the text */
+    bool pipelining, size, eightbit, utf8, dsn, starttls, tls;
     int64_t size_max; /* 0: not said */
     int64_t idle_since_ms;
     size_t transactions;
@@ -21,6 +23,8 @@ struct smtp {
 
 struct smtp_settings {
     const char *helo;
+    const char *bind; /* address to come from, or NULL */
+    bool lmtp;
     struct tls_context *tls; /* NULL: never */
     int64_t connect_timeout_ms, reply_timeout_ms;
     /* Asked now and then while the other side is waited for; false ends the wait. */
@@ -28,8 +32,8 @@ struct smtp_settings {
     void *context;
 };
 
-/* Connect, greet, EHLO (HELO when it must be), STARTTLS when offered. When TLS fails the connection is made
- * once more without (RFC 7435). NULL: see e. */
+/* Connect, greet, EHLO (HELO when it must be; LHLO), STARTTLS when offered. When TLS fails the connection is
+ * made once more without (RFC 7435). NULL: see e. */
 struct smtp *smtp_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
                        struct err *e);
 /* QUIT, without waiting for the answer. */
@@ -37,23 +41,32 @@ void smtp_close(struct smtp *c);
 
 struct smtp_recipient {
     view address;
+    int64_t notify;  /* enum dsn_notify, passed on where the other side knows DSN (RFC 3461) */
+    view orcpt;      /* in xtext, or empty */
     struct err err;  /* OK: taken. REMOTE_PERMANENT, REMOTE_TEMPORARY, CONNECTION_LOST, TIMEOUT … */
     char status[16]; /* enhanced status */
     char reply[160]; /* "250 2.0.0 queued as …" */
+    bool answered;   /* its own reply behind the text was read (LMTP) */
 };
 
 struct smtp_mail {
     view sender;
     struct smtp_recipient *recipients;
     size_t recipient_count;
-    view parts[3]; /* sent one after another: our fields, the stored fields, the dot-stuffed body */
-    int64_t size;  /* octets of it */
+    view parts[3];   /* sent one after another: our fields, the stored fields, the dot-stuffed body */
+    int64_t size;    /* octets of it */
+    view envid;      /* RFC 3461, in xtext, or empty */
+    const char *ret; /* "FULL", "HDRS" or NULL */
     bool utf8, eightbit;
 };
 
-/* One transaction. Every recipient has its result afterwards. False: the connection is of no more use.
- * *ret_untouched: the other side had ended a kept connection before this transaction: nothing was tried. */
-bool smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
-               bool *ret_untouched);
+enum smtp_end {
+    SMTP_DONE,   /* every recipient has its result; the connection can go on */
+    SMTP_LAST,   /* every recipient has its result; the connection is of no more use */
+    SMTP_ENDED,  /* the other side had ended the connection before: nothing was tried */
+    SMTP_REFUSED /* it said 421 to MAIL: nothing was tried, and it wants to be left alone for a while */
+};
+/* One transaction. */
+enum smtp_end smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set);
 
 #endif

@@ -1,23 +1,15 @@
-/* worker.c: a thread that delivers: takes a site, a connection, and job after job, one dialogue at a time,
+/* worker.c: a thread that delivers: takes a queue, a connection, and job after job, one dialogue at a time,
  * read top to bottom. What differs per copy is made here: the VERP sender and the list's fields; stored bytes
  * are sent as they are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/id.h"
-#include "base/log.h"
-#include "base/mem.h"
 #include "mail/address.h"
-#include "mail/header.h"
 #include "mail/text.h"
 #include "mail/verp.h"
 #include "roles/deliver/deliver.h"
-#include "routing/notice.h"
 #include "store/accept.h"
-
-#define JOBS_IN_A_ROW 50 /* then others may have the connection's place */
 
 /* A list's own fields (RFC 2369, 2919). */
 static void add_list_fields(view list, struct buf *out) {
@@ -27,68 +19,6 @@ static void add_list_fields(view list, struct buf *out) {
     buf_printf(out, "List-Owner: <mailto:%.*s-owner@%.*s>\r\n", VIEW_ARG(parts.local),
                VIEW_ARG(parts.domain));
     buf_add_str(out, "Precedence: list\r\n");
-}
-
-static struct result result_of(const struct smtp_recipient *to, const struct row *row, const char *host,
-                               int64_t now) {
-    const struct config *c = deliver.role.config;
-    struct result r = {.kind = EVENT_DELIVERED, .host = view_of(host), .detail = view_of(to->reply)};
-    if (to->err.code == ERR_OK)
-        return r;
-    if (err_is_temporary(&to->err) && !backoff_expired(c, row->message, now)) {
-        r.kind = EVENT_DEFERRED;
-        r.next_due = now + backoff_ms(c, row->tries);
-    } else {
-        r.kind = EVENT_BOUNCED;
-    }
-    return r;
-}
-
-/* The notification about the failed ones of a job, as arguments of ACCEPT; nothing when none is due. */
-static void format_notice(const struct job *job, const struct smtp_recipient *to,
-                          const struct result *results, const char *host, const struct content *content,
-                          int64_t now, struct buf *out) {
-    struct dsn_recipient failed[LIMIT_JOB_ROWS];
-    size_t n = 0;
-    if (!notice_wanted(job->rows[0].sender, job->rows[0].list))
-        return;
-    for (size_t i = 0; i < job->count; i++)
-        if (results[i].kind == EVENT_BOUNCED)
-            failed[n++] = (struct dsn_recipient){
-                .address = job->rows[i].address,
-                .action = DSN_FAILED,
-                .status = err_is_temporary(&to[i].err) ? VIEW("5.4.7") : view_of(to[i].status),
-                .remote_host = view_of(host),
-                .diagnostic = view_of(to[i].reply),
-                .diagnostic_smtp =
-                    to[i].err.code == ERR_REMOTE_PERMANENT || to[i].err.code == ERR_REMOTE_TEMPORARY};
-    struct err e;
-    if (n > 0 && !notice_args(&(struct notice){.hostname = view_of(deliver.role.config->hostname),
-                                               .message = job->rows[0].message,
-                                               .sender = job->rows[0].sender,
-                                               .fields = content->fields,
-                                               .body = content->body,
-                                               .recipients = failed,
-                                               .recipient_count = n},
-                              now, out, &e))
-        log_line(LOG_ERROR, "no-notice", LOG_S("queue", id_format(job->rows[0].message).s),
-                 LOG_S("reason", e.text));
-}
-
-static void report(struct site *s, const struct job *job, const struct smtp_recipient *to, const char *host,
-                   const struct content *content) {
-    struct result results[LIMIT_JOB_ROWS];
-    struct buf notice = BUF_INIT(LIMIT_STORE_PACKET);
-    int64_t now = clock_now_ms();
-    for (size_t i = 0; i < job->count; i++) {
-        results[i] = result_of(&to[i], &job->rows[i], host, now);
-        if (results[i].kind != EVENT_DELIVERED)
-            log_line(LOG_INFO, event_name(results[i].kind), LOG_S("queue", id_format(job->rows[i].message).s),
-                     LOG_V("rcpt", job->rows[i].address), LOG_S("host", host), LOG_S("reply", to[i].reply));
-    }
-    format_notice(job, to, results, host, content, now, &notice);
-    results_add(s, job, results, buf_view(&notice));
-    buf_done(&notice);
 }
 
 /* What the other side must be able to take; it is asked before the dialogue, not found out in it. */
@@ -117,14 +47,18 @@ static void set_all(struct smtp_recipient *to, size_t n, const struct err *e) {
     }
 }
 
-/* One job over one connection. False: the connection is of no more use. */
-static bool run_job(struct hop *hop, struct smtp *c, const struct job *job, const struct content *content,
-                    struct smtp_recipient *to, bool *ret_untouched) {
+static const char *ret_of(const struct content *content) {
+    return content->flags & MESSAGE_RET_FULL ? "FULL" : content->flags & MESSAGE_RET_HEADERS ? "HDRS" : NULL;
+}
+
+/* One job over one connection. */
+static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *job,
+                             const struct content *content, struct smtp_recipient *to) {
     const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
     struct buf fields = BUF_INIT(8192), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
     struct err e;
-    bool usable = true;
+    enum smtp_end end = SMTP_DONE;
     if (row->list) {
         add_list_fields(row->list_address, &fields);
         verp_format(row->list_address, row->address, &sender);
@@ -132,92 +66,143 @@ static bool run_job(struct hop *hop, struct smtp *c, const struct job *job, cons
         buf_add(&sender, row->sender);
     }
     for (size_t i = 0; i < job->count; i++)
-        to[i] = (struct smtp_recipient){.address = job->rows[i].address};
+        to[i] = (struct smtp_recipient){
+            .address = job->rows[i].address, .notify = job->rows[i].flags, .orcpt = job->rows[i].orcpt};
     struct smtp_mail mail = {.sender = buf_view(&sender),
                              .recipients = to,
                              .recipient_count = job->count,
                              .parts = {buf_view(&fields), content->fields, content->stuffed},
                              .size = (int64_t)(fields.len + content->fields.len + content->body.len),
+                             .envid = row->list ? VIEW("") : content->envid,
+                             .ret = row->list ? NULL : ret_of(content),
                              .utf8 = needs_utf8(job, content),
                              .eightbit = (content->flags & (MESSAGE_8BIT | MESSAGE_UTF8)) != 0};
-    *ret_untouched = false;
     if (!fits(c, &mail, &e))
         set_all(to, job->count, &e);
     else
-        usable = smtp_send(c, &mail, &set, ret_untouched);
+        end = smtp_send(c, &mail, &set);
     buf_done(&fields);
     buf_done(&sender);
-    return usable;
+    return end;
 }
 
-/* One job. Returns the connection to go on with, or NULL. */
-static struct smtp *deliver_job(struct site *s, struct smtp *c, bool reused, const struct job *job) {
-    struct smtp_recipient to[LIMIT_JOB_ROWS];
+/* A connection, and whether it had been kept. */
+struct link {
+    struct smtp *c;
+    bool reused;
+};
+
+static void drop(struct queue *q, struct link *l) {
+    hop_give_back(q->hop, l->c, false);
+    l->c = NULL;
+}
+
+/* A new connection in place of kept ones that had ended. */
+static bool reconnect(struct queue *q, struct link *l) {
     struct err e;
-    bool untouched = false;
+    do {
+        drop(q, l);
+        l->c = hop_connect(q->hop, &l->reused, &e);
+    } while (l->c && l->reused);
+    return l->c != NULL;
+}
+
+/* The host wants to be left alone; the job waits in the store. Said too often in a row, the site has failed.
+ */
+static void wait_for_site(struct queue *q, const struct job *job, const struct smtp *c) {
+    struct err e;
+    err_set(&e, ERR_REMOTE_TEMPORARY, "%s said: %d %s", c->host, c->reply.code, c->reply.text.data);
+    if (hop_refused(q->hop))
+        queue_put_back(q, job);
+    else
+        queue_fail(q, job, &e);
+}
+
+/* One job over the link; without a connection in it afterwards, it is of no more use. */
+static void deliver_job(struct queue *q, struct link *l, const struct job *job) {
+    struct smtp_recipient to[LIMIT_JOB_ROWS];
+    enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
     struct content *content = content_get(job->rows[0].message);
-    bool usable = true;
+    for (size_t i = 0; i < job->count; i++)
+        to[i] = (struct smtp_recipient){.address = job->rows[i].address};
     if (content->err.code != ERR_OK) {
         set_all(to, job->count, &content->err);
     } else {
         role_planted_crash(&deliver.role, content->body);
-        usable = run_job(s->hop, c, job, content, to, &untouched);
-        if (untouched && reused) { /* a kept connection that had ended: once more over a new one */
-            hop_give_back(s->hop, c, false);
-            while ((c = hop_connect(s, &reused, &e)) && reused)
-                hop_give_back(s->hop, c, false);
-            usable = c && run_job(s->hop, c, job, content, to, &untouched);
-        }
+        end = run_job(q->hop, l->c, job, content, to);
+        if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l))
+            end = run_job(q->hop, l->c, job, content, to);
     }
-    if (c)
-        report(s, job, to, c->host, content);
-    else /* not tried: whether the site is down is for the next job to find out */
-        site_put_back(s, job);
+    if (!l->c) { /* not tried: whether the site is down is for the next job to find out */
+        queue_put_back(q, job);
+    } else if (end == SMTP_REFUSED) {
+        wait_for_site(q, job, l->c);
+    } else {
+        outcome_of_dialogue(q, job, to, l->c, content);
+        if (end == SMTP_DONE)
+            hop_succeeded(q->hop);
+        else if (l->c->reply.code == 421)
+            hop_refused(q->hop);
+    }
     content_put(content);
     role_works_on(0);
-    if (c && !usable) {
-        hop_give_back(s->hop, c, false);
-        c = NULL;
-    }
-    return c;
+    if (l->c && end != SMTP_DONE)
+        drop(q, l);
 }
 
-static void work_on(struct site *s) {
+/* The job has no connection to go over. */
+static void not_connected(struct queue *q, const struct job *job, const struct err *e) {
+    bool temporary = err_is_temporary(e) && !queue_has_failed(q);
+    if (role_stopping() || (temporary && hop_is_at_limit(q->hop)) ||
+        (temporary && e->code == ERR_REMOTE_TEMPORARY && hop_refused(q->hop)))
+        queue_put_back(q, job);
+    else
+        queue_fail(q, job, e);
+}
+
+static void work_on(struct queue *q) {
     struct err e = {.code = ERR_OK};
     struct job job;
-    bool reused = false;
-    struct smtp *c = NULL;
-    for (int i = 0; i < JOBS_IN_A_ROW && site_next_job(s, &job); i++) {
-        if (!c && !(c = hop_connect(s, &reused, &e))) {
-            if (role_stopping() || (err_is_temporary(&e) && !site_has_failed(s) && hop_is_at_limit(s->hop)))
-                site_put_back(s, &job);
-            else
-                site_fail(s, &job, &e);
+    struct link l = {.c = NULL};
+    for (size_t done = 0; queue_next_job(q, done, &job); done++) {
+        if (!l.c && !(l.c = hop_connect(q->hop, &l.reused, &e))) {
+            not_connected(q, &job, &e);
             break;
         }
-        c = deliver_job(s, c, reused, &job);
-        reused = false;
+        deliver_job(q, &l, &job);
+        l.reused = false;
     }
-    if (c)
-        hop_give_back(s->hop, c, true);
+    if (l.c)
+        hop_give_back(q->hop, l.c, true);
     hop_waited();
+}
+
+/* Look up where the queue goes; whoever is free works on it then. */
+static void find_way(struct queue *q) {
+    struct err e = {.code = ERR_OK};
+    if (!hop_find(q, &e))
+        queue_fail(q, NULL, &e);
 }
 
 void *worker_run(void *unused) {
     (void)unused;
     pthread_mutex_lock(&deliver.lock);
     while (!deliver.stopping) {
-        struct site *s = site_pick();
-        if (!s) {
+        struct queue *q = queue_pick();
+        if (!q) {
             pthread_cond_wait(&deliver.work, &deliver.lock);
             continue;
         }
+        bool known = q->hop != NULL;
         pthread_cond_signal(&deliver.work); /* who has found work wakes the next one */
         pthread_mutex_unlock(&deliver.lock);
-        work_on(s);
+        if (known)
+            work_on(q);
+        else
+            find_way(q);
         pthread_mutex_lock(&deliver.lock);
-        site_leave(s);
+        queue_leave(q);
     }
     pthread_mutex_unlock(&deliver.lock);
     return NULL;

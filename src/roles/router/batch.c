@@ -47,8 +47,8 @@ struct decision {
     size_t direct_count, direct_room;
     struct buf others; /* event kind, address, text */
     int64_t other_count;
-    struct dsn_recipient *failures;
-    size_t failure_count, failure_room;
+    struct dsn_recipient *told; /* what the sender hears */
+    size_t told_count, told_room;
 };
 
 static struct accept_recipient read_recipient(struct vals *v) {
@@ -140,18 +140,41 @@ static void add_other(struct decision *d, enum event_kind kind, view address, vi
     d->other_count++;
 }
 
-static void add_failure(struct decision *d, const struct accept_recipient *recipient, const struct err *why) {
-    const struct err_info *info = err_info(why->code);
-    add_other(d, EVENT_BOUNCED, recipient->address, view_of(why->text));
-    if (!notice_wants(recipient->notify, DSN_FAILED))
+/* The sender hears of a recipient, if it wants to (RFC 3461 4.1). */
+static void tell(struct decision *d, const struct accept_recipient *to, enum dsn_action action, view status,
+                 view why) {
+    if (!notice_wants(to->notify, action))
         return;
-    d->failures = grow(&d->arena, d->failures, d->failure_count, &d->failure_room, sizeof *d->failures);
-    d->failures[d->failure_count++] =
-        (struct dsn_recipient){.address = recipient->address,
-                               .original = recipient->orcpt,
-                               .action = DSN_FAILED,
-                               .status = view_of(info->enhanced),
-                               .diagnostic = arena_view(&d->arena, view_of(why->text))};
+    d->told = grow(&d->arena, d->told, d->told_count, &d->told_room, sizeof *d->told);
+    d->told[d->told_count++] = (struct dsn_recipient){.address = to->address,
+                                                      .original = to->orcpt,
+                                                      .action = action,
+                                                      .status = status,
+                                                      .diagnostic = arena_view(&d->arena, why)};
+}
+
+static void add_failure(struct decision *d, const struct accept_recipient *to, const struct err *why) {
+    add_other(d, EVENT_BOUNCED, to->address, view_of(why->text));
+    tell(d, to, DSN_FAILED, view_of(err_info(why->code)->enhanced), view_of(why->text));
+}
+
+/* Success is for the last server to tell that knows the recipient as one address (RFC 3461 5.2.7): a list has
+ * taken the post, an alias was followed to several. Returns what the addresses behind it are to be asked. */
+static struct accept_recipient tell_of_success(struct decision *d, const struct accept_recipient *to,
+                                               const struct route *route) {
+    struct accept_recipient further = *to;
+    size_t lists = 0, addresses = 0;
+    for (size_t i = 0; i < route->count; i++) {
+        lists += route->targets[i].kind == ROUTE_LIST;
+        addresses += route->targets[i].kind == ROUTE_ADDRESS;
+    }
+    if (!(to->notify & NOTIFY_SUCCESS) || (lists == 0 && addresses <= 1))
+        return further;
+    tell(d, to, addresses == 0 ? DSN_DELIVERED : DSN_EXPANDED, VIEW("2.0.0"), VIEW(""));
+    further.notify &= ~NOTIFY_SUCCESS;
+    if (further.notify == 0)
+        further.notify = NOTIFY_NEVER;
+    return further;
 }
 
 /* The first piece of a message, read when somebody wants to see it. */
@@ -234,13 +257,14 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
         add_failure(d, &m->recipients[i], &why);
         return true;
     }
+    struct accept_recipient to = tell_of_success(d, &m->recipients[i], &route);
     for (size_t k = 0; k < route.count; k++)
-        add_target(d, &route.targets[k], &m->recipients[i], &h->header);
+        add_target(d, &route.targets[k], &to, &h->header);
     return true;
 }
 
 static bool add_notice(struct batch *b, struct message *m, struct decision *d, view body, struct err *e) {
-    if (d->failure_count == 0 || !notice_wanted(m->sender, 0)) {
+    if (d->told_count == 0 || !notice_wanted(m->sender, 0)) {
         vals_int(&m->commit.args, 0);
         return true;
     }
@@ -249,8 +273,8 @@ static bool add_notice(struct batch *b, struct message *m, struct decision *d, v
                                         .message = m->id,
                                         .sender = m->sender,
                                         .body = body,
-                                        .recipients = d->failures,
-                                        .recipient_count = d->failure_count},
+                                        .recipients = d->told,
+                                        .recipient_count = d->told_count},
                        clock_now_ms(), &m->commit.args, e);
 }
 

@@ -1,6 +1,6 @@
-/* site.c: leased destinations in memory. A site's rows are fetched page by page in the order of their key and
- * cut into jobs. A site is finished when nothing is left to fetch, to take or in flight; then its lease ends.
- */
+/* queue.c: leased destinations in memory. A queue's rows are fetched page by page in the order of their key
+ * and cut into jobs. A queue is finished when nothing is left to fetch, to take or in flight; then its lease
+ * ends. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,20 +8,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "roles/deliver/deliver.h"
-#include "routing/notice.h"
+#include "store/class.h"
 
-#define PAGE_ROWS 500
+#define PAGE_ROWS 250
 #define LINGER_MS 200
 #define LOOK_BACK_MS                                                                                         \
     5000 /* how often a cursor is set back, for rows it has passed by (commits out of order) */
 
-/* Held already: look for what is new, now and then from the start; in a site that failed it waits with the
+/* Held already: look for what is new, now and then from the start; in a queue that failed it waits with the
  * rest. */
-static bool refresh(int64_t dest, int64_t batch) {
-    for (struct site *s = deliver.sites; s; s = s->next)
-        if (s->dest == dest) {
+static bool refresh(const struct lease *l) {
+    for (struct queue *s = deliver.queues; s; s = s->next)
+        if (s->dest == l->dest) {
             int64_t now = clock_real_us() / 1000;
-            s->batch = batch;
+            s->batch = l->batch;
+            s->frozen = l->frozen;
             s->again = s->fetching; /* a fetch under way may have missed it */
             s->exhausted = false;
             if (!s->fetching && now - s->looked_back_ms > LOOK_BACK_MS) {
@@ -34,58 +35,98 @@ static bool refresh(int64_t dest, int64_t batch) {
     return false;
 }
 
-void site_link(struct site *s) {
-    struct site **at = &deliver.sites; /* at the end: who came first is served first */
+void queue_link(struct queue *s) {
+    struct queue **at = &deliver.queues; /* at the end: who came first is served first */
     while (*at)
         at = &(*at)->next;
     s->next = NULL;
     *at = s;
-    deliver.site_count++;
+    deliver.queue_count++;
 }
 
-void site_add(int64_t dest, int64_t batch, int64_t tries, view domain) {
-    if (refresh(dest, batch)) {
+void queue_add(const struct lease *l) {
+    if (refresh(l)) {
         pthread_cond_signal(&deliver.work);
         return;
     }
-    struct site *s = mem_alloc(sizeof *s);
-    *s = (struct site){
-        .dest = dest, .batch = batch, .tries = tries, .domain = mem_view(domain), .hop = hop_get(domain)};
+    struct queue *s = mem_alloc(sizeof *s);
+    *s = (struct queue){.dest = l->dest,
+                        .batch = l->batch,
+                        .tries = l->tries,
+                        .class = DESTINATION_CLASS(l->dest),
+                        .domain = mem_view(l->domain),
+                        .transport = mem_view(l->transport),
+                        .frozen = l->frozen};
     s->last = &s->first;
     s->looked_back_ms = clock_real_us() / 1000;
-    site_link(s);
+    queue_link(s);
     pthread_cond_signal(&deliver.work);
 }
 
-static bool has_rows(const struct site *s) {
+static bool has_rows(const struct queue *s) {
     return s->first != NULL;
 }
 
-static bool has_work(const struct site *s) {
-    return !s->failed && (has_rows(s) || (!s->exhausted && !s->fetching));
+static bool has_work(const struct queue *s) {
+    return !s->failed && !s->frozen && (has_rows(s) || (!s->exhausted && !s->fetching));
 }
 
-struct site *site_pick(void) {
-    struct site *best = NULL;
-    if (deliver.paused)
-        return NULL;
-    for (struct site *s = deliver.sites; s; s = s->next)
-        if (has_work(s) && hop_may_start(s->hop) && (!best || s->workers < best->workers))
-            best = s; /* the one with fewest threads on it: nobody is starved by a large neighbour */
-    if (best) {
-        best->workers++;
-        best->hop->active++;
+static bool may_start(const struct queue *s) {
+    if (s->hop)
+        return hop_may_start(s->hop);
+    return !s->resolving && deliver.resolving < hop_most_slow_threads(); /* names may be slow too */
+}
+
+/* Fewest threads first, then who waits longest: nobody is starved by a large neighbour. */
+static bool goes_before(const struct queue *a, const struct queue *b) {
+    return !b || a->workers < b->workers || (a->workers == b->workers && a->turn < b->turn);
+}
+
+static void take_up(struct queue *s) {
+    s->workers++;
+    s->turn = ++deliver.turns;
+    if (s->hop) {
+        s->hop->active++;
+    } else {
+        s->resolving = true;
+        deliver.resolving++;
     }
-    return best;
 }
 
-static bool is_finished(const struct site *s) {
+struct queue *queue_pick(void) {
+    struct queue *best[CLASS_COUNT] = {NULL};
+    bool busy[CLASS_COUNT] = {false};
+    enum mail_class order[CLASS_COUNT];
+    if (deliver.paused || deliver.frozen)
+        return NULL;
+    for (struct queue *s = deliver.queues; s; s = s->next) {
+        if (!has_work(s))
+            continue;
+        busy[s->class] = true;
+        if (goes_before(s, best[s->class]) && may_start(s))
+            best[s->class] = s;
+    }
+    for (int c = 0; c < CLASS_COUNT; c++)
+        if (busy[c])
+            fair_wake(&deliver.fair, (enum mail_class)c);
+        else
+            fair_idle(&deliver.fair, (enum mail_class)c);
+    fair_order(&deliver.fair, order);
+    for (int c = 0; c < CLASS_COUNT; c++)
+        if (best[order[c]]) {
+            take_up(best[order[c]]);
+            return best[order[c]];
+        }
+    return NULL;
+}
+
+static bool is_finished(const struct queue *s) {
     return s->workers == 0 && s->in_flight == 0 && !s->fetching &&
-           (s->failed || (s->exhausted && !has_rows(s)));
+           (s->failed || s->frozen || (s->exhausted && !has_rows(s)));
 }
 
-/* A failed site ends now; one that ran dry stays a moment, since mail for a site often comes in a row. */
-static void note_if_finished(struct site *s) {
+/* A failed queue ends now; one that ran dry stays a moment, since mail for a domain often comes in a row. */
+static void note_if_finished(struct queue *s) {
     if (!is_finished(s))
         return;
     s->idle_since_ms = clock_real_us() / 1000;
@@ -93,14 +134,19 @@ static void note_if_finished(struct site *s) {
         hint_interrupt(deliver.role.hint);
 }
 
-void site_leave(struct site *s) {
+void queue_leave(struct queue *s) {
     s->workers--;
-    s->hop->active--;
+    if (s->resolving) {
+        s->resolving = false;
+        deliver.resolving--;
+    } else {
+        s->hop->active--;
+    }
     note_if_finished(s);
     pthread_cond_signal(&deliver.work);
 }
 
-static void free_page(struct site *s, struct page *p) {
+static void free_page(struct queue *s, struct page *p) {
     for (struct page **at = &s->alive; *at; at = &(*at)->alive_next)
         if (*at == p) {
             *at = p->alive_next;
@@ -110,19 +156,21 @@ static void free_page(struct site *s, struct page *p) {
     free(p);
 }
 
-/* Fetched before and not finished. Only looked for behind a cursor that was set back. */
-static bool is_ours(const struct site *s, const struct row *r) {
+/* Fetched before. Only looked for behind a cursor that was set back. A row that has its result counts too:
+ * the answer in hand may have been read before that was committed. */
+static bool is_ours(const struct queue *s, const struct row *r) {
     for (const struct page *p = s->alive; p; p = p->alive_next)
         for (size_t i = 0; i < p->count; i++) {
             const struct row *o = &p->rows[i];
-            if (!o->done && o->rcpt == r->rcpt && o->message == r->message && o->list == r->list)
+            if (!o->put_back && o->rcpt == r->rcpt && o->message == r->message && o->list == r->list &&
+                o->due == r->due)
                 return true;
         }
     return false;
 }
 
 /* All rows of an answer; the number that was in it. */
-static size_t read_rows(struct site *s, struct page *p, view bytes) {
+static size_t read_rows(struct queue *s, struct page *p, view bytes) {
     struct vals v = vals_of(bytes);
     size_t n = 0;
     while (vals_more(&v) && n < PAGE_ROWS) {
@@ -147,7 +195,7 @@ static size_t read_rows(struct site *s, struct page *p, view bytes) {
 }
 
 /* Under the lock: leave out what is ours already, and make the page known. False: nothing is left of it. */
-static bool adopt_page(struct site *s, struct page *p) {
+static bool adopt_page(struct queue *s, struct page *p) {
     size_t kept = 0;
     for (size_t i = 0; i < p->count; i++)
         if (!s->looking_back || !is_ours(s, &p->rows[i]))
@@ -161,7 +209,7 @@ static bool adopt_page(struct site *s, struct page *p) {
 }
 
 /* Without the lock, by the one thread that set `fetching`. *ret_last: nothing lies behind these rows. */
-static struct page *fetch_page(struct site *s, bool *ret_last, bool *ret_failed) {
+static struct page *fetch_page(struct queue *s, bool *ret_last, bool *ret_failed) {
     struct store_request q;
     struct page *p = mem_alloc(sizeof *p);
     arena_init(&p->arena, 4 * LIMIT_STORE_PACKET);
@@ -181,8 +229,17 @@ static struct page *fetch_page(struct site *s, bool *ret_last, bool *ret_failed)
     return p;
 }
 
+/* Those that were finished while a page was being fetched. */
+static void free_finished_pages(struct queue *s) {
+    for (struct page *p = s->alive, *next; p; p = next) {
+        next = p->alive_next;
+        if (p->unfinished == 0)
+            free_page(s, p);
+    }
+}
+
 /* Under the lock, which is given up meanwhile. */
-static void fetch(struct site *s) {
+static void fetch(struct queue *s) {
     bool failed = false, last = false;
     s->fetching = true;
     pthread_mutex_unlock(&deliver.lock);
@@ -195,6 +252,7 @@ static void fetch(struct site *s) {
     } else {
         free_page(s, p);
     }
+    free_finished_pages(s);
     s->exhausted = !s->again && (failed || last);
     s->looking_back &= !last; /* from here on all is new */
     s->again = false;
@@ -211,7 +269,7 @@ static size_t job_size(const struct row *rows, size_t most) {
     return n;
 }
 
-static bool take_job(struct site *s, struct job *ret_job) {
+static bool take_job(struct queue *s, struct job *ret_job) {
     struct page *p = s->first;
     if (!p)
         return false;
@@ -228,79 +286,47 @@ static bool take_job(struct site *s, struct job *ret_job) {
     return true;
 }
 
-bool site_next_job(struct site *s, struct job *ret_job) {
+bool queue_next_job(struct queue *s, size_t done, struct job *ret_job) {
     pthread_mutex_lock(&deliver.lock);
-    bool taken = false;
-    while (!deliver.stopping && !deliver.paused && !s->failed) {
+    bool taken = false, my_turn = done < fair_run(&deliver.fair, s->class);
+    while (my_turn && !deliver.stopping && !deliver.paused && !deliver.frozen && !s->failed && !s->frozen) {
         taken = take_job(s, ret_job);
         if (taken || s->exhausted || s->fetching)
             break;
         fetch(s);
     }
+    if (taken)
+        fair_charge(&deliver.fair, s->class);
     pthread_mutex_unlock(&deliver.lock);
     return taken;
 }
 
-void site_rows_done(struct site *s, struct page *page, struct row *rows, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        rows[i].done = true;
+void queue_rows_done(struct queue *s, struct page *page, size_t n) {
     page->unfinished -= n;
     s->in_flight -= n;
-    if (page->unfinished == 0)
+    if (page->unfinished == 0 && !s->fetching) /* else its rows may be in the answer that is under way */
         free_page(s, page);
     note_if_finished(s);
 }
 
-void site_put_back(struct site *s, const struct job *job) {
+void queue_put_back(struct queue *s, const struct job *job) {
     pthread_mutex_lock(&deliver.lock);
-    site_rows_done(s, job->page, job->rows, job->count);
+    for (size_t i = 0; i < job->count; i++)
+        job->rows[i].put_back = true;
+    queue_rows_done(s, job->page, job->count);
     pthread_mutex_unlock(&deliver.lock);
 }
 
-/* Arguments of a notification about all recipients of a job, or nothing. */
-static void format_notice(const struct job *job, const struct err *why, view status, int64_t now,
-                          struct buf *out) {
-    struct dsn_recipient failed[LIMIT_JOB_ROWS];
-    const struct row *row = &job->rows[0];
-    if (!notice_wanted(row->sender, row->list))
-        return;
-    struct content *content = content_get(row->message);
-    for (size_t i = 0; i < job->count; i++)
-        failed[i] = (struct dsn_recipient){.address = job->rows[i].address,
-                                           .action = DSN_FAILED,
-                                           .status = status,
-                                           .diagnostic = view_of(why->text)};
-    notice_args(&(struct notice){.hostname = view_of(deliver.role.config->hostname),
-                                 .message = row->message,
-                                 .sender = row->sender,
-                                 .fields = content->fields,
-                                 .body = content->body,
-                                 .recipients = failed,
-                                 .recipient_count = job->count},
-                now, out, NULL);
-    content_put(content);
+/* A job of a site that cannot be reached. True: its rows have a result. */
+static bool give_up_job(struct queue *s, const struct job *job, const struct err *why, int64_t now) {
+    bool done = outcome_of_failure(s, job, why, now);
+    if (!done)
+        queue_put_back(s, job);
+    return done;
 }
 
-/* A job of a site that cannot be reached: returned when it is time, else left. True: it was returned. */
-static bool give_up_job(struct site *s, const struct job *job, const struct err *why, int64_t now) {
-    bool permanent = err_info(why->code)->class == ERR_CLASS_PERMANENT;
-    struct result results[LIMIT_JOB_ROWS];
-    if (!permanent && !backoff_expired(deliver.role.config, job->rows[0].message, now)) {
-        site_put_back(s, job);
-        return false;
-    }
-    for (size_t i = 0; i < job->count; i++)
-        results[i] =
-            (struct result){.kind = EVENT_BOUNCED, .host = view_of(s->domain), .detail = view_of(why->text)};
-    struct buf notice = BUF_INIT(LIMIT_STORE_PACKET);
-    format_notice(job, why, permanent ? view_of(err_info(why->code)->enhanced) : VIEW("5.4.7"), now, &notice);
-    results_add(s, job, results, buf_view(&notice));
-    buf_done(&notice);
-    return true;
-}
-
-/* All rows of one page that nobody has taken. The number of jobs returned to their senders. */
-static size_t give_up_page(struct site *s, struct page *p, const struct err *why) {
+/* All rows of one page that nobody has taken. The number of jobs that have a result. */
+static size_t give_up_page(struct queue *s, struct page *p, const struct err *why) {
     int64_t now = clock_now_ms();
     size_t returned = 0, count = p->count, n;
     size_t first = p->taken;
@@ -314,7 +340,7 @@ static size_t give_up_page(struct site *s, struct page *p, const struct err *why
     return returned;
 }
 
-bool site_has_failed(struct site *s) {
+bool queue_has_failed(struct queue *s) {
     pthread_mutex_lock(&deliver.lock);
     bool failed = s->failed;
     pthread_mutex_unlock(&deliver.lock);
@@ -322,7 +348,7 @@ bool site_has_failed(struct site *s) {
 }
 
 /* True for the first to say so: it looks after all rows, also those that other threads have put back. */
-static bool note_failure(struct site *s, const struct err *why) {
+static bool note_failure(struct queue *s, const struct err *why) {
     pthread_mutex_lock(&deliver.lock);
     bool first = !s->failed;
     if (first) {
@@ -336,9 +362,10 @@ static bool note_failure(struct site *s, const struct err *why) {
     return first;
 }
 
-void site_fail(struct site *s, const struct job *in_hand, const struct err *why) {
+void queue_fail(struct queue *s, const struct job *in_hand, const struct err *why) {
     bool first = note_failure(s, why);
-    give_up_job(s, in_hand, why, clock_now_ms());
+    if (in_hand)
+        give_up_job(s, in_hand, why, clock_now_ms());
     pthread_mutex_lock(&deliver.lock);
     while (first) {
         struct page *p = s->first;
@@ -361,27 +388,30 @@ void site_fail(struct site *s, const struct job *in_hand, const struct err *why)
     note_if_finished(s);
     pthread_mutex_unlock(&deliver.lock);
     if (first)
-        log_line(LOG_WARN, "site-failed", LOG_S("site", s->domain), LOG_S("reason", why->text));
+        log_line(LOG_WARN, "site-failed", LOG_S("site", s->domain), LOG_S("class", class_name(s->class)),
+                 LOG_S("reason", why->text));
 }
 
-struct site *site_take_finished(void) {
+struct queue *queue_take_finished(void) {
     int64_t now = clock_real_us() / 1000;
-    for (struct site **at = &deliver.sites, *s; (s = *at); at = &s->next)
+    for (struct queue **at = &deliver.queues, *s; (s = *at); at = &s->next)
         if (is_finished(s) && (s->failed || deliver.stopping || now - s->idle_since_ms >= LINGER_MS)) {
             *at = s->next;
-            deliver.site_count--;
+            deliver.queue_count--;
             return s;
         }
     return NULL;
 }
 
-void site_free(struct site *s) {
+void queue_free(struct queue *s) {
     while (s->first) {
         struct page *p = s->first;
         s->first = p->next;
         free_page(s, p);
     }
-    hop_put(s->hop);
+    if (s->hop)
+        hop_put(s->hop);
     free(s->domain);
+    free(s->transport);
     free(s);
 }
