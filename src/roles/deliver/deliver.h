@@ -52,7 +52,7 @@ struct hop {
     char *name; /* "mx.example.org,mx2.example.org", "smtp:host:port"; and the class where it has its own
                    identity */
     bool lmtp;
-    bool by_mx; /* the hosts are exchangers that the domain names */
+    bool by_mx;              /* the hosts are exchangers that the domain names */
     const char *helo, *bind; /* of its classes; bind NULL: the system chooses */
     char **hosts;            /* in order of preference */
     size_t host_count;

@@ -169,17 +169,22 @@ static void name_host(struct smtp *c, const struct sockaddr_any *addr, view host
     snprintf(c->host, sizeof c->host, numeric ? "%.*s" : "%.*s[%s]", VIEW_ARG(host), text.s);
 }
 
+/* The address to come from; len 0 when the system chooses, as it does for the IP version we have none of. */
+static struct sockaddr_any own_address(const struct sockaddr_any *to, const struct smtp_settings *set) {
+    struct sockaddr_any from = {.len = 0};
+    bool wanted = set->bind && sockaddr_from_ip(view_of(set->bind), 0, &from, NULL);
+    if (!wanted || from.storage.ss_family != to->storage.ss_family)
+        from.len = 0;
+    return from;
+}
+
 static struct smtp *try_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
                              bool tls, bool *ret_tls_failed, struct err *e) {
     struct smtp *c = mem_alloc(sizeof *c);
-    struct sockaddr_any from = {.len = 0};
     c->lmtp = set->lmtp;
     name_host(c, addr, host);
     reply_init(&c->reply);
-    if (set->bind && addr->storage.ss_family != AF_UNIX && !sockaddr_from_ip(view_of(set->bind), 0, &from, e))
-        from.len = 0;
-    if (from.storage.ss_family != addr->storage.ss_family) /* the other IP version has no address of ours */
-        from.len = 0;
+    struct sockaddr_any from = own_address(addr, set);
     bool ok = stream_connect_wait(&c->stream, &addr->storage, addr->len, from.len ? &from.storage : NULL,
                                   from.len, IN_BYTES, OUT_BYTES, clock_mono_ms() + set->connect_timeout_ms);
     if (!ok) {
