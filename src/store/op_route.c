@@ -175,11 +175,11 @@ static void commit_other(struct op_run *r, int64_t message) {
     event_record(r, message, kind, rcpt, 0, VIEW(""), text);
 }
 
-/* in: message, batch, sha256, Message-ID; count and ids of lists; class of what goes to addresses, their
- * count, and per address: text, notify, original recipient; count
- * and (event kind, address, text) of what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A
- * message that is no longer in the batch is left alone: another router has it. */
-void op_run_ROUTE_COMMIT(struct op_run *r) {
+/* Arguments: message, batch, sha256, Message-ID; count and ids of lists; class of what goes to addresses,
+ * their count, and per address: text, notify, original recipient; count and (event kind, address, text) of
+ * what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A message that is no longer in the
+ * batch is left alone: another router has it. */
+static void commit_route(struct op_run *r, bool to_lists) {
     int64_t message = vals_get_int(&r->in), batch = vals_get_int(&r->in);
     view sha256 = vals_get_view(&r->in), msgid = vals_get_view(&r->in);
     if (db_change(r->db, "DELETE FROM inbox WHERE message = $1 AND batch = $2", DB_I(message), DB_I(batch)) !=
@@ -187,13 +187,16 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
         return;
     db_run(r->db, "DELETE FROM recipient WHERE message = $1", DB_I(message));
     size_t lists = vals_get_count(&r->in);
+    if (lists > 0 && !to_lists) {
+        op_refuse(r, ERR_SYNTAX, "route-pass: what goes to a list is for route-commit");
+        return;
+    }
     for (size_t i = 0; i < lists; i++)
         commit_list(r, message, vals_get_int(&r->in), sha256, msgid);
     enum mail_class class = (enum mail_class)vals_get_int(&r->in);
     size_t directs = vals_get_count(&r->in);
-    for (size_t i = 0; i < directs && !db_error(r->db); i++) {
+    for (size_t i = 0; i < directs && !db_error(r->db); i++)
         commit_direct(r, message, class);
-    }
     size_t others = vals_get_count(&r->in);
     for (size_t i = 0; i < others && !db_error(r->db); i++)
         commit_other(r, message);
@@ -201,6 +204,18 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
         accept_one(r);
     view summary = arena_printf(r->arena, "lists=%zu direct=%zu other=%zu", lists, directs, others);
     event_record(r, message, EVENT_ROUTED, 0, 0, VIEW(""), summary);
+}
+
+/* in: see commit_route */
+void op_run_ROUTE_COMMIT(struct op_run *r) {
+    commit_route(r, true);
+}
+
+/* in: see commit_route. For messages that go to no list: nothing that others keep (a UID) comes of it, so it
+ * need not be on stable storage at once. Lost in a power cut, the message is in the inbox as before (ADR 9).
+ */
+void op_run_ROUTE_PASS(struct op_run *r) {
+    commit_route(r, false);
 }
 
 /* out: message, list of expansions that are under way, at most 100: announcements last, then the oldest

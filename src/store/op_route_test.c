@@ -160,6 +160,21 @@ static int64_t taken_mail(struct unit_store *s, int64_t batch) {
     return message;
 }
 
+static void test_pass__makes_deliveries_but_nothing_for_a_list(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example"), message = taken_mail(s, 7);
+    refused(s, ERR_SYNTAX, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), N(1), N(list), N(CLASS_DIRECT),
+            N(0), N(0), N(0));
+    assert_number(s, 1, "SELECT count(*) FROM inbox"); /* nothing half done */
+    assert_number(s, 0, "SELECT count(*) FROM expansion");
+    must(s, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), N(0), N(CLASS_BOUNCE), N(1),
+         S("a@one.example"), N(NOTIFY_SUCCESS), S("rfc822;x@y.example"), N(0), N(0));
+    assert_number(s, 0, "SELECT count(*) FROM inbox");
+    assert_number(s, 1, "SELECT count(*) FROM delivery WHERE dest % 4 = $1 AND flags = $2", N(CLASS_BOUNCE),
+                  N(NOTIFY_SUCCESS | DELIVERY_ORCPT));
+    assert_number(s, 1, "SELECT count(*) FROM orcpt WHERE text = 'rfc822;x@y.example'");
+    assert_int_equal(op_info(OP_ROUTE_PASS)->durability, DURABLE_SOON);
+}
+
 static void test_commit__makes_deliveries(struct unit_store *s) {
     int64_t message = taken_mail(s, 7);
     commit(s, &(struct decision){message, 7, .direct = {"a@one.example", "b@one.example", "c@two.example"}});
@@ -543,6 +558,7 @@ int main(void) {
         STORE_CASE(test_take__a_lease_ends_by_time),
         STORE_CASE(test_take__takes_no_more_than_an_answer_holds),
         STORE_CASE(test_reset__gives_back_ones_own_only),
+        STORE_CASE(test_pass__makes_deliveries_but_nothing_for_a_list),
         STORE_CASE(test_commit__makes_deliveries),
         STORE_CASE(test_commit__twice_is_once),
         STORE_CASE(test_commit__of_a_batch_that_is_not_its_any_more),

@@ -252,6 +252,14 @@ static int64_t route_as_router(struct actors *a, const char *body, int64_t list)
     return message;
 }
 
+/* One that goes to an address only. */
+static void pass_as_router(struct actors *a) {
+    int64_t message = accept_as(a, R_SMTPD, "passes"), batch = id_new();
+    ACT(a, R_ROUTER, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
+    ACT(a, R_ROUTER, OP_ROUTE_PASS, N(message), N(batch), S("sha"), S("id"), N(0), N(CLASS_DIRECT), N(1),
+        S("pass@one.example"), N(0), S(""), N(0), N(0));
+}
+
 static int64_t set_up_list(struct actors *a) {
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("gone.example"));
@@ -360,6 +368,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_CLI, OP_BODY_DROP, N(id_new()));
     int64_t message = route_as_router(&a, "first", list);
     route_as_router(&a, "first", list); /* the same bytes: a duplicate */
+    pass_as_router(&a);
     ask_about(&a, message);
     ACT(&a, R_ROUTER, OP_EXPANSIONS);
     ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list));

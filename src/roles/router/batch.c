@@ -280,7 +280,7 @@ static bool add_notice(struct batch *b, struct message *m, struct decision *d, v
 
 static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
     struct buf *args = &m->commit.args;
-    store_request_init(&m->commit, OP_ROUTE_COMMIT);
+    store_request_init(&m->commit, d->list_count > 0 ? OP_ROUTE_COMMIT : OP_ROUTE_PASS);
     vals_int(args, m->id);
     vals_int(args, b->number);
     vals_view(args, m->sha256);
