@@ -23,9 +23,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/notify.h"
 
 static _Atomic bool stopping; /* lock-free, so the handler may write it while threads read */
 static void (*_Atomic stop_function)(void);
+static void (*_Atomic reload_function)(void);
 static struct hint *stop_hint;
 static int crash_fd = -1;
 static int64_t this_process; /* its own id, so that a death is counted once, however often it is told */
@@ -38,12 +40,22 @@ struct crash_record {
 
 static void on_stop_signal(int signal_number) {
     (void)signal_number;
-    atomic_store(&stopping, true);
+    int saved = errno;
+    if (!atomic_exchange(&stopping, true))
+        notify_send("STOPPING=1");
+    errno = saved;
     void (*function)(void) = atomic_load(&stop_function);
     if (function)
         function();
     if (stop_hint)
         hint_interrupt(stop_hint);
+}
+
+static void on_reload_signal(int signal_number) {
+    (void)signal_number;
+    void (*function)(void) = atomic_load(&reload_function);
+    if (function)
+        function();
 }
 
 static void on_crash(int signal_number) {
@@ -59,9 +71,11 @@ static void on_crash(int signal_number) {
 static void install_handlers(void) {
     static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
+    struct sigaction reload = {.sa_handler = on_reload_signal, .sa_flags = SA_RESTART};
     struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGHUP, &reload, NULL);
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
         sigaction(crashes[i], &crash, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -71,6 +85,18 @@ void role_on_stop(void (*on_stop)(void)) {
     atomic_store(&stop_function, on_stop);
     if (stopping && on_stop)
         on_stop();
+}
+
+void role_on_reload(void (*on_reload)(void)) {
+    atomic_store(&reload_function, on_reload);
+}
+
+void role_reloaded(bool in_force) {
+    notify_send(in_force ? "READY=1\nX_POSTROAD_RELOADED=1" : "READY=1\nX_POSTROAD_RELOADED=0");
+}
+
+void role_ready(void) {
+    notify_send(atomic_load(&reload_function) ? "READY=1\nX_POSTROAD_RELOADS=1" : "READY=1");
 }
 
 bool role_stopping(void) {
@@ -184,6 +210,7 @@ bool role_start(int argc, char **argv, const struct role_needs *needs, struct ro
         *ret_status = err_info(ERR_USAGE)->exit;
         return false;
     }
+    notify_open();
     install_handlers();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     struct err e = {.code = ERR_OK};

@@ -69,6 +69,7 @@ int main(int argc, char **argv) {
         return status;
     if (start(&e)) {
         role_on_stop(stop);
+        role_ready();
         runner_run(server.runner);
         role_on_stop(NULL);
         log_line(LOG_INFO, "stopped");
