@@ -348,6 +348,37 @@ void config_free(struct config *c) {
     free(c);
 }
 
+static bool list_equal(const struct config_list *a, const struct config_list *b) {
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    return equal;
+}
+
+bool config_equal(const struct config *a, const struct config *b) {
+    bool equal = true;
+    for (size_t i = 0; i < SETTINGS && equal; i++) {
+        const char *x = (const char *)a + settings[i].offset, *y = (const char *)b + settings[i].offset;
+        switch (settings[i].type) {
+        case TYPE_text:
+            equal = strcmp(*(const config_text *)x, *(const config_text *)y) == 0;
+            break;
+        case TYPE_texts:
+            equal = list_equal((const config_texts *)x, (const config_texts *)y);
+            break;
+        case TYPE_number:
+        case TYPE_size:
+        case TYPE_duration:
+            equal = *(const int64_t *)x == *(const int64_t *)y;
+            break;
+        case TYPE_switch:
+            equal = *(const config_switch *)x == *(const config_switch *)y;
+            break;
+        }
+    }
+    return equal;
+}
+
 bool config_load(const char *dir, struct config **ret_config, struct err *e) {
     FREE_AUTO char *absolute = realpath(dir, NULL);
     FREE_AUTO char *path = mem_printf("%s/" CONFIG_FILE, absolute ? absolute : dir);

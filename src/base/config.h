@@ -29,6 +29,9 @@ struct config {
 bool config_load(const char *dir, struct config **ret_config, struct err *e);
 void config_free(struct config *c); /* NULL is allowed */
 
+/* True when every setting has the same value. */
+bool config_equal(const struct config *a, const struct config *b);
+
 /* What config_load does with the bytes of the file; `source` names them in errors. *c is zeroed memory from
  * mem_alloc(); free it with config_free() after failure too. */
 bool config_parse(view text, const char *source, struct config *c, struct err *e);

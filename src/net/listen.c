@@ -67,7 +67,8 @@ static bool is_bound_to(int fd, const struct sockaddr_any *addr) {
            strcmp(sockaddr_format(&own).s, sockaddr_format(addr).s) == 0;
 }
 
-/* Of several descriptors with the name, the one bound to `addr`, else the first. */
+/* Of several descriptors with the name, the one bound to `addr`, else the first that was not taken yet (what
+ * is handed over stays open over exec; taking it sets FD_CLOEXEC). */
 static int find_named(view names, int end, const char *name, const struct sockaddr_any *addr) {
     int first = -1;
     view piece;
@@ -76,7 +77,7 @@ static int find_named(view names, int end, const char *name, const struct sockad
             continue;
         if (is_bound_to(fd, addr))
             return fd;
-        if (first < 0)
+        if (first < 0 && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
             first = fd;
     }
     return first;
@@ -95,7 +96,9 @@ int listen_inherited(const char *name, const struct sockaddr_any *addr) {
         return -1;
     int end = FIRST_FD + (int)(count < HAND_OVER_MAX ? count : HAND_OVER_MAX);
     view names = view_of(getenv("LISTEN_FDNAMES"));
-    int fd = names.len > 0 ? find_named(names, end, name, addr) : find_bound(end, addr);
+    int fd = find_named(names, end, name, addr);
+    if (fd < 0) /* no names, or those of systemd's units */
+        fd = find_bound(end, addr);
     int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return -1;

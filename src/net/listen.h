@@ -9,7 +9,8 @@
 int listen_open(const struct sockaddr_any *addr, struct err *e);
 
 /* The descriptors handed over to this process (LISTEN_PID, LISTEN_FDS, names in LISTEN_FDNAMES) whose name is
- * `name`, or that are bound to `addr` when there are no names. Returns the descriptor (set non-blocking and
+ * `name` (the one bound to `addr` if there is one, else one not taken yet), or, whatever its name, the one
+ * bound to `addr`. Returns the descriptor (set non-blocking and
  * O_CLOEXEC), or -1 when none was handed over. */
 int listen_inherited(const char *name, const struct sockaddr_any *addr);
 

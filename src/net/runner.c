@@ -60,6 +60,8 @@ struct runner {
     _Atomic size_t tasks;
     _Atomic int64_t stop_ms; /* what runner_stop asked for; -1: nothing new */
     atomic_bool draining;    /* written under the lock */
+    atomic_bool retire;      /* runner_retire was called */
+    atomic_bool retiring;    /* written under the lock */
 
     pthread_mutex_t lock; /* of all below, and of the runner's part of every task */
     struct task *all;
@@ -255,7 +257,7 @@ static void task_finish(struct runner *r, struct task *t) {
     for (struct listener *l = r->listeners; l; l = l->next) /* those that paused */
         if (l->task.state == ON_WAIT || l->task.state == RUNNING)
             wake(r, &l->task);
-    if (r->draining && r->alive == 0)
+    if ((r->draining || r->retiring) && r->alive == 0)
         end(r);
     unlock(r);
 }
@@ -280,8 +282,22 @@ static void start_draining(struct runner *r) {
     }
 }
 
+static void start_retiring(struct runner *r) {
+    atomic_store(&r->retiring, true);
+    for (struct task *t = r->all; t; t = t->next) {
+        if (t->is_listener && t->state == ON_READ)
+            unpark(r, t, TASK_DRAIN);
+        else if (t->is_listener)
+            wake(r, t);
+    }
+    if (r->alive == 0)
+        end(r);
+}
+
 static void check_stop(struct runner *r, int64_t now) {
     int64_t asked = atomic_exchange(&r->stop_ms, -1);
+    if (atomic_load(&r->retire) && !r->retiring)
+        start_retiring(r);
     if (asked >= 0 && !r->closing) {
         r->phase_until_ms = now + asked;
         if (!r->draining)
@@ -376,7 +392,7 @@ static bool settle(struct runner *r, struct task *t, enum step next) {
         queue_push(r, t, TASK_READY);
         return true;
     case STEP_READ:
-        if (r->draining && !t->drained) {
+        if ((r->draining || (r->retiring && t->is_listener)) && !t->drained) {
             t->drained = true;
             queue_push(r, t, TASK_DRAIN);
             return true;
@@ -473,6 +489,13 @@ void runner_stop(struct runner *r, int64_t drain_ms) {
     errno = saved;
 }
 
+void runner_retire(struct runner *r) {
+    int saved = errno;
+    atomic_store(&r->retire, true);
+    eventfd_write(r->kick_fd, 1);
+    errno = saved;
+}
+
 /* ---- listening ---- */
 
 static enum step accept_some(struct task *t, enum task_event event) {
@@ -481,7 +504,7 @@ static enum step accept_some(struct task *t, enum task_event event) {
     (void)event;
     t->deadline_ms = 0;
     for (int i = 0; i < ACCEPT_BURST; i++) {
-        if (atomic_load(&r->draining))
+        if (atomic_load(&r->draining) || atomic_load(&r->retiring))
             return STEP_CLOSE;
         if (runner_tasks(r) >= l->max_tasks)
             return STEP_WAIT;

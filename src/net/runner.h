@@ -75,6 +75,9 @@ void runner_run(struct runner *r);
 /* Async-signal-safe. Stops accepting; tasks parked on READ, now or later, get TASK_DRAIN once. Called again,
  * it changes the time that is left. */
 void runner_stop(struct runner *r, int64_t drain_ms);
+/* Async-signal-safe. Stops accepting, since another process does from now on; the tasks that are here go on
+ * as if nothing had happened. runner_run returns when the last one is closed. runner_stop may follow. */
+void runner_retire(struct runner *r);
 /* After runner_run. Tasks still in WAIT keep the runner's memory: their wake may still come. */
 void runner_free(struct runner *r);
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -23,14 +24,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/notify.h"
 
 static _Atomic bool stopping; /* lock-free, so the handler may write it while threads read */
 static void (*_Atomic stop_function)(void);
+static void (*_Atomic reload_function)(void);
+static void (*_Atomic leave_function)(void);
+static _Atomic bool leaving;
 static struct hint *stop_hint;
-static int crash_fd = -1;
+static int crash_fd = -1, id_source_fd = -1;
 static int64_t this_process; /* its own id, so that a death is counted once, however often it is told */
 static atomic_flag died = ATOMIC_FLAG_INIT;
 static _Thread_local volatile int64_t message_at_work;
+
+enum { ID_SOURCES = 31 };
 
 struct crash_record {
     int64_t message, process;
@@ -38,12 +45,31 @@ struct crash_record {
 
 static void on_stop_signal(int signal_number) {
     (void)signal_number;
-    atomic_store(&stopping, true);
+    int saved = errno;
+    if (!atomic_exchange(&stopping, true))
+        notify_send("STOPPING=1");
+    errno = saved;
     void (*function)(void) = atomic_load(&stop_function);
     if (function)
         function();
     if (stop_hint)
         hint_interrupt(stop_hint);
+}
+
+static void on_leave_signal(int signal_number) {
+    void (*function)(void) = atomic_load(&leave_function);
+    atomic_store(&leaving, true);
+    if (function)
+        function();
+    else
+        on_stop_signal(signal_number);
+}
+
+static void on_reload_signal(int signal_number) {
+    (void)signal_number;
+    void (*function)(void) = atomic_load(&reload_function);
+    if (function)
+        function();
 }
 
 static void on_crash(int signal_number) {
@@ -59,9 +85,13 @@ static void on_crash(int signal_number) {
 static void install_handlers(void) {
     static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
+    struct sigaction leave = {.sa_handler = on_leave_signal, .sa_flags = SA_RESTART};
+    struct sigaction reload = {.sa_handler = on_reload_signal, .sa_flags = SA_RESTART};
     struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGHUP, &reload, NULL);
+    sigaction(SIGUSR1, &leave, NULL);
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
         sigaction(crashes[i], &crash, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -71,6 +101,28 @@ void role_on_stop(void (*on_stop)(void)) {
     atomic_store(&stop_function, on_stop);
     if (stopping && on_stop)
         on_stop();
+}
+
+void role_on_leave(void (*on_leave)(void)) {
+    atomic_store(&leave_function, on_leave);
+    if (leaving && on_leave)
+        on_leave();
+}
+
+bool role_leaving(void) {
+    return leaving;
+}
+
+void role_on_reload(void (*on_reload)(void)) {
+    atomic_store(&reload_function, on_reload);
+}
+
+void role_reloaded(bool in_force) {
+    notify_send(in_force ? "READY=1\nX_POSTROAD_RELOADED=1" : "READY=1\nX_POSTROAD_RELOADED=0");
+}
+
+void role_ready(void) {
+    notify_send(atomic_load(&reload_function) ? "READY=1\nX_POSTROAD_RELOADS=1" : "READY=1");
 }
 
 bool role_stopping(void) {
@@ -136,7 +188,7 @@ static bool open_crash_file(struct role *r, struct err *e) {
     return crash_fd >= 0 || err_errno(e, ERR_IO, "cannot open %s", path);
 }
 
-/* Sources of ids: 1..31, by the role's place and by node, so that two processes hardly ever share one. */
+/* Sources of ids: 1..31, by the role's place and by node, so that two nodes hardly ever share one. */
 static unsigned id_source_of(const struct role_needs *needs, const char *node) {
     unsigned hash = 0;
     for (const char *p = node; *p; p++)
@@ -144,7 +196,30 @@ static unsigned id_source_of(const struct role_needs *needs, const char *node) {
     unsigned place = 0;
     for (unsigned bits = needs->store_role; bits > 1; bits >>= 1)
         place++;
-    return (hash * 7 + place) % 31 + 1;
+    return (hash * 7 + place) % ID_SOURCES + 1;
+}
+
+/* No two processes of an instance share one, an old smtpd and its successor neither: the lock on the source's
+ * file, held until the process ends, says whose it is. */
+static bool claim_id_source(struct role *r, unsigned first, struct err *e) {
+    FREE_AUTO char *dir = config_path(r->config, "data/run/ids");
+    if (!file_mkdirs(dir, 0700, e))
+        return false;
+    for (unsigned i = 0; i < ID_SOURCES; i++) {
+        unsigned source = (first - 1 + i) % ID_SOURCES + 1;
+        FREE_AUTO char *path = mem_printf("%s/%u", dir, source);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return err_errno(e, ERR_IO, "cannot open %s", path);
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            id_source_fd = fd;
+            id_set_source(source);
+            return true;
+        }
+        close(fd);
+    }
+    return err_set(e, ERR_SYSTEM, "more than %d processes of this instance run: every %s/* is taken",
+                   ID_SOURCES, dir);
 }
 
 static bool open_all(const char *dir, const struct role_needs *needs, struct role *r, struct err *e) {
@@ -162,7 +237,8 @@ static bool open_all(const char *dir, const struct role_needs *needs, struct rol
             strcpy(r->config->hostname, "localhost");
     }
     r->node = mem_printf("%s/%s", r->config->node, needs->name);
-    id_set_source(id_source_of(needs, r->config->node));
+    if (!claim_id_source(r, id_source_of(needs, r->config->node), e))
+        return false;
     FREE_AUTO char *metrics = config_path(r->config, "data/run/metrics");
     FREE_AUTO char *clock = config_path(r->config, "data/run/clock");
     if (!metrics_open(metrics, needs->name, e) || !clock_attach(clock, e))
@@ -179,11 +255,17 @@ static bool open_all(const char *dir, const struct role_needs *needs, struct rol
 bool role_start(int argc, char **argv, const struct role_needs *needs, struct role *r, int *ret_status) {
     *r = (struct role){.name = needs->name};
     log_init(needs->name, LOG_INFO);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("postroad-%s " POSTROAD_VERSION "\n", needs->name);
+        *ret_status = 0;
+        return false;
+    }
     if (argc != 3 || strcmp(argv[1], "-C") != 0) {
         fprintf(stderr, "usage: postroad-%s -C DIR\n", needs->name);
         *ret_status = err_info(ERR_USAGE)->exit;
         return false;
     }
+    notify_open();
     install_handlers();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     struct err e = {.code = ERR_OK};
@@ -206,6 +288,8 @@ void role_end(struct role *r) {
     if (crash_fd >= 0)
         close(crash_fd);
     crash_fd = -1;
+    if (id_source_fd >= 0)
+        mem_close_fd(&id_source_fd);
     r->config = NULL;
     r->node = NULL;
 }

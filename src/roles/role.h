@@ -32,6 +32,22 @@ void role_end(struct role *r);
 bool role_stopping(void);
 void role_on_stop(void (*on_stop)(void));
 
+/* SIGUSR1 came: a successor runs already, or is started as soon as this process has ended. `on_leave` is
+ * called from the signal handler: async-signal-safe only. A role that has set none stops as on SIGTERM. */
+void role_on_leave(void (*on_leave)(void));
+bool role_leaving(void);
+
+/* SIGHUP came: the configuration is to be read again. `on_reload` is called from the signal handler:
+ * async-signal-safe only; the role then reads it in its own time and ends with role_reloaded. A role that has
+ * set none when it says role_ready is restarted by the supervisor instead. */
+void role_on_reload(void (*on_reload)(void));
+/* The end of a reload. False: what changed cannot be taken alive; the supervisor starts a successor, then has
+ * this process drain. The caller has logged what it took or why not. */
+void role_reloaded(bool in_force);
+
+/* Everything is open and work begins: whoever started this process is told (sd_notify READY=1). */
+void role_ready(void);
+
 /* Real milliseconds to wait for work when no hint comes (DESIGN 2). */
 #define ROLE_LOOK_MS 2000
 

@@ -133,13 +133,13 @@ class Instance:
         return {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")}
 
-    def start(self, *roles, wait=True):
+    def start(self, *roles, wait=True, program=None, environment=None):
         """`postroad run` with these roles, or with all. Waits until each says it has started."""
         log = self.dir.with_name(f"{self.dir.name}.log{len(self.logs)}")
         with open(log, "wb") as out:
-            process = subprocess.Popen([*bound(), self.program, "-C", self.dir, "run", *roles],
+            process = subprocess.Popen([*bound(), program or self.program, "-C", self.dir, "run", *roles],
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                       env=self.environment())
+                                       env={**self.environment(), **(environment or {})})
         self.processes.append(process)
         self.logs.append(log)
         if wait:

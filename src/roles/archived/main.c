@@ -155,6 +155,7 @@ static bool run(struct archived *a) {
             return false;
         hint_wait(a->role.hint, ROLE_LOOK_MS);
     }
+    role_ready();
     while (!role_stopping())
         if (!do_all(a))
             hint_wait(a->role.hint, ROLE_LOOK_MS);

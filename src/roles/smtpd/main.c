@@ -18,6 +18,11 @@ static void stop(void) {
     runner_stop(server.runner, server.role.config->drain_timeout);
 }
 
+/* The successor accepts from the same sockets; sessions that are here go on to their end. */
+static void leave(void) {
+    runner_retire(server.runner);
+}
+
 static bool read_networks(struct err *e) {
     const struct config_list *networks = &server.role.config->relay_networks;
     for (size_t i = 0; i < networks->count; i++)
@@ -69,8 +74,11 @@ int main(int argc, char **argv) {
         return status;
     if (start(&e)) {
         role_on_stop(stop);
+        role_on_leave(leave);
+        role_ready();
         runner_run(server.runner);
         role_on_stop(NULL);
+        role_on_leave(NULL);
         log_line(LOG_INFO, "stopped");
     } else {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));

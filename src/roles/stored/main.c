@@ -263,10 +263,13 @@ static bool has_clients(const struct server *s) {
     return false;
 }
 
-/* Told to stop, it serves those that are connected to their end: they stop, too, and need the store for it.
+/* When a successor waits it leaves at once: the others send it what was not answered. Told to stop, it serves
+ * those that are connected to their end: they stop, too, and need the store for it.
  */
 static bool goes_on(struct server *s, int64_t patience_ms) {
     static int64_t until_ms;
+    if (role_leaving())
+        return false;
     if (!role_stopping())
         return true;
     int64_t now = clock_real_us() / 1000;
@@ -335,6 +338,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &role, &status))
         return status;
     if (open_server(&server, role.config, &e)) {
+        role_ready();
         serve(&server, role.config->drain_timeout);
     } else {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));

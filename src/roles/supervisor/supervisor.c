@@ -4,18 +4,21 @@
  * network data; it opens listening sockets and never accepts from them. When it dies: the kernel asks every
  * role to stop (PR_SET_PDEATHSIG), they drain as on SIGTERM, and mail waits.
  *
- * One thread, one loop: start what is due, move the drain on, wait for the next signal or moment. Signals are
- * blocked and fetched with sigtimedwait, so no handler runs and none is missed. */
+ * One thread, one loop: start what is due, move a drain or a renewal on, wait for the next signal, report of
+ * a role, or moment. Signals are blocked and read from a descriptor, so no handler runs and none is missed.
+ */
 #include "roles/supervisor/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,33 +27,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listen.h"
-#include "roles/supervisor/child.h"
+#include "net/notify.h"
+#include "roles/supervisor/supervisor_private.h"
 
 enum {
-    KILL_AFTER_MS = 5000,  /* behind drain_timeout */
-    PORT_RETRY_MS = 50,    /* while roles of a supervisor that was killed still hold a port */
-    START_RETRY_MS = 1000, /* when fork fails */
+    PORT_RETRY_MS = 50, /* while roles of a supervisor that was killed still hold a port */
     PID_FILE_MODE = 0644,
     EX_CONFIG_STATUS = 78, /* sysexits.h, for roles that are not ours */
+    NOTIFY_BYTES = 4096,
+    CHECK_MS = 10000,
 };
-
-struct supervisor {
-    const struct config *config;
-    struct child children[ROLE_KINDS];
-    size_t count;
-    int fds[LIMIT_LIST_SETTING];
-    size_t fd_count;
-    int pid_fd;
-    bool locked;
-    bool unclean; /* the supervisor before us was killed */
-    sigset_t signals, before;
-    bool draining;
-    int status;
-};
-
-static int64_t now_ms(void) {
-    return clock_real_us() / 1000;
-}
 
 /* -- beginning */
 
@@ -94,7 +80,7 @@ static char *libexec_folder(void) {
     return mem_str("/usr/libexec/postroad");
 }
 
-static bool choose_children(struct supervisor *s, const char *const *roles, size_t count, struct err *e) {
+bool choose_children(struct supervisor *s, const char *const *roles, size_t count, struct err *e) {
     bool sqlite = strcmp(s->config->store, "sqlite") == 0;
     if (!check_names(roles, count, sqlite, e))
         return false;
@@ -139,35 +125,34 @@ static bool take_pid_file(struct supervisor *s, struct err *e) {
     return true;
 }
 
-static void take_signals(struct supervisor *s) {
-    static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+static bool take_signals(struct supervisor *s, struct err *e) {
+    static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2};
     sigemptyset(&s->signals);
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         sigaddset(&s->signals, wanted[i]);
     sigprocmask(SIG_BLOCK, &s->signals, &s->before);
     /* An ignored SIGCHLD, inherited from whoever started us, would take the exit statuses away. */
     signal(SIGCHLD, SIG_DFL);
-}
-
-/* 0: none came within the time. */
-static int wait_for_signal(const struct supervisor *s, int64_t most_ms) {
-    struct timespec wait = {.tv_sec = most_ms / 1000, .tv_nsec = most_ms % 1000 * 1000000};
-    int number = sigtimedwait(&s->signals, NULL, most_ms == CHILD_NEVER ? NULL : &wait);
-    return number > 0 ? number : 0;
+    s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return s->signal_fd >= 0 || err_errno(e, ERR_SYSTEM, "cannot wait for signals");
 }
 
 /* Handed over by whoever started us (systemd), else our own. After a killed supervisor its smtpd may hold the
  * port until it has drained. */
-static int open_port(struct supervisor *s, const struct sockaddr_any *addr, int64_t patience_ms,
-                     struct err *e) {
-    int fd = listen_inherited("smtp", addr);
-    int64_t until = now_ms() + patience_ms;
+int open_port(void *supervisor, const char *name, const struct sockaddr_any *addr, struct err *e) {
+    struct supervisor *s = supervisor;
+    int fd = listen_inherited(name, addr);
+    int64_t patience = s->unclean ? s->config->drain_timeout + KILL_AFTER_MS : 0;
+    int64_t until = supervisor_now_ms() + patience;
     while (fd < 0) {
         fd = listen_open(addr, e);
-        if (fd >= 0 || now_ms() >= until)
+        if (fd >= 0 || supervisor_now_ms() >= until)
             break;
-        int number = wait_for_signal(s, PORT_RETRY_MS);
-        if (number == SIGTERM || number == SIGINT) {
+        struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
+        struct signalfd_siginfo info;
+        if (poll(&p, 1, PORT_RETRY_MS) <= 0 || read(s->signal_fd, &info, sizeof info) != sizeof info)
+            continue;
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
             err_set(e, ERR_STOPPING, "stopped while waiting for %s", sockaddr_format(addr).s);
             break;
         }
@@ -175,23 +160,16 @@ static int open_port(struct supervisor *s, const struct sockaddr_any *addr, int6
     return fd;
 }
 
+/* Those of a supervisor before the upgrade are kept; what its configuration has not had is opened. */
 static bool open_ports(struct supervisor *s, struct err *e) {
-    bool wanted = false;
+    bool wanted = false, changed;
+    struct ports have = s->ports, got;
     for (size_t i = 0; i < s->count; i++)
         wanted = wanted || s->children[i].kind->listens;
-    int64_t patience = s->unclean ? s->config->drain_timeout + KILL_AFTER_MS : 0;
-    for (size_t i = 0; wanted && i < s->config->smtp_listen.count; i++) {
-        const char *text = s->config->smtp_listen.items[i];
-        struct sockaddr_any addr;
-        if (!sockaddr_parse(view_of(text), &addr, e)) {
-            e->code = ERR_CONFIG;
-            return err_prefix(e, "smtp_listen = %.60s", text);
-        }
-        int fd = open_port(s, &addr, patience, e);
-        if (fd < 0)
-            return err_prefix(e, "smtp_listen");
-        s->fds[s->fd_count++] = fd;
-    }
+    if (!wanted || !ports_open(&have, s->config, open_port, s, &got, &changed, e))
+        return !wanted;
+    s->ports = got;
+    s->old_ports = have;
     return true;
 }
 
@@ -204,19 +182,43 @@ static void raise_file_limit(void) {
     }
 }
 
-/* -- running */
-
-static bool any_running(const struct supervisor *s, int last_phase) {
-    for (size_t i = 0; i < s->count; i++)
-        if (s->children[i].pid != 0 && s->children[i].kind->drain_phase <= last_phase)
-            return true;
-    return false;
+static bool open_notify(struct supervisor *s, struct err *e) {
+    if (s->notify_fd < 0 && (s->notify_fd = notify_listen(e)) < 0)
+        return false;
+    return notify_address(s->notify_fd, s->notify, sizeof s->notify) ||
+           err_errno(e, ERR_SYSTEM, "the socket that roles report to has no address");
 }
+
+/* The path this program was started by, not what a link in it leads to today: an upgrade puts another program
+ * there. Caller frees. */
+static char *own_path(void) {
+    char word[4096];
+    FREE_AUTO char *folder = getcwd(NULL, 0);
+    CLOSE_AUTO int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, word, sizeof word - 1);
+    word[n > 0 ? n : 0] = '\0';
+    if (word[0] == '/')
+        return mem_str(word);
+    if (strchr(word, '/') && folder)
+        return mem_printf("%s/%s", folder, word);
+    FREE_AUTO char *real = realpath("/proc/self/exe", NULL);
+    return mem_str(real ? real : "");
+}
+
+int64_t supervisor_now_ms(void) {
+    return clock_real_us() / 1000;
+}
+
+struct child_gift supervisor_gift(const struct supervisor *s) {
+    return (struct child_gift){.dir = s->config->dir, .ports = &s->ports, .notify = s->notify};
+}
+
+/* -- running */
 
 static void start_child(struct supervisor *s, struct child *c, int64_t now) {
     struct err e = {.code = ERR_OK};
-    size_t fds = c->kind->listens ? s->fd_count : 0;
-    if (child_start(c, s->config->dir, s->fds, fds, now, &e)) {
+    struct child_gift gift = supervisor_gift(s);
+    if (child_start(c, &gift, now, &e)) {
         log_line(LOG_INFO, "role-started", LOG_S("role", c->kind->name), LOG_I("pid", c->pid));
         return;
     }
@@ -230,16 +232,7 @@ static void start_due(struct supervisor *s, int64_t now) {
             start_child(s, &s->children[i], now);
 }
 
-static void begin_drain(struct supervisor *s, const char *why) {
-    if (s->draining)
-        return;
-    s->draining = true;
-    log_line(LOG_INFO, "draining", LOG_S("reason", why), LOG_I("timeout_ms", s->config->drain_timeout));
-    for (size_t i = 0; i < s->count; i++)
-        s->children[i].restart_at_ms = CHILD_NEVER;
-}
-
-static struct log_field how_it_ended(int status) {
+struct log_field how_it_ended(int status) {
     if (WIFSIGNALED(status))
         return LOG_S("signal", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "unknown");
     return LOG_I("status", WEXITSTATUS(status));
@@ -255,6 +248,7 @@ static void child_ended(struct supervisor *s, struct child *c, int status, int64
     bool first = !c->ran_before;
     pid_t pid = c->pid;
     c->pid = 0;
+    c->ready = false;
     c->ran_before = true;
     /* The others cannot finish without the store. */
     bool needed = !s->draining || (c->kind->drain_phase == DRAIN_STORE && !c->term_ms &&
@@ -267,7 +261,7 @@ static void child_ended(struct supervisor *s, struct child *c, int status, int64
     if (first && !s->draining && is_config_error(status)) {
         log_line(LOG_ERROR, "role-refused", LOG_S("role", c->kind->name), how_it_ended(status));
         s->status = WEXITSTATUS(status);
-        begin_drain(s, "a role refused its configuration");
+        drain_begin(s, "a role refused its configuration");
         return;
     }
     int64_t delay = restart_delay_ms(&c->restart, lived);
@@ -279,141 +273,174 @@ static void child_ended(struct supervisor *s, struct child *c, int status, int64
 static void reap(struct supervisor *s) {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        int64_t now = supervisor_now_ms();
+        if (renew_ended(s, pid, status, now))
+            continue;
         for (size_t i = 0; i < s->count; i++)
             if (s->children[i].pid == pid) {
-                child_ended(s, &s->children[i], status, now_ms());
+                child_ended(s, &s->children[i], status, now);
                 break;
             }
-}
-
-/* -- draining */
-
-static void kill_child(struct child *c) {
-    c->killed = true;
-    log_line(LOG_WARN, "role-killed", LOG_S("role", c->kind->name), LOG_I("pid", c->pid));
-    kill(c->pid, SIGKILL);
-}
-
-/* Smtpd gets its time first; then the workers, whether it has gone or not; the store when all have gone. */
-static bool phase_begun(const struct supervisor *s, int phase, int64_t now) {
-    if (phase == DRAIN_INTAKE)
-        return true;
-    if (phase == DRAIN_STORE)
-        return !any_running(s, DRAIN_WORK);
-    for (size_t i = 0; i < s->count; i++) {
-        const struct child *c = &s->children[i];
-        if (c->pid != 0 && c->kind->drain_phase == DRAIN_INTAKE &&
-            (!c->term_ms || now - c->term_ms < s->config->drain_timeout))
-            return false;
-    }
-    return true;
-}
-
-static void drain_step(struct supervisor *s, int64_t now) {
-    for (size_t i = 0; i < s->count; i++) {
-        struct child *c = &s->children[i];
-        if (c->pid == 0 || c->killed || !phase_begun(s, c->kind->drain_phase, now))
-            continue;
-        if (!c->term_ms) {
-            c->term_ms = now;
-            kill(c->pid, SIGTERM);
-        } else if (now - c->term_ms >= s->config->drain_timeout + KILL_AFTER_MS) {
-            kill_child(c);
-        }
-    }
-}
-
-/* A second Ctrl-C: nobody wants to wait any longer. Nothing acknowledged is lost by it. */
-static void hurry(struct supervisor *s) {
-    for (size_t i = 0; i < s->count; i++) {
-        struct child *c = &s->children[i];
-        if (c->pid == 0 || c->killed)
-            continue;
-        c->term_ms = c->term_ms ? c->term_ms : now_ms(); /* not to be started again, the store too */
-        kill_child(c);
     }
 }
 
 /* -- the loop */
 
-static void earlier(int64_t *next, int64_t at, int64_t now) {
-    if (at > now && at < *next)
-        *next = at;
-}
-
-static int64_t next_moment(const struct supervisor *s, int64_t now) {
-    int64_t next = CHILD_NEVER;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct child *c = &s->children[i];
-        if (c->pid == 0) {
-            earlier(&next, c->restart_at_ms, now);
-        } else if (c->term_ms) {
-            earlier(&next, c->term_ms + s->config->drain_timeout, now);
-            earlier(&next, c->term_ms + s->config->drain_timeout + KILL_AFTER_MS, now);
-        }
-    }
-    return next;
-}
-
-static void take_signal(struct supervisor *s, int number) {
+static void take_signal(struct supervisor *s, uint32_t number) {
     switch (number) {
     case SIGCHLD:
         reap(s);
         break;
     case SIGHUP:
-        log_line(LOG_WARN, "reload-not-possible-yet", LOG_S("way_out", "stop and start"));
+        s->reload_wanted = true;
+        break;
+    case SIGUSR2:
+        s->upgrade_wanted = true;
         break;
     case SIGINT:
         if (s->draining)
-            hurry(s);
-        begin_drain(s, "SIGINT");
+            drain_hurry(s);
+        drain_begin(s, "SIGINT");
         break;
     case SIGTERM:
-        begin_drain(s, "SIGTERM");
+        drain_begin(s, "SIGTERM");
         break;
     default:
         break;
     }
 }
 
+static void hear(struct supervisor *s) {
+    char text[NOTIFY_BYTES];
+    pid_t pid;
+    while (notify_receive(s->notify_fd, text, sizeof text, &pid))
+        renew_heard(s, pid, view_of(text), supervisor_now_ms());
+}
+
+/* Whoever started us waits for this: every role runs and those that listen do. */
+static void say_ready(struct supervisor *s) {
+    if (s->ready || s->renewing)
+        return;
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->children[i].ready)
+            return;
+    s->ready = true;
+    notify_send("READY=1\nSTATUS=running");
+    log_line(LOG_INFO, "ready");
+}
+
+/* One thing after the other; a second wish waits until the first is done. */
+static void do_what_is_asked(struct supervisor *s) {
+    if (s->draining || s->renewing)
+        return;
+    if (s->upgrade_wanted) {
+        s->upgrade_wanted = false;
+        upgrade(s);
+    } else if (s->reload_wanted) {
+        s->reload_wanted = false;
+        reload(s);
+    }
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static void wait_for_something(struct supervisor *s, int64_t watchdog_ms) {
+    int64_t now = supervisor_now_ms();
+    int64_t next = least(drain_moment(s, now), renew_moment(s, now));
+    int64_t wait = next == CHILD_NEVER ? INT32_MAX : least(next - now, INT32_MAX);
+    struct pollfd p[] = {{.fd = s->signal_fd, .events = POLLIN}, {.fd = s->notify_fd, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    if ((s->upgrade_wanted || s->reload_wanted) && !s->renewing && !s->draining)
+        wait = 0;
+    if (watchdog_ms > 0)
+        wait = least(wait, watchdog_ms);
+    poll(p, 2, next == CHILD_NEVER && wait == INT32_MAX ? -1 : (int)wait);
+    hear(s); /* before what ended is taken note of: it may have spoken first */
+    while (read(s->signal_fd, &info, sizeof info) == sizeof info)
+        take_signal(s, info.ssi_signo);
+}
+
 static void loop(struct supervisor *s) {
+    int64_t watchdog_ms = notify_watchdog_ms();
     for (;;) {
-        int64_t now = now_ms();
-        start_due(s, now);
+        int64_t now = supervisor_now_ms();
+        do_what_is_asked(s);
         if (s->draining)
             drain_step(s, now);
+        else
+            renew_step(s, now);
+        start_due(s, now);
         if (s->draining && !any_running(s, DRAIN_STORE))
             return;
-        int64_t next = next_moment(s, now);
-        take_signal(s, wait_for_signal(s, next == CHILD_NEVER ? CHILD_NEVER : next - now));
+        say_ready(s);
+        if (watchdog_ms > 0)
+            notify_send("WATCHDOG=1");
+        wait_for_something(s, watchdog_ms);
     }
 }
 
 static void end(struct supervisor *s) {
-    for (size_t i = 0; i < s->fd_count; i++)
-        close(s->fds[i]);
+    ports_close(&s->ports);
+    ports_close(&s->old_ports);
     for (size_t i = 0; i < s->count; i++)
         free(s->children[i].program);
     if (s->locked && ftruncate(s->pid_fd, 0) < 0)
         log_line(LOG_WARN, "pid-file-not-emptied");
-    if (s->pid_fd >= 0)
-        close(s->pid_fd);
+    int *const fds[] = {&s->pid_fd, &s->notify_fd, &s->signal_fd};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        if (*fds[i] >= 0)
+            mem_close_fd(fds[i]);
     sigprocmask(SIG_SETMASK, &s->before, NULL);
+    config_free(s->own_config);
+    free(s->self);
+}
+
+/* What the supervisor before held, or all of it anew. */
+static bool begin(struct supervisor *s, struct err *e) {
+    bool resumed;
+    if (!choose_children(s, s->roles, s->role_count, e) || !upgrade_resume(s, &resumed, e))
+        return false;
+    if (!resumed && !take_pid_file(s, e))
+        return false;
+    if (!open_ports(s, e) || !open_notify(s, e))
+        return false;
+    if (resumed) {
+        reap(s);
+        s->renewing = s->upgrading = s->ready = true;
+        renew_all(s);
+    }
+    return true;
 }
 
 bool supervisor_run(const struct config *c, const char *const *roles, size_t count, int *ret_status,
                     struct err *e) {
-    struct supervisor s = {.config = c, .pid_fd = -1};
-    take_signals(&s);
-    bool ok = choose_children(&s, roles, count, e) && take_pid_file(&s, e) && open_ports(&s, e);
+    struct supervisor s = {.config = c, .roles = roles, .role_count = count};
+    s.pid_fd = s.notify_fd = s.signal_fd = -1;
+    s.self = own_path();
+    notify_open();
+    bool ok = take_signals(&s, e) && begin(&s, e);
     if (ok) {
         raise_file_limit();
-        log_line(LOG_INFO, "started", LOG_I("pid", getpid()), LOG_S("dir", c->dir));
+        log_line(LOG_INFO, "started", LOG_I("pid", getpid()), LOG_S("dir", c->dir),
+                 LOG_S("version", POSTROAD_VERSION));
         loop(&s);
         log_line(LOG_INFO, "stopped", LOG_I("status", s.status));
         *ret_status = s.status;
     }
     end(&s);
+    return ok;
+}
+
+bool supervisor_check(const struct config *c, const char *const *roles, size_t count, struct err *e) {
+    struct supervisor s = {.config = c};
+    bool ok = choose_children(&s, roles, count, e);
+    for (size_t i = 0; i < s.count; i++) {
+        char *argv[] = {s.children[i].program, (char[]){"--version"}, NULL};
+        ok = ok && child_try(argv, CHECK_MS, e);
+        free(s.children[i].program);
+    }
     return ok;
 }

@@ -1,5 +1,7 @@
 /* supervisor.h: `postroad run`: starts the roles of an instance, owns the listening sockets and hands them
- * over, starts a role that died again, and stops all of them in an order in which nothing is cut short. */
+ * over, starts a role that died again, and stops all of them in an order in which nothing is cut short. On
+ * SIGHUP it takes a new configuration, on SIGUSR2 it becomes a new program; no client is refused by either.
+ */
 #ifndef ROLES_SUPERVISOR_SUPERVISOR_H
 #define ROLES_SUPERVISOR_SUPERVISOR_H
 
@@ -11,5 +13,7 @@
  * first start. The caller has set up the log. */
 bool supervisor_run(const struct config *c, const char *const *roles, size_t count, int *ret_status,
                     struct err *e);
+/* Would supervisor_run begin here: are these roles, and do their programs start? Changes nothing. */
+bool supervisor_check(const struct config *c, const char *const *roles, size_t count, struct err *e);
 
 #endif
