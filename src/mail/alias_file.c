@@ -55,12 +55,13 @@ static bool is_lower_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Letters and digits, with single marks between them. */
-static bool is_plain(view v, const char *marks) {
+/* Letters and digits, with single marks between them: '.', '-', in a local part also '_' and '+'. */
+static bool is_plain(view v, bool is_domain) {
     bool after_mark = true;
     for (size_t i = 0; i < v.len; i++) {
-        bool is_mark = !is_lower_alnum(v.ptr[i]);
-        if (is_mark && (after_mark || view_find(view_of(marks), v.ptr[i]) < 0))
+        char c = v.ptr[i];
+        bool is_mark = c == '.' || c == '-' || (!is_domain && (c == '_' || c == '+'));
+        if (is_mark ? after_mark : !is_lower_alnum(c))
             return false;
         after_mark = is_mark;
     }
@@ -73,8 +74,8 @@ static bool is_normal(view text) {
     if (at <= 0 || at > LIMIT_LOCAL_PART)
         return false;
     view domain = view_skip(text, (size_t)at + 1);
-    return domain.len > 0 && domain.len <= LABEL_MAX && is_plain(view_slice(text, 0, (size_t)at), ".-_+") &&
-           is_plain(domain, ".-") && !ascii_is_digit(domain.ptr[domain.len - 1]);
+    return domain.len > 0 && domain.len <= LABEL_MAX && is_plain(view_slice(text, 0, (size_t)at), false) &&
+           is_plain(domain, true) && !ascii_is_digit(domain.ptr[domain.len - 1]);
 }
 
 static bool normalise(view text, struct arena *a, view *ret_address, struct err *e) {
@@ -109,15 +110,16 @@ static bool wrong(const struct reader *r, size_t line, view what, const char *wh
     return err_set(r->e, ERR_SYNTAX, "line %zu: %.*s: %s", line, VIEW_ARG(shown), why);
 }
 
-/* Octets up to one of the stops outside of quotes. */
-static size_t span_to(view v, const char *stops) {
+/* Octets up to a space or the separator, outside of quotes. */
+static size_t word_len(view v, char separator) {
     bool quoted = false;
     for (size_t i = 0; i < v.len; i++) {
-        if (v.ptr[i] == '\\' && quoted)
+        char c = v.ptr[i];
+        if (c == '\\' && quoted)
             i++;
-        else if (v.ptr[i] == '"')
+        else if (c == '"')
             quoted = !quoted;
-        else if (!quoted && view_find(view_of(stops), v.ptr[i]) >= 0)
+        else if (!quoted && (c == separator || c == ' ' || c == '\t' || c == '\r'))
             return i;
     }
     return v.len;
@@ -152,7 +154,7 @@ static bool take_target(struct reader *r, view address, view target) {
 /* Targets of one physical line; *ret_any: there was one. */
 static bool take_targets(struct reader *r, view address, view text, bool *ret_any) {
     for (text = view_trim(text); text.len > 0; text = view_trim(text)) {
-        size_t len = span_to(text, ", \t");
+        size_t len = word_len(text, ',');
         if (len > 0 && !take_target(r, address, view_slice(text, 0, len)))
             return false;
         *ret_any = *ret_any || len > 0;
@@ -179,7 +181,7 @@ static bool next_line(struct reader *r, view *ret_line, bool *ret_goes_on) {
 
 static bool take_address(struct reader *r, view *line, view *ret_address) {
     struct err why;
-    size_t len = span_to(*line, ": \t\r");
+    size_t len = word_len(*line, ':');
     view address = view_slice(*line, 0, len);
     if (view_find(address, '@') < 0)
         return wrong(r, r->line, address, "an address, or @domain, is wanted in front");

@@ -18,6 +18,8 @@ struct alias_versions {
 /* What is seen now; what was seen at a time (ms). Names live in the run's arena. */
 void alias_versions_live(struct op_run *r, struct alias_versions *ret);
 void alias_versions_at(struct op_run *r, int64_t at_ms, struct alias_versions *ret);
+/* 0: before the first version, in which nothing is. */
+int64_t alias_version_of(const struct alias_versions *v, view source);
 /* The entry is there in the version of its source that counts. */
 bool alias_counts(const struct alias_versions *v, view source, int64_t first, int64_t ended);
 

@@ -158,19 +158,21 @@ void op_run_ALIAS_REMOVE(struct op_run *r) {
 
 struct entry {
     view address, source, target;
-    int64_t first, ended, live;
+    int64_t first, ended;
 };
 
 static struct entry read_entry(const struct query *q) {
-    return (struct entry){query_text(q, 0), query_text(q, 1), query_text(q, 2),
-                          query_int(q, 3),  query_int(q, 4),  query_int(q, 5)};
+    return (struct entry){query_text(q, 0), query_text(q, 1), query_text(q, 2), query_int(q, 3),
+                          query_int(q, 4)};
 }
 
-static bool is_shown(const struct entry *e, view source, enum alias_view what) {
-    bool is_seen = e->first <= e->live && e->live < e->ended, is_own = view_eq(e->source, source);
-    if (what == ALIAS_SEEN)
-        return is_seen && (source.len == 0 || is_own);
-    return is_own ? e->ended > e->live : is_seen;
+static bool is_shown(const struct entry *e, const struct alias_versions *v, view source,
+                     enum alias_view what) {
+    bool is_own = view_eq(e->source, source);
+    if (what == ALIAS_IMPORT && is_own)
+        return e->ended > alias_version_of(v, source);
+    return (what == ALIAS_IMPORT || source.len == 0 || is_own) &&
+           alias_counts(v, e->source, e->first, e->ended);
 }
 
 /* The entry looked at last. */
@@ -225,20 +227,21 @@ void op_run_ALIAS_LS(struct op_run *r) {
     e.target = vals_get_view(&r->in);
     e.first = vals_get_int(&r->in);
     int64_t most = vals_get_int(&r->in), seen = 0;
+    struct alias_versions versions;
     struct query q;
+    alias_versions_live(r, &versions);
     most = most < 1 || most > LIMIT_ALIAS_SCAN ? LIMIT_ALIAS_SCAN : most;
     move_cursor(&at, &e);
     db_query(r->db, &q,
-             "SELECT a.address, a.source, a.target, a.first, a.ended, s.live FROM (SELECT * FROM alias"
+             "SELECT address, source, target, first, ended FROM alias"
              " WHERE (address, source, target, first) > ($1, $2, $3, $4)"
-             " ORDER BY address, source, target, first LIMIT $5) a"
-             " JOIN alias_source s ON s.name = a.source ORDER BY a.address, a.source, a.target, a.first",
+             " ORDER BY address, source, target, first LIMIT $5",
              DB_T(e.address), DB_T(e.source), DB_T(e.target), DB_I(e.first), DB_I(most));
     while (r->out->len < ENOUGH && query_row(&q)) {
         e = read_entry(&q);
         move_cursor(&at, &e);
         seen++;
-        if (is_shown(&e, source, what))
+        if (is_shown(&e, &versions, source, what))
             add_entry(r, &e);
     }
     query_done(&q);

@@ -34,11 +34,16 @@ void alias_versions_at(struct op_run *r, int64_t at_ms, struct alias_versions *r
     read_versions(r, &q, ret);
 }
 
-bool alias_counts(const struct alias_versions *v, view source, int64_t first, int64_t ended) {
+int64_t alias_version_of(const struct alias_versions *v, view source) {
     for (size_t i = 0; i < v->count; i++)
         if (view_eq(v->of[i].name, source))
-            return first <= v->of[i].version && v->of[i].version < ended;
-    return false;
+            return v->of[i].version;
+    return 0;
+}
+
+bool alias_counts(const struct alias_versions *v, view source, int64_t first, int64_t ended) {
+    int64_t version = alias_version_of(v, source);
+    return first <= version && version < ended;
 }
 
 /* ---- one address ---- */
