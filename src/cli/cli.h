@@ -38,6 +38,12 @@ void cli_close_store(struct cli *c);
 bool cli_address(struct cli *c, const char *text, view *ret_address, struct err *e);
 bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e);
 
+/* -- who and when (who.c) */
+/* Who makes a change: --by, else the user behind sudo, else the user. */
+bool cli_who(struct cli *c, view *ret_who, struct err *e);
+/* A point in time as people write it, UTC unless it says otherwise; a day alone is the end of it. */
+bool cli_date(const char *text, int64_t *ret_ms, struct err *e);
+
 /* -- output (output.c) */
 void cli_write(struct cli *c, view v);
 void cli_print(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -86,6 +92,14 @@ void table_int(struct table *t, int64_t n);
 void table_time(struct table *t, int64_t ms);
 /* Print what is left. False when standard output has failed. */
 bool table_close(struct table *t, struct err *e);
+
+/* -- what imports have in common (import.c) */
+/* The text of FILE, or of standard input for "-". */
+bool import_read(const char *file, struct buf *text, struct err *e);
+/* Refuses to take away more than half of `live` without --force. */
+bool import_check_loss(struct cli *c, size_t live, size_t removed, const char *what, struct err *e);
+/* Asks on a terminal, unless --yes is given or standard input is the file. */
+bool import_ask(struct cli *c, const char *file, struct err *e);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -1,5 +1,10 @@
-/* cmd_domain.c: postroad domain add|remove|ls: the domains this instance takes mail for. */
+/* cmd_domain.c: postroad domain add|show|remove|ls: the domains this instance takes mail for: its own, and
+ * those it passes on. */
 #include "cli/cli.h"
+
+#include <string.h>
+
+#include "net/transport.h"
 
 enum { PAGE_ROWS = 500 };
 
@@ -14,8 +19,45 @@ static bool call_domain(struct cli *c, enum op op, view *ret_domain, struct err 
     return ok;
 }
 
+/* *ret_listed: --recipients. */
+static bool relay_words(struct cli *c, view *ret_transport, bool *ret_listed, struct err *e) {
+    const char *recipients = args_get(&c->args, "--recipients");
+    struct transport parsed;
+    *ret_transport = view_of(args_get(&c->args, "--relay"));
+    *ret_listed = recipients && strcmp(recipients, "listed") == 0;
+    if (recipients && !*ret_listed && strcmp(recipients, "any") != 0)
+        return err_set(e, ERR_USAGE, "--recipients %.60s: any or listed is wanted", recipients);
+    if (ret_transport->len == 0)
+        return err_set(e, ERR_USAGE, "--recipients goes with --relay");
+    return transport_parse(*ret_transport, &parsed, e) || err_prefix(e, "--relay");
+}
+
+static bool add_relay(struct cli *c, struct err *e) {
+    view domain, transport;
+    bool listed;
+    if (!cli_domain(c, c->args.words[0], &domain, e) || !relay_words(c, &transport, &listed, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_DOMAIN_RELAY);
+    vals_view(&r.args, domain);
+    vals_int(&r.args, listed);
+    vals_view(&r.args, transport);
+    bool ok = cli_call(c, &r, e);
+    store_request_done(&r);
+    if (ok)
+        cli_done(c,
+                 json_pack("{sososs}", "domain", cli_json_text(domain), "relay", cli_json_text(transport),
+                           "recipients", listed ? "listed" : "any"),
+                 "mail for %.*s is passed on by %.*s%s%.*s%s", VIEW_ARG(domain), VIEW_ARG(transport),
+                 listed ? ": say for which addresses with recipient add " : "",
+                 VIEW_ARG(listed ? domain : VIEW("")), listed ? " ADDRESS..." : "");
+    return ok;
+}
+
 bool cmd_domain_add(struct cli *c, struct err *e) {
     view domain;
+    if (args_has(&c->args, "--relay") || args_has(&c->args, "--recipients"))
+        return add_relay(c, e);
     if (!call_domain(c, OP_DOMAIN_ADD, &domain, e))
         return false;
     cli_done(c, json_pack("{so}", "domain", cli_json_text(domain)),
@@ -31,28 +73,67 @@ bool cmd_domain_remove(struct cli *c, struct err *e) {
     return true;
 }
 
+static const struct column columns[] = {{"domain", "DOMAIN"},
+                                        {"created", "SINCE"},
+                                        {"relay", "RELAY"},
+                                        {"recipients", "RECIPIENTS"},
+                                        {"listed", "LISTED"}};
+
+/* One row of DOMAIN_SHOW; the name is kept in *ret_name. */
+static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_name) {
+    view name = vals_get_view(v);
+    *ret_name = arena_view(&c->arena, name);
+    table_text(t, name);
+    table_time(t, vals_get_int(v));
+    bool relay = vals_get_int(v) != 0, listed = vals_get_int(v) != 0;
+    int64_t recipients = vals_get_int(v);
+    view transport = vals_get_view(v);
+    table_text(t, !relay ? VIEW("") : transport.len ? transport : VIEW("default"));
+    table_text(t, !relay ? VIEW("") : listed ? VIEW("listed") : VIEW("any"));
+    table_int(t, recipients);
+}
+
+static bool call_show(struct cli *c, struct store_request *r, view exact, view after, struct err *e) {
+    buf_reset(&r->args);
+    vals_view(&r->args, exact);
+    vals_view(&r->args, after);
+    vals_int(&r->args, PAGE_ROWS);
+    return cli_call(c, r, e);
+}
+
+bool cmd_domain_show(struct cli *c, struct err *e) {
+    view domain;
+    if (!cli_domain(c, c->args.words[0], &domain, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_DOMAIN_SHOW);
+    bool ok = call_show(c, &r, domain, VIEW(""), e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok && !vals_more(&v))
+        ok = err_set(e, ERR_NOT_FOUND, "no domain %.*s here; domain ls shows them all", VIEW_ARG(domain));
+    if (ok) {
+        struct table t;
+        table_open_single(&t, c, columns, COUNT_OF(columns));
+        show_row(&t, &v, c, &domain);
+        ok = table_close(&t, e);
+    }
+    store_request_done(&r);
+    return ok;
+}
+
 bool cmd_domain_ls(struct cli *c, struct err *e) {
-    static const struct column columns[] = {{"domain", "DOMAIN"}, {"created", "SINCE"}};
     struct table t;
     struct store_request r;
     view after = VIEW("");
     bool ok = true, more = true;
     table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_DOMAIN_LS);
+    store_request_init(&r, OP_DOMAIN_SHOW);
     while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
+        ok = call_show(c, &r, VIEW(""), after, e);
         struct vals v = vals_of(buf_view(&r.out));
         size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            view name = vals_get_view(&v);
-            table_text(&t, name);
-            table_time(&t, vals_get_int(&v));
-            if (rows + 1 == PAGE_ROWS)
-                after = arena_view(&c->arena, name);
-        }
+        for (; ok && vals_more(&v); rows++)
+            show_row(&t, &v, c, &after);
         more = rows == PAGE_ROWS && cli_flush(c, NULL);
     }
     store_request_done(&r);

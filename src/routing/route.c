@@ -4,10 +4,11 @@
 #include "routing/route.h"
 
 #include "mail/verp.h"
+#include "store/domain.h"
 
 struct fact {
     view address;
-    bool local;
+    enum domain_state domain;
     int64_t list;
     view list_address;
     struct vals targets;
@@ -33,7 +34,7 @@ static bool read_facts(struct walk *w, view bytes, struct err *e) {
     while (vals_more(&v) && w->facts && w->fact_count < most) {
         struct fact *f = &w->facts[w->fact_count++];
         f->address = vals_get_view(&v);
-        f->local = vals_get_int(&v) != 0;
+        f->domain = (enum domain_state)vals_get_int(&v);
         f->list = vals_get_int(&v);
         f->list_address = vals_get_view(&v);
         f->target_count = vals_get_count(&v);
@@ -119,10 +120,10 @@ static void visit(struct walk *w, view address, size_t depth) {
         add_bounce(w, f);
     else if (f->list)
         refuse(w, address, ERR_NO_SUCH_USER, "the list has no owner");
-    else if (f->local)
-        refuse(w, address, ERR_NO_SUCH_USER, err_info(ERR_NO_SUCH_USER)->text);
-    else
+    else if (f->domain == DOMAIN_ELSEWHERE || f->domain == DOMAIN_RELAY)
         add_target(w, ROUTE_ADDRESS, address);
+    else
+        refuse(w, address, ERR_NO_SUCH_USER, err_info(ERR_NO_SUCH_USER)->text);
 }
 
 bool route_decide(view address, view facts, struct arena *a, struct route *ret_route, struct err *e) {
@@ -133,7 +134,7 @@ bool route_decide(view address, view facts, struct arena *a, struct route *ret_r
     const struct fact *own = find_fact(&w, address);
     if (!own)
         return err_set(e, ERR_SYNTAX, "the store said nothing about <%.*s>", VIEW_ARG(address));
-    route.local = own->local;
+    route.local = own->domain != DOMAIN_ELSEWHERE;
     w.target_room = 2 * w.fact_count + 2; /* an address can be a target and, by another way, refused */
     route.targets = arena_array(a, struct route_target, w.target_room);
     if (route.targets)

@@ -9,7 +9,7 @@
 
 enum route_kind {
     ROUTE_LIST,    /* a post to a list */
-    ROUTE_ADDRESS, /* on to an address elsewhere */
+    ROUTE_ADDRESS, /* on to an address elsewhere, or of a domain that is passed on */
     ROUTE_BOUNCE,  /* LIST-bounces: recorded, not sent on */
     ROUTE_REFUSED, /* e says why: NO_SUCH_USER, LOOP, LIMIT, NO_RELAY */
 };
@@ -23,7 +23,7 @@ struct route_target {
 };
 
 struct route {
-    bool local; /* the recipient's own domain is here */
+    bool local; /* the recipient's domain is one whose mail is taken from everybody */
     struct route_target *targets;
     size_t count; /* each list and each address once; several when it is an alias */
 };

@@ -46,7 +46,7 @@ static void write_facts(const uint8_t *data, size_t size, struct buf *facts) {
     for (size_t at = 0, n = 0; at + 1 < size && n < 16; n++) {
         uint8_t what = data[at++], targets = data[at++] & 7;
         vals_view(facts, view_of(names[n]));
-        vals_int(facts, what & 1);
+        vals_int(facts, what & 1 ? 1 + (what >> 2) % 3 : 0); /* enum domain_state */
         vals_int(facts, what & 2 ? 7 : 0);
         vals_view(facts, what & 2 ? VIEW("news@h") : VIEW(""));
         if (targets > size - at)

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "routing/route.h"
+#include "store/domain.h"
 
 /* One address of the facts; targets separated by spaces. */
 struct fact_row {
@@ -56,6 +57,26 @@ static const struct {
      true,
      ERR_NO_SUCH_USER,
      {{ROUTE_REFUSED, "nobody@h", 0, NULL, ERR_NO_SUCH_USER}}},
+    {"an address of a domain that is passed on",
+     {{"a@r", DOMAIN_RELAY, 0, NULL, NULL}},
+     true,
+     ERR_OK,
+     {{ROUTE_ADDRESS, "a@r", 0, NULL, 0}}},
+    {"an address that a domain that is passed on does not know",
+     {{"a@r", DOMAIN_RELAY_UNKNOWN, 0, NULL, NULL}},
+     true,
+     ERR_NO_SUCH_USER,
+     {{ROUTE_REFUSED, "a@r", 0, NULL, ERR_NO_SUCH_USER}}},
+    {"an alias in a domain that is passed on",
+     {{"a@r", DOMAIN_RELAY_UNKNOWN, 0, NULL, "a@t"}, {"a@t", 0, 0, NULL, NULL}},
+     true,
+     ERR_OK,
+     {{ROUTE_ADDRESS, "a@t", 0, NULL, 0}}},
+    {"a list's address with a detail",
+     {{"news+x@h", 1, 0, NULL, "news@h"}, {"news@h", 1, 7, "news@h", NULL}},
+     true,
+     ERR_OK,
+     {{ROUTE_LIST, "news@h", 7, NULL, 0}}},
     {"a bounce",
      {{"news-bounces+m=t@h", 1, 7, "news@h", NULL}},
      true,

@@ -13,6 +13,7 @@ struct db_statement {
     void *handle;    /* sqlite3_stmt, or NULL */
     char name[16];   /* PostgreSQL */
     bool prepared;
+    bool in_order; /* SQLite: its parameters appear as $1, $2, … */
 };
 
 struct db_ops {

@@ -63,6 +63,15 @@ static bool engine_reset(struct db *db, struct err *e) {
     return true;
 }
 
+/* "$3" is a named parameter to SQLite, numbered by first appearance: find its place by name. */
+static int place_of(sqlite3_stmt *st, size_t i) {
+    char name[24];
+    snprintf(name, sizeof name, "$%zu", i + 1);
+    int at = sqlite3_bind_parameter_index(st, name);
+    BUG_ON(at == 0);
+    return at;
+}
+
 static bool engine_prepare(struct db *db, struct db_statement *s, const struct db_value *values,
                            size_t count) {
     (void)values;
@@ -76,17 +85,16 @@ static bool engine_prepare(struct db *db, struct db_statement *s, const struct d
         BUG_ON((size_t)sqlite3_bind_parameter_count(st) != count);
     buf_done(&sql);
     s->handle = st;
+    s->in_order = rc == SQLITE_OK;
+    for (size_t i = 0; i < count && s->in_order; i++)
+        s->in_order = place_of(st, i) == (int)i + 1;
     return rc == SQLITE_OK;
 }
 
-/* "$3" is a named parameter to SQLite, numbered by first appearance: find its place by name. */
 static void bind(struct db_statement *s, const struct db_value *values, size_t count) {
     sqlite3_stmt *st = s->handle;
     for (size_t i = 0; i < count; i++) {
-        char name[24];
-        snprintf(name, sizeof name, "$%zu", i + 1);
-        int at = sqlite3_bind_parameter_index(st, name);
-        BUG_ON(at == 0);
+        int at = s->in_order ? (int)i + 1 : place_of(st, i);
         const struct db_value *v = &values[i];
         const char *p = v->bytes.ptr ? v->bytes.ptr : "";
         if (v->kind == DB_INT)

@@ -1,62 +1,17 @@
-/* op_admin.c: domains, lists, members, aliases: what the command line changes. Long results page by key, long
+/* op_admin.c: domains, lists, members: what the command line changes. Long results page by key, long
  * changes come in slices, so that no transaction lasts. */
 #include "store/event.h"
+#include "store/lookup.h"
 #include "store/schema.h"
-
-/* in: domain */
-void op_run_DOMAIN_ADD(struct op_run *r) {
-    view name = vals_get_view(&r->in);
-    if (db_change(r->db, "INSERT INTO domain(name, created) VALUES($1, $2) ON CONFLICT DO NOTHING",
-                  DB_T(name), DB_I(r->now_ms)) == 0)
-        op_refuse(r, ERR_EXISTS, "domain %.*s is here already", VIEW_ARG(name));
-}
-
-/* in: domain. Refuses while lists or aliases live in it. (Not LIKE: a domain can have an underscore.) */
-void op_run_DOMAIN_REMOVE(struct op_run *r) {
-    view name = vals_get_view(&r->in), tail = arena_printf(r->arena, "@%.*s", VIEW_ARG(name));
-    int64_t lists = db_number(
-        r->db, 0, "SELECT count(*) FROM list WHERE substr(address, length(address) - length($1) + 1) = $1",
-        DB_T(tail));
-    int64_t aliases = db_number(
-        r->db, 0, "SELECT count(*) FROM alias WHERE substr(address, length(address) - length($1) + 1) = $1",
-        DB_T(tail));
-    if (lists + aliases > 0)
-        op_refuse(r, ERR_EXISTS, "domain %.*s still has %lld lists and %lld aliases: remove them first",
-                  VIEW_ARG(name), (long long)lists, (long long)aliases);
-    else if (db_change(r->db, "DELETE FROM domain WHERE name = $1", DB_T(name)) == 0)
-        op_refuse(r, ERR_NOT_FOUND, "no domain %.*s here", VIEW_ARG(name));
-}
-
-/* in: last name seen, most. out: name, created */
-void op_run_DOMAIN_LS(struct op_run *r) {
-    view after = vals_get_view(&r->in);
-    int64_t most = vals_get_int(&r->in);
-    struct query q;
-    db_query(r->db, &q, "SELECT name, created FROM domain WHERE name > $1 ORDER BY name LIMIT $2",
-             DB_T(after), DB_I(most));
-    while (query_row(&q)) {
-        vals_view(r->out, query_text(&q, 0));
-        vals_int(r->out, query_int(&q, 1));
-    }
-}
-
-static bool need_local_domain(struct op_run *r, view address) {
-    view domain = view_skip(address, (size_t)(view_rfind(address, '@') + 1));
-    if (db_number(r->db, 0, "SELECT 1 FROM domain WHERE name = $1", DB_T(domain)))
-        return true;
-    op_refuse(r, ERR_NOT_FOUND, "domain %.*s is not here: add it with domain add %.*s", VIEW_ARG(domain),
-              VIEW_ARG(domain));
-    return false;
-}
 
 /* in: address, title, owner's address, archive (public, private, none), class of its copies */
 void op_run_LIST_CREATE(struct op_run *r) {
     view address = vals_get_view(&r->in), title = vals_get_view(&r->in), owner = vals_get_view(&r->in);
     view archive = vals_get_view(&r->in);
     int64_t class = vals_get_int(&r->in);
-    if (!need_local_domain(r, address))
+    if (!domain_is_here(r, address))
         return;
-    if (db_number(r->db, 0, "SELECT count(*) FROM alias WHERE address = $1", DB_T(address))) {
+    if (alias_is_live(r, address)) {
         op_refuse(r, ERR_EXISTS, "%.*s is an alias already", VIEW_ARG(address));
         return;
     }
@@ -193,39 +148,13 @@ void op_run_MEMBER_LS(struct op_run *r) {
     }
 }
 
-/* in: address (or "@domain"), count, targets. Replaces what it had. */
-void op_run_ALIAS_SET(struct op_run *r) {
-    view address = vals_get_view(&r->in);
-    if (!need_local_domain(r, address))
-        return;
-    if (db_number(r->db, 0, "SELECT count(*) FROM list WHERE address = $1", DB_T(address))) {
-        op_refuse(r, ERR_EXISTS, "%.*s is a list already", VIEW_ARG(address));
-        return;
-    }
-    db_run(r->db, "DELETE FROM alias WHERE address = $1", DB_T(address));
-    for (size_t count = vals_get_count(&r->in); count > 0; count--)
-        db_run(r->db, "INSERT INTO alias(address, target) VALUES($1, $2) ON CONFLICT DO NOTHING",
-               DB_T(address), DB_T(vals_get_view(&r->in)));
-}
-
-/* in: address */
-void op_run_ALIAS_REMOVE(struct op_run *r) {
-    view address = vals_get_view(&r->in);
-    if (db_change(r->db, "DELETE FROM alias WHERE address = $1", DB_T(address)) == 0)
-        op_refuse(r, ERR_NOT_FOUND, "no alias %.*s here", VIEW_ARG(address));
-}
-
-/* in: last address and target seen, most. out: address, target */
-void op_run_ALIAS_LS(struct op_run *r) {
-    view after = vals_get_view(&r->in), target = vals_get_view(&r->in);
+/* in: last address seen, most. out: addresses of lists */
+void op_run_LIST_NAMES(struct op_run *r) {
+    view after = vals_get_view(&r->in);
     int64_t most = vals_get_int(&r->in);
     struct query q;
-    db_query(r->db, &q,
-             "SELECT address, target FROM alias WHERE (address, target) > ($1, $2) ORDER BY address, target "
-             "LIMIT $3",
-             DB_T(after), DB_T(target), DB_I(most));
-    while (query_row(&q)) {
+    db_query(r->db, &q, "SELECT address FROM list WHERE address > $1 ORDER BY address LIMIT $2", DB_T(after),
+             DB_I(most));
+    while (query_row(&q))
         vals_view(r->out, query_text(&q, 0));
-        vals_view(r->out, query_text(&q, 1));
-    }
 }

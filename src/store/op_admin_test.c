@@ -1,4 +1,4 @@
-/* op_admin_test.c: domains, lists, members and aliases: what the command line changes. */
+/* op_admin_test.c: lists and members: what the command line changes. */
 #include "testing/store.h"
 
 #include "store/class.h"
@@ -8,78 +8,13 @@
 #include "base/clock.h"
 #include "base/id.h"
 
-/* -- domains */
-
-static void test_domain__add_list_remove(struct unit_store *s) {
-    int64_t before = clock_now_ms();
-    must(s, OP_DOMAIN_ADD, S("b.example"));
-    must(s, OP_DOMAIN_ADD, S("a.example"));
-    refused(s, ERR_EXISTS, OP_DOMAIN_ADD, S("a.example"));
-    must(s, OP_DOMAIN_LS, S(""), N(10));
-    expect(s, S("a.example"));
-    assert_true(next_int(s) >= before);
-    expect(s, S("b.example"));
-    must(s, OP_DOMAIN_REMOVE, S("a.example"));
-    refused(s, ERR_NOT_FOUND, OP_DOMAIN_REMOVE, S("a.example"));
-    must(s, OP_DOMAIN_LS, S(""), N(10));
-    expect(s, S("b.example"));
-    next_int(s);
-    expect_end(s);
-}
-
-static void test_domain__stays_while_something_lives_in_it(struct unit_store *s) {
-    make_list(s, "news@here.example");
-    must(s, OP_DOMAIN_ADD, S("other.example"));
-    must(s, OP_ALIAS_SET, S("@other.example"), N(1), S("x@there.example"));
-    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("here.example"));
-    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("other.example"));
-    must(s, OP_ALIAS_REMOVE, S("@other.example"));
-    must(s, OP_DOMAIN_REMOVE, S("other.example"));
-    must(s, OP_LIST_DELETE, S("news@here.example"));
-    must(s, OP_DOMAIN_REMOVE, S("here.example"));
-}
-
-/* The domain's own addresses count, not those of one that merely looks like it. */
-static void test_domain__its_name_is_no_pattern(struct unit_store *s) {
-    make_list(s, "news@axb.example");
-    make_list(s, "news@sub.here.example");
-    must(s, OP_DOMAIN_ADD, S("a_b.example"));
-    must(s, OP_DOMAIN_ADD, S("here.example"));
-    must(s, OP_DOMAIN_REMOVE, S("a_b.example"));
-    must(s, OP_DOMAIN_REMOVE, S("here.example"));
-    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("axb.example"));
-}
-
-static void test_domain_ls__pages(struct unit_store *s) {
-    enum { MANY = 25 };
-    for (int i = 0; i < MANY; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "d%02d.example", i);
-        must(s, OP_DOMAIN_ADD, S(name));
-    }
-    char last[32] = "";
-    int seen = 0;
-    for (;;) {
-        must(s, OP_DOMAIN_LS, S(last), N(10));
-        if (!vals_more(&s->results))
-            break;
-        for (; vals_more(&s->results); seen++) {
-            view name = next_view(s);
-            check(view_cmp(name, view_of(last)) > 0, "in order");
-            snprintf(last, sizeof last, "%.*s", VIEW_ARG(name));
-            next_int(s);
-        }
-    }
-    assert_int_equal(seen, MANY);
-}
-
 /* -- lists */
 
 static void test_list_create__what_it_refuses(struct unit_store *s) {
     refused(s, ERR_NOT_FOUND, OP_LIST_CREATE, S("news@here.example"), S(""), S(""), S("public"), N(1));
     make_list(s, "news@here.example");
     refused(s, ERR_EXISTS, OP_LIST_CREATE, S("news@here.example"), S("other"), S(""), S("none"), N(1));
-    must(s, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
+    must(s, OP_ALIAS_SET, S("info@here.example"), S("me"), N(1), S("x@there.example"));
     refused(s, ERR_EXISTS, OP_LIST_CREATE, S("info@here.example"), S(""), S(""), S("public"), N(1));
     assert_number(s, 1, "SELECT count(*) FROM list WHERE title = 'A list'");
 }
@@ -223,59 +158,8 @@ static void test_member_add__malformed_in_the_middle_adds_nobody(struct unit_sto
     assert_number(s, 0, "SELECT (SELECT count(*) FROM member) + (SELECT count(*) FROM address)");
 }
 
-/* -- aliases */
-
-static void test_alias__set_replaces_and_twice_is_once(struct unit_store *s) {
-    refused(s, ERR_NOT_FOUND, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
-    make_list(s, "news@here.example");
-    refused(s, ERR_EXISTS, OP_ALIAS_SET, S("news@here.example"), N(1), S("x@there.example"));
-    for (int i = 0; i < 2; i++)
-        must(s, OP_ALIAS_SET, S("info@here.example"), N(3), S("y@there.example"), S("x@there.example"),
-             S("y@there.example"));
-    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
-    expect(s, S("info@here.example"), S("x@there.example"), S("info@here.example"), S("y@there.example"));
-    expect_end(s);
-    must(s, OP_ALIAS_SET, S("info@here.example"), N(1), S("z@there.example"));
-    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
-    expect(s, S("info@here.example"), S("z@there.example"));
-    expect_end(s);
-    refused(s, ERR_SYNTAX, OP_ALIAS_SET, S("info@here.example"), N(2), S("a@there.example"), N(1));
-    must(s, OP_ALIAS_LS, S(""), S(""), N(10));
-    expect(s, S("info@here.example"), S("z@there.example")); /* still */
-    must(s, OP_ALIAS_REMOVE, S("info@here.example"));
-    refused(s, ERR_NOT_FOUND, OP_ALIAS_REMOVE, S("info@here.example"));
-    assert_number(s, 0, "SELECT count(*) FROM alias");
-}
-
-static void test_alias_ls__pages_by_address_and_target(struct unit_store *s) {
-    must(s, OP_DOMAIN_ADD, S("here.example"));
-    for (int i = 0; i < 5; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "a%d@here.example", i);
-        must(s, OP_ALIAS_SET, S(name), N(3), S("x@there.example"), S("y@there.example"),
-             S("z@there.example"));
-    }
-    char address[64] = "", target[64] = "";
-    int seen = 0;
-    for (;;) {
-        must(s, OP_ALIAS_LS, S(address), S(target), N(4));
-        if (!vals_more(&s->results))
-            break;
-        for (; vals_more(&s->results); seen++) {
-            view a = next_view(s), t = next_view(s);
-            snprintf(address, sizeof address, "%.*s", VIEW_ARG(a));
-            snprintf(target, sizeof target, "%.*s", VIEW_ARG(t));
-        }
-    }
-    assert_int_equal(seen, 15);
-}
-
 int main(void) {
     static const struct unit_store_case cases[] = {
-        STORE_CASE(test_domain__add_list_remove),
-        STORE_CASE(test_domain__stays_while_something_lives_in_it),
-        STORE_CASE(test_domain__its_name_is_no_pattern),
-        STORE_CASE(test_domain_ls__pages),
         STORE_CASE(test_list_create__what_it_refuses),
         STORE_CASE(test_list_ls__all_one_and_pages),
         STORE_CASE(test_list_delete__in_slices),
@@ -284,8 +168,6 @@ int main(void) {
         STORE_CASE(test_member__add_list_remove),
         STORE_CASE(test_member_ls__pages_in_the_order_of_expansion),
         STORE_CASE(test_member_add__malformed_in_the_middle_adds_nobody),
-        STORE_CASE(test_alias__set_replaces_and_twice_is_once),
-        STORE_CASE(test_alias_ls__pages_by_address_and_target),
     };
     return RUN_STORE_CASES("store/op_admin", cases);
 }

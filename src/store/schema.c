@@ -7,8 +7,11 @@
 static const char first[] =
     /* What the instance knows about itself. */
     "CREATE TABLE instance(name {text} PRIMARY KEY, value {int} NOT NULL) {rowless};"
-    /* Domains whose addresses live here. */
-    "CREATE TABLE domain(name {text} PRIMARY KEY, created {int} NOT NULL) {rowless};"
+    /* Domains whose mail is taken. relay: it is passed on to the site's transport; listed: only that for
+     * the addresses in relay_recipient. */
+    "CREATE TABLE domain(name {text} PRIMARY KEY, created {int} NOT NULL, relay {int} NOT NULL, listed {int}"
+    " NOT NULL) {rowless};"
+    "CREATE TABLE relay_recipient(domain {text}, address {text}, PRIMARY KEY(domain, address)) {rowless};"
     /* A list; class is that of its copies (class.h); feed_last and uid_last number its archive feed and are
      * changed under the row's lock. */
     "CREATE TABLE list(id {id}, address {text} NOT NULL UNIQUE, title {text} NOT NULL, owner {text} NOT NULL,"
@@ -16,8 +19,8 @@ static const char first[] =
     " uid_last {int} NOT NULL);"
     /* What a deleted list leaves: its archive files go on where they ended, should it be made again. */
     "CREATE TABLE list_past(address {text} PRIMARY KEY, uid_last {int} NOT NULL) {rowless};"
-    /* A domain that mail goes to. transport: "" (as the configuration says), "smtp:host:port" or
-     * "lmtp:host:port"; frozen: nothing is sent there until people say so. */
+    /* A domain that mail goes to. transport: "" (as the configuration says), else as net/transport.h
+     * reads it; frozen: nothing is sent there until people say so. */
     "CREATE TABLE site(id {id}, name {text} NOT NULL UNIQUE, transport {text} NOT NULL, frozen {int} NOT "
     "NULL);"
     /* The queue to a site in one class of traffic: id is DESTINATION(site, class) of class.h. due: when it is
@@ -33,7 +36,19 @@ static const char first[] =
     "addr))"
     " {rowless};"
     "CREATE INDEX member_addr ON member(addr);"
-    "CREATE TABLE alias(address {text}, target {text}, PRIMARY KEY(address, target)) {rowless};"
+    /* Aliases belong to a source: "manual", or what was imported under a name. live: the version of the
+     * source that is seen; staging: the import under way, 0: none. An alias is there in the versions
+     * first <= version < ended; nothing is deleted when it ends, so what was before can be asked. What an
+     * import has written is seen by no one until live changes, and is left for the next import to take up
+     * when it stops before. */
+    "CREATE TABLE alias_source(name {text} PRIMARY KEY, live {int} NOT NULL, staging {int} NOT NULL) "
+    "{rowless};"
+    "CREATE TABLE alias(address {text}, source {text}, target {text}, first {int}, ended {int} NOT NULL,"
+    " PRIMARY KEY(address, source, target, first)) {rowless};"
+    /* Who made a version, when (ms), and what it was; staging: the import that did. */
+    "CREATE TABLE alias_version(source {text}, version {int}, at {int} NOT NULL, who {text} NOT NULL,"
+    " note {text} NOT NULL, added {int} NOT NULL, removed {int} NOT NULL, staging {int} NOT NULL,"
+    " PRIMARY KEY(source, version)) {rowless};"
     /* The envelope and what we know of a message; kept as long as its events. envid: RFC 3461, in xtext.
      * gone: the body was reaped. */
     "CREATE TABLE message(id {int} PRIMARY KEY, sender {text} NOT NULL, msgid {text} NOT NULL, size {int} "

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "store/accept.h"
+#include "store/alias.h"
 #include "store/class.h"
 #include "store/event.h"
 #include "store/schema.h"
@@ -260,7 +261,42 @@ static void pass_as_router(struct actors *a) {
         S("pass@one.example"), N(0), S(""), N(0), N(0));
 }
 
+static void set_up_aliases(struct actors *a) {
+    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), S("me"), N(1), S("news@here.example"));
+    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), S("me"), N(1), S("x@there.example"));
+    ACT(a, R_CLI, OP_ALIAS_REMOVE, S("info@here.example"), S("me"));
+    for (int64_t live = 0; live < 2; live++) {
+        ACT(a, R_CLI, OP_ALIAS_BEGIN, S("tracker"), N(7));
+        ACT(a, R_CLI, OP_ALIAS_STAGE, S("tracker"), N(7), N(live), N(1), N(ALIAS_ADD), S("a@here.example"),
+            S("news@here.example"));
+        ACT(a, R_CLI, OP_ALIAS_STAGE, S("tracker"), N(7), N(live), N(1), N(ALIAS_FORGET), S("b@here.example"),
+            S("x@there.example"));
+        ACT(a, R_CLI, OP_ALIAS_STAGE, S("tracker"), N(7), N(live), N(1), N(ALIAS_END), S("b@here.example"),
+            S("x@there.example"));
+        ACT(a, R_CLI, OP_ALIAS_PUBLISH, S("tracker"), N(7), N(live), S("me"), S(""), N(1), N(0));
+    }
+    ACT(a, R_CLI, OP_ALIAS_LS, S("manual"), N(ALIAS_IMPORT), S(""), S(""), S(""), N(0), N(10));
+    ACT(a, R_CLI, OP_ALIAS_SHOW, S("a@here.example"), N(0));
+    ACT(a, R_CLI, OP_ALIAS_SHOW, S("a@here.example"), N(1));
+    ACT(a, R_CLI, OP_ALIAS_HISTORY, S("a@here.example"), S(""), S(""), N(0), N(10));
+    ACT(a, R_CLI, OP_ALIAS_SOURCES);
+}
+
+static void set_up_relay(struct actors *a) {
+    ACT(a, R_CLI, OP_DOMAIN_RELAY, S("relay.example"), N(1), S("mx"));
+    ACT(a, R_CLI, OP_DOMAIN_RELAY, S("relay.example"), N(1), S("smtp:127.0.0.1:25"));
+    ACT(a, R_CLI, OP_RECIPIENT_ADD, S("relay.example"), N(1), S("a@relay.example"));
+    ACT(a, R_CLI, OP_RECIPIENT_LS, S("relay.example"), S(""), N(10));
+    ACT(a, R_SMTPD, OP_LOOKUP, S("a@relay.example"));
+    ACT(a, R_CLI, OP_RECIPIENT_REMOVE, S("relay.example"), N(1), S("a@relay.example"));
+    ACT(a, R_CLI, OP_DOMAIN_SHOW, S(""), S(""), N(10));
+    ACT(a, R_CLI, OP_TRANSPORT_SET, S("other.example"), S("mx"));
+    ACT(a, R_CLI, OP_TRANSPORT_LS, S(""), N(10));
+    ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("relay.example"));
+}
+
 static int64_t set_up_list(struct actors *a) {
+    ACT(a, R_CLI, OP_LIST_NAMES, S(""), N(10));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("gone.example"));
     ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("gone.example"));
@@ -274,10 +310,8 @@ static int64_t set_up_list(struct actors *a) {
     ACT(a, R_CLI, OP_MEMBER_ADD, S("news@here.example"), N(2), S("m@one.example"), S("n@two.example"));
     ACT(a, R_CLI, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("n@two.example"));
     ACT(a, R_CLI, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
-    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), N(1), S("news@here.example"));
-    ACT(a, R_CLI, OP_ALIAS_SET, S("info@here.example"), N(1), S("x@there.example"));
-    ACT(a, R_CLI, OP_ALIAS_LS, S(""), S(""), N(10));
-    ACT(a, R_CLI, OP_ALIAS_REMOVE, S("info@here.example"));
+    set_up_aliases(a);
+    set_up_relay(a);
     ACT(a, R_CLI, OP_LIST_LS, S("news@here.example"), S(""), N(10));
     next_view(a->s), next_view(a->s), next_view(a->s), next_view(a->s);
     static const enum store_role askers[] = {R_SMTPD, R_ROUTER, R_CLI};
@@ -445,14 +479,14 @@ static void test_grants__another_roles_operations_are_denied(struct unit_store *
 
         {R_SMTPD, OP_EXPANSIONS},
         {R_SMTPD, OP_DOMAIN_ADD},
-        {R_SMTPD, OP_ALIAS_REMOVE},
+        {R_SMTPD, OP_ALIAS_BEGIN},
         {R_SMTPD, OP_CRASHED},
         {R_SMTPD, OP_ROUTE_RESET},
         {R_SMTPD, OP_ARCHIVE_JOIN},
         {R_ROUTER, OP_DOMAIN_ADD},
         {R_ROUTER, OP_LIST_CREATE},
         {R_ROUTER, OP_ARCHIVE_JOIN},
-        {R_ROUTER, OP_ALIAS_REMOVE},
+        {R_ROUTER, OP_ALIAS_BEGIN},
         {R_DELIVER, OP_LOOKUP},
         {R_DELIVER, OP_DOMAIN_ADD},
         {R_DELIVER, OP_EXPANSIONS},

@@ -299,10 +299,9 @@ bool hop_find(struct queue *q, struct err *e) {
     const char *helo = setting_of(&c->deliver_helo, q->class), *bind = setting_of(&c->deliver_bind, q->class);
     arena_init(&r.arena, LIMIT_STEP_ARENA);
     bool ok = true;
-    if (*q->transport)
-        route_by_transport(&r, view_of(q->transport));
-    else if (*c->relay)
-        route_by_transport(&r, view_of(c->relay));
+    const char *transport = *q->transport ? q->transport : c->relay;
+    if (*transport && strcmp(transport, "mx") != 0)
+        route_by_transport(&r, view_of(transport));
     else
         ok = route_by_mx(&r, view_of(q->domain), e);
     helo = helo ? helo : c->hostname;

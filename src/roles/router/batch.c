@@ -212,7 +212,8 @@ static bool is_list_loop(const struct header *h, view list, struct arena *a) {
     return false;
 }
 
-static void add_target(struct decision *d, const struct route_target *t,
+/* `wanted`: the recipient, normalised. What is passed on as it is keeps the local part's case. */
+static void add_target(struct decision *d, const struct route_target *t, view wanted,
                        const struct accept_recipient *recipient, const struct header *h) {
     switch (t->kind) {
     case ROUTE_LIST:
@@ -222,7 +223,8 @@ static void add_target(struct decision *d, const struct route_target *t,
             add_list(d, t->list);
         break;
     case ROUTE_ADDRESS:
-        add_direct(d, arena_view(&d->arena, t->address), recipient);
+        add_direct(d, view_eq(t->address, wanted) ? recipient->address : arena_view(&d->arena, t->address),
+                   recipient);
         break;
     case ROUTE_BOUNCE:
         add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient->address,
@@ -259,7 +261,7 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
     }
     struct accept_recipient to = tell_of_success(d, &m->recipients[i], &route);
     for (size_t k = 0; k < route.count; k++)
-        add_target(d, &route.targets[k], &to, &h->header);
+        add_target(d, &route.targets[k], wanted, &to, &h->header);
     return true;
 }
 
