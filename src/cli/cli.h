@@ -38,6 +38,10 @@ void cli_close_store(struct cli *c);
 bool cli_address(struct cli *c, const char *text, view *ret_address, struct err *e);
 bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e);
 
+/* The name this server gives itself, as its roles do: the setting, or the machine's name. After cli_config().
+ */
+view cli_hostname(struct cli *c);
+
 /* -- output (output.c) */
 void cli_write(struct cli *c, view v);
 void cli_print(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

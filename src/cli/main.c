@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -171,6 +172,15 @@ bool cli_address(struct cli *c, const char *text, view *ret_address, struct err 
 
 bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e) {
     return domain_normalise(view_of(text), &c->arena, ret_domain, e) || err_prefix(e, "%.100s", text);
+}
+
+view cli_hostname(struct cli *c) {
+    char name[256] = "";
+    if (*c->config->hostname)
+        return view_of(c->config->hostname);
+    if (gethostname(name, sizeof name - 1) < 0 || !*name)
+        return VIEW("localhost");
+    return arena_view(&c->arena, view_of(name));
 }
 
 /* Options in front of the command. *ret_used: how many words they are. */
