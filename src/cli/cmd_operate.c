@@ -147,8 +147,7 @@ bool cmd_queue_release(struct cli *c, struct err *e) {
 
 static bool retry_one(struct operation *o, int64_t id, struct err *e) {
     struct store_request r;
-    int64_t rows = 0, sites = 0;
-    bool ok = true, last = false;
+    bool ok = true, last = false, left = false;
     store_request_init(&r, OP_QUEUE_RETRY);
     while (ok && !last) {
         buf_reset(&r.args);
@@ -157,12 +156,12 @@ static bool retry_one(struct operation *o, int64_t id, struct err *e) {
         queue_filter_args(&o->filter, &r.args);
         ok = cli_call(o->cli, &r, e);
         struct vals v = vals_of(buf_view(&r.out));
-        rows += vals_get_int(&v);
+        vals_get_int(&v);
         last = vals_get_int(&v) != 0;
-        sites = vals_get_int(&v);
+        left = vals_get_int(&v) != 0;
     }
     store_request_done(&r);
-    o->messages += ok && (rows > 0 || sites > 0);
+    o->messages += ok && left;
     return ok;
 }
 
@@ -171,7 +170,7 @@ bool cmd_queue_retry(struct cli *c, struct err *e) {
     bool ok = choose(&o, "retry", e);
     for (size_t i = 0; ok && i < o.count; i++)
         ok = retry_one(&o, o.ids[i], e);
-    ok = ok && report(&o, "tried again now:", "nothing of it waits for a later time", e);
+    ok = ok && report(&o, "to be tried now:", "nothing of it is left to deliver", e);
     done(&o, "deliver");
     return ok;
 }

@@ -104,9 +104,9 @@ void op_run_QUEUE_RELEASE(struct op_run *r) {
 
 /* in: message, by whom; domain (empty: any), class (-1: any), list (empty: any). Rows that wait for a later
  * time are due now, a slice of them a call; with the last slice their destinations are, too, as if the site
- * had never failed. out: rows of this slice, done (0/1), destinations that waited */
+ * had never failed. out: rows of this slice, done (0/1), then: there was something (0/1) */
 void op_run_QUEUE_RETRY(struct op_run *r) {
-    int64_t message = vals_get_int(&r->in), woken = 0;
+    int64_t message = vals_get_int(&r->in), left = 0;
     view who = vals_get_view(&r->in);
     struct row_filter f = row_filter_read(r);
     int64_t n = db_change(
@@ -117,16 +117,20 @@ void op_run_QUEUE_RETRY(struct op_run *r) {
         DB_I(message), DB_I(r->now_ms), DB_I(f.site), DB_I(f.class), DB_I(f.list), DB_I(SLICE_ROWS));
     bool done = n < SLICE_ROWS;
     if (done) {
-        woken = db_change(
-            r->db,
-            "UPDATE destination SET due = $2, tries = 0 WHERE (due > $2 OR tries > 0) AND id IN (SELECT"
-            " d.dest FROM delivery d WHERE d.message = $1" SQL_ROW_FITS("$3", "$4", "$5") ")",
-            DB_I(message), DB_I(r->now_ms), DB_I(f.site), DB_I(f.class), DB_I(f.list));
-        event_record(r, message, EVENT_RETRIED, 0, 0, VIEW(""), who);
+        db_run(r->db,
+               "UPDATE destination SET due = $2, tries = 0 WHERE (due > $2 OR tries > 0) AND id IN (SELECT"
+               " d.dest FROM delivery d WHERE d.message = $1" SQL_ROW_FITS("$3", "$4", "$5") ")",
+               DB_I(message), DB_I(r->now_ms), DB_I(f.site), DB_I(f.class), DB_I(f.list));
+        left = db_number(
+            r->db, 0,
+            "SELECT 1 FROM delivery d WHERE d.message = $1" SQL_ROW_FITS("$2", "$3", "$4") " LIMIT 1",
+            DB_I(message), DB_I(f.site), DB_I(f.class), DB_I(f.list));
+        if (left)
+            event_record(r, message, EVENT_RETRIED, 0, 0, VIEW(""), who);
     }
     vals_int(r->out, n);
     vals_int(r->out, done);
-    vals_int(r->out, woken);
+    vals_int(r->out, left);
 }
 
 /* Nothing is left that it could be held back from. */

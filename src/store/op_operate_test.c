@@ -109,7 +109,9 @@ static void test_retry__rows_and_destination_are_due_now(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM destination WHERE id <> $1 AND due = $2 AND tries = 5", N(one),
                   N(later));
     assert_number(s, 1, "SELECT count(*) FROM delivery WHERE message = $1 AND due = $2", N(other), N(later));
-    assert_number(s, 2, COUNT_EVENTS, N(message), N(EVENT_RETRIED));
+    assert_number(s, 1, COUNT_EVENTS, N(message), N(EVENT_RETRIED));
+    must(s, OP_QUEUE_RETRY, N(message), S("by ada"), S(""), N(-1), S(""));
+    expect(s, N(0), N(1), N(1)); /* again: it is due already */
 }
 
 static void test_retry__in_slices(struct unit_store *s) {
