@@ -16,6 +16,10 @@ struct cli {
     const char *dir; /* of the instance, as given */
     bool json;
     struct args args;
+    const char
+        *called; /* the name this program was called by, for cmd_sendmail, which takes its words itself: */
+    char *const *argv;
+    size_t argc;
     int status;            /* exit status of a command that did its work */
     struct config *config; /* cli_config() */
     struct store *store;   /* cli_call() */

@@ -26,24 +26,34 @@ static bool read_class(struct cli *c, struct queue_filter *f, struct err *e) {
     return false;
 }
 
+static bool read_older(struct cli *c, struct queue_filter *f, struct err *e) {
+    const char *older = args_get(&c->args, "--older");
+    int64_t age = 0;
+    if (!older)
+        return true;
+    if (!duration_parse(view_of(older), &age) || age <= 0)
+        return err_set(e, ERR_USAGE, "--older %.60s: seconds, or a duration such as 1h, is wanted", older);
+    f->before_ms = clock_now_ms() - age;
+    return true;
+}
+
+static bool any_given(const struct args *a) {
+    static const char *const names[] = {"--site", "--class", "--list", "--sender", "--held", "--older"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (args_has(a, names[i]))
+            return true;
+    return false;
+}
+
 bool queue_filter_read(struct cli *c, struct queue_filter *ret, struct err *e) {
     const struct args *a = &c->args;
     const char *site = args_get(a, "--site"), *list = args_get(a, "--list"),
                *sender = args_get(a, "--sender");
-    const char *older = args_get(a, "--older");
-    int64_t age = 0;
-    *ret = (struct queue_filter){.class = -1, .held = args_has(a, "--held")};
-    ret->any_given = site || list || sender || older || ret->held || args_get(a, "--class");
-    if (!cli_config(c, e) || !read_class(c, ret, e) || (site && !cli_domain(c, site, &ret->site, e)) ||
-        (list && !cli_address(c, list, &ret->list, e)))
-        return false;
+    *ret = (struct queue_filter){.class = -1, .held = args_has(a, "--held"), .any_given = any_given(a)};
     if (sender) /* <> is the sender of notifications: no address that could be normalised */
         ret->sender = view_of(sender);
-    if (older && (!duration_parse(view_of(older), &age) || age <= 0))
-        return err_set(e, ERR_USAGE, "--older %.60s: seconds, or a duration such as 1h, is wanted", older);
-    if (older)
-        ret->before_ms = clock_now_ms() - age;
-    return true;
+    return cli_config(c, e) && read_class(c, ret, e) && read_older(c, ret, e) &&
+           (!site || cli_domain(c, site, &ret->site, e)) && (!list || cli_address(c, list, &ret->list, e));
 }
 
 void queue_filter_args(const struct queue_filter *f, struct buf *args) {

@@ -16,6 +16,9 @@ struct reading {
     struct cli *cli;
     struct story *story;
     view only;
+    struct story_row *rows; /* the events once more, in a place that stays */
+    const struct story_row **deferred;
+    size_t deferred_count;
 };
 
 static struct story_row *add_row(struct story *s) {
@@ -91,13 +94,43 @@ static bool read_notices(const struct reading *r, struct err *e) {
     return ok;
 }
 
+/* Deferrals by copy, the last one of a copy last. */
+static int by_copy(const void *a, const void *b) {
+    const struct story_row *x = *(const struct story_row *const *)a, *y = *(const struct story_row *const *)b;
+    int order = view_cmp(x->recipient, y->recipient);
+    if (order == 0)
+        order = view_cmp(x->list, y->list);
+    return order ? order : (x > y) - (x < y); /* rows stand in the order of time */
+}
+
+/* Once all events are read: what each copy was told when it was deferred. */
+static void index_deferrals(struct reading *r) {
+    const struct story *s = r->story;
+    r->deferred = mem_resize(NULL, s->count + 1, sizeof *r->deferred);
+    r->rows = mem_resize(NULL, s->count + 1, sizeof *r->rows);
+    memcpy(r->rows, s->rows, s->count * sizeof *r->rows); /* the story's own move while it grows */
+    for (size_t i = 0; i < s->count; i++)
+        if (is_event(&r->rows[i], "deferred"))
+            r->deferred[r->deferred_count++] = &r->rows[i];
+    qsort(r->deferred, r->deferred_count, sizeof *r->deferred, by_copy);
+}
+
 /* What the other side said to this copy last. */
-static view last_deferral(const struct story *s, view recipient, view list) {
-    for (size_t i = s->count; i-- > 0;)
-        if (is_event(&s->rows[i], "deferred") && view_eq(s->rows[i].recipient, recipient) &&
-            view_eq(s->rows[i].list, list))
-            return s->rows[i].detail;
-    return VIEW("");
+static view last_deferral(const struct reading *r, view recipient, view list) {
+    size_t low = 0, high = r->deferred_count;
+    while (low < high) { /* behind the last one of this copy or of a smaller one */
+        size_t middle = (low + high) / 2;
+        const struct story_row *row = r->deferred[middle];
+        int order = view_cmp(row->recipient, recipient);
+        if (order == 0)
+            order = view_cmp(row->list, list);
+        if (order <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct story_row *last = low > 0 ? r->deferred[low - 1] : NULL;
+    return last && view_eq(last->recipient, recipient) && view_eq(last->list, list) ? last->detail : VIEW("");
 }
 
 static bool add_pending(void *context, const struct pending *p, struct err *e) {
@@ -106,7 +139,7 @@ static bool add_pending(void *context, const struct pending *p, struct err *e) {
     (void)e;
     if (!is_meant(r, p->address, p->list))
         return true;
-    view said = p->error.len > 0 || p->tries == 0 ? p->error : last_deferral(r->story, p->address, p->list);
+    view said = p->error.len > 0 || p->tries == 0 ? p->error : last_deferral(r, p->address, p->list);
     view reason = p->frozen ? VIEW("its site is frozen") : arena_view(a, said);
     struct story_row *row = add_row(r->story);
     row->time_ms = p->next_ms;
@@ -175,9 +208,13 @@ bool story_read(struct cli *c, int64_t message, view only, struct story *ret, st
         return false;
     if (view_eq_nocase(ret->message.sender, only)) /* whoever sent the message sees all of it */
         r.only = VIEW("");
-    bool ok = read_events(&r, e) && read_notices(&r, e) &&
-              queue_pending_each(c, message, NULL, 0, add_pending, &r, e) && read_accepted(&r, e);
+    bool ok = read_events(&r, e);
+    index_deferrals(&r);
+    ok = ok && read_notices(&r, e) && queue_pending_each(c, message, NULL, 0, add_pending, &r, e) &&
+         read_accepted(&r, e);
     count_copies(ret);
+    free(r.deferred);
+    free(r.rows);
     return ok;
 }
 
@@ -231,28 +268,38 @@ static view others(struct cli *c, int64_t delivered, int64_t failed, int64_t del
     return text;
 }
 
-static view waiting_verdict(struct cli *c, const struct story *s) {
+/* The one that is tried next: a frozen one only when there is no other. */
+static const struct story_row *next_try(const struct story *s) {
     const struct story_row *next = NULL;
-    bool active = false;
     for (size_t i = 0; i < s->count; i++) {
         const struct story_row *row = &s->rows[i];
-        active |= row->pending && row->active && !row->frozen;
-        if (row->pending &&
-            (!next || (row->time_ms < next->time_ms && !row->frozen) || (next->frozen && !row->frozen)))
+        if (!row->pending || (next && row->frozen && !next->frozen))
+            continue;
+        if (!next || (next->frozen && !row->frozen) || row->time_ms < next->time_ms)
             next = row;
     }
-    if (!next)
-        return VIEW("");
-    view rest = others(c, s->n.delivered, s->n.failed, s->n.deleted, 0);
-    bool due = next->time_ms <= clock_now_ms();
-    return arena_printf(&c->arena, "Waiting: %.*s%s%.*s%s%s, since %s%.*s.",
-                        VIEW_ARG(whom(c, s, s->n.waiting, "pending")), next->reason.len > 0 ? " (" : "",
-                        VIEW_ARG(next->reason), next->reason.len > 0 ? ")" : "",
-                        next->frozen ? ""
-                        : active     ? "; being sent now"
-                        : due        ? "; due now"
-                              : arena_printf(&c->arena, "; next try at %s", cli_time(next->time_ms).s).ptr,
-                        cli_time(id_time_ms(s->message.id)).s, VIEW_ARG(rest));
+    return next;
+}
+
+static bool is_being_sent(const struct story *s) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->rows[i].pending && s->rows[i].active && !s->rows[i].frozen)
+            return true;
+    return false;
+}
+
+static view waiting_verdict(struct cli *c, const struct story *s) {
+    const struct story_row *next = next_try(s);
+    view when = next->frozen       ? VIEW("")
+                : is_being_sent(s) ? VIEW("; being sent now")
+                : next->time_ms <= clock_now_ms()
+                    ? VIEW("; due now")
+                    : arena_printf(&c->arena, "; next try at %s", cli_time(next->time_ms).s);
+    view why = next->reason.len > 0 ? arena_printf(&c->arena, " (%.*s)", VIEW_ARG(next->reason)) : VIEW("");
+    return arena_printf(&c->arena, "Waiting: %.*s%.*s%.*s, since %s%.*s.",
+                        VIEW_ARG(whom(c, s, s->n.waiting, "pending")), VIEW_ARG(why), VIEW_ARG(when),
+                        cli_time(id_time_ms(s->message.id)).s,
+                        VIEW_ARG(others(c, s->n.delivered, s->n.failed, s->n.deleted, 0)));
 }
 
 static view failed_verdict(struct cli *c, const struct story *s) {
