@@ -66,6 +66,8 @@ int64_t id_new(void) {
 }
 
 int64_t id_at_ms(int64_t ms) {
+    if (ms > EPOCH_MS && (ms - EPOCH_MS) >> TIME_BITS)
+        return INT64_MAX;
     return ms > EPOCH_MS ? (ms - EPOCH_MS) << (COUNTER_BITS + SOURCE_BITS) : 0;
 }
 

@@ -129,6 +129,7 @@ static void test_id__at_ms_is_the_least_of_its_time(void **state) {
     static const int64_t early[] = {INT64_MIN, -1, 0, 1577836800000}; /* before 2020 there were none */
     for (size_t i = 0; i < COUNT(early); i++)
         assert_int_equal(id_at_ms(early[i]), 0);
+    assert_int_equal(id_at_ms(INT64_MAX), INT64_MAX); /* later than any id */
 }
 
 static void test_id__random_bytes_fill_exactly(void **state) {

@@ -45,6 +45,9 @@
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
 #define LIMIT_JOB_ROWS        100         /* recipients in one outgoing transaction */
 
+/* What people ask. */
+#define LIMIT_TRACE_POSTS 200 /* newest posts of a list that a search for it finds */
+
 /* Sessions and steps. */
 #define LIMIT_SESSION_ARENA     (256 * 1024)
 #define LIMIT_STEP_ARENA        (1024 * 1024)

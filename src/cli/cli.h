@@ -16,6 +16,10 @@ struct cli {
     const char *dir; /* of the instance, as given */
     bool json;
     struct args args;
+    const char
+        *called; /* the name this program was called by, for cmd_sendmail, which takes its words itself: */
+    char *const *argv;
+    size_t argc;
     int status;            /* exit status of a command that did its work */
     struct config *config; /* cli_config() */
     struct store *store;   /* cli_call() */
@@ -43,6 +47,9 @@ bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e
 bool cli_who(struct cli *c, view *ret_who, struct err *e);
 /* A point in time as people write it, UTC unless it says otherwise; a day alone is the end of it. */
 bool cli_date(const char *text, int64_t *ret_ms, struct err *e);
+/* The name this server gives itself, as its roles do: the setting, or the machine's name. After cli_config().
+ */
+view cli_hostname(struct cli *c);
 
 /* -- output (output.c) */
 void cli_write(struct cli *c, view v);

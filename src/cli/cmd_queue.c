@@ -1,52 +1,156 @@
-/* cmd_queue.c: postroad queue show|cat|wait: messages that are not finished, their bytes, and waiting until
- * none is left. */
+/* cmd_queue.c: postroad queue show|sites|cat|wait: messages that are not finished, where they wait, their
+ * bytes, and waiting until none is left. */
 #include "cli/message.h"
+#include "cli/queue.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/mem.h"
+#include "store/class.h"
 
-enum { PAGE_ROWS = 40, POLL_FIRST_MS = 20, POLL_MOST_MS = 200, WAIT_DEFAULT_MS = 60000 };
+enum { POLL_FIRST_MS = 20, POLL_MOST_MS = 200, WAIT_DEFAULT_MS = 60000 };
+
+static bool show_row(void *context, const struct queue_row *row, struct err *e) {
+    struct table *t = context;
+    table_text(t, view_of(id_format(row->id).s));
+    table_time(t, id_time_ms(row->id));
+    table_text(t, t->cli->json || row->sender.len > 0 ? row->sender : VIEW("<>"));
+    table_text(t, row->msgid);
+    table_int(t, row->size);
+    table_text(t, row->state);
+    table_int(t, row->left);
+    table_text(t, row->reason);
+    return cli_flush(t->cli, e);
+}
+
+static bool show_pending(void *context, const struct pending *p, struct err *e) {
+    struct table *t = context;
+    table_text(t, p->address);
+    table_text(t, p->list);
+    table_text(t, view_of(class_name(DESTINATION_CLASS(p->dest))));
+    table_int(t, p->tries);
+    table_time(t, p->next_ms);
+    table_text(t, p->frozen ? VIEW("frozen") : p->active ? VIEW("being sent") : VIEW("waiting"));
+    table_text(t, p->error);
+    return cli_flush(t->cli, e);
+}
+
+/* The recipients that are left of one message. */
+static bool show_one(struct cli *c, const struct queue_filter *f, struct err *e) {
+    static const struct column columns[] = {
+        {"recipient", "RECIPIENT"}, {"list", "LIST"},   {"class", "CLASS"},      {"tries", "TRIES"},
+        {"next", "NEXT TRY"},       {"state", "STATE"}, {"reason", "WAITS FOR"},
+    };
+    int64_t id;
+    struct message_info m;
+    struct table t;
+    view state, reason;
+    if (!queue_id(c->args.words[0], &id, e) || !message_info(c, id, &m, e) ||
+        !message_state(c, id, &state, &reason, e))
+        return false;
+    if (!c->json)
+        cli_print(c, "%s  %.*s  from <%.*s>, %lld bytes: %.*s%s%.*s\n", id_format(id).s, VIEW_ARG(m.msgid),
+                  VIEW_ARG(m.sender), (long long)m.size, VIEW_ARG(state), reason.len > 0 ? ": " : "",
+                  VIEW_ARG(reason));
+    table_open(&t, c, columns, COUNT_OF(columns));
+    bool ok = queue_pending_each(c, id, f, 0, show_pending, &t, e);
+    return table_close(&t, ok ? e : NULL) && ok;
+}
 
 bool cmd_queue_show(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"queue", "QUEUE ID"}, {"accepted", "ACCEPTED"}, {"from", "FROM"},       {"msgid", NULL},
         {"size", "SIZE"},      {"state", "STATE"},       {"left", "RECIPIENTS"}, {"reason", "WAITS FOR"},
     };
+    struct queue_filter f;
+    if (!queue_filter_read(c, &f, e) || !queue_show_frozen(c, e))
+        return false;
+    if (c->args.count > 0)
+        return show_one(c, &f, e);
     struct table t;
-    struct store_request r;
-    int64_t id = 0;
-    bool ok = true, more = true;
     table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_QUEUE_LS);
-    while (ok && more) {
+    bool ok = queue_each(c, &f, show_row, &t, e);
+    return table_close(&t, ok ? e : NULL) && ok;
+}
+
+struct site_row {
+    view site, error;
+    int64_t class, waiting, oldest, due, tries;
+    bool frozen, active;
+};
+
+static int fullest_first(const void *a, const void *b) {
+    const struct site_row *x = a, *y = b;
+    if (x->waiting != y->waiting)
+        return (x->waiting < y->waiting) - (x->waiting > y->waiting);
+    int order = view_cmp(x->site, y->site);
+    return order ? order : (x->class > y->class) - (x->class < y->class);
+}
+
+/* All destinations that something waits for; *ret_rows is freed by the caller. */
+static bool read_sites(struct cli *c, const struct queue_filter *f, struct site_row **ret_rows,
+                       size_t *ret_count, struct err *e) {
+    struct store_request r;
+    int64_t cursor = 0;
+    bool ok = true;
+    store_request_init(&r, OP_QUEUE_SITES);
+    do {
         buf_reset(&r.args);
-        vals_int(&r.args, id);
-        vals_int(&r.args, PAGE_ROWS);
+        vals_int(&r.args, cursor);
+        vals_view(&r.args, f->site);
+        vals_int(&r.args, f->class);
         ok = cli_call(c, &r, e);
         struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            id = vals_get_int(&v);
-            view sender = vals_get_view(&v), msgid = vals_get_view(&v);
-            int64_t size = vals_get_int(&v);
-            view state = vals_get_view(&v), reason = vals_get_view(&v);
-            int64_t left = vals_get_int(&v);
-            if (view_eq(state, VIEW("done")))
-                continue; /* only its body waits for the reaper */
-            table_text(&t, view_of(id_format(id).s));
-            table_time(&t, id_time_ms(id));
-            table_text(&t, c->json || sender.len > 0 ? sender : VIEW("<>"));
-            table_text(&t, msgid);
-            table_int(&t, size);
-            table_text(&t, state);
-            table_int(&t, left);
-            table_text(&t, reason);
+        cursor = ok ? vals_get_int(&v) : 0;
+        while (ok && vals_more(&v)) {
+            *ret_rows = mem_resize(*ret_rows, *ret_count + 1, sizeof **ret_rows);
+            struct site_row *s = &(*ret_rows)[(*ret_count)++];
+            s->site = arena_view(&c->arena, vals_get_view(&v));
+            s->class = vals_get_int(&v);
+            s->waiting = vals_get_int(&v);
+            s->oldest = vals_get_int(&v);
+            s->due = vals_get_int(&v);
+            s->tries = vals_get_int(&v);
+            s->error = arena_view(&c->arena, vals_get_view(&v));
+            s->frozen = vals_get_int(&v) != 0;
+            s->active = vals_get_int(&v) != 0;
         }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
+    } while (ok && cursor != 0);
     store_request_done(&r);
+    return ok;
+}
+
+bool cmd_queue_sites(struct cli *c, struct err *e) {
+    static const struct column columns[] = {
+        {"site", "SITE"},     {"class", "CLASS"}, {"recipients", "RECIPIENTS"}, {"oldest", "OLDEST"},
+        {"next", "NEXT TRY"}, {"tries", "TRIES"}, {"state", "STATE"},           {"error", "LAST ERROR"},
+    };
+    struct queue_filter f;
+    struct site_row *rows = NULL;
+    size_t count = 0;
+    if (!queue_filter_read(c, &f, e) || !queue_show_frozen(c, e))
+        return false;
+    bool ok = read_sites(c, &f, &rows, &count, e);
+    if (count > 0)
+        qsort(rows, count, sizeof *rows, fullest_first);
+    struct table t;
+    table_open(&t, c, columns, COUNT_OF(columns));
+    for (size_t i = 0; ok && i < count; i++) {
+        table_text(&t, rows[i].site);
+        table_text(&t, view_of(class_name((enum mail_class)rows[i].class)));
+        table_int(&t, rows[i].waiting);
+        table_time(&t, id_time_ms(rows[i].oldest));
+        table_time(&t, rows[i].due);
+        table_int(&t, rows[i].tries);
+        table_text(&t, rows[i].frozen   ? VIEW("frozen")
+                       : rows[i].active ? VIEW("being sent")
+                                        : VIEW("waiting"));
+        table_text(&t, rows[i].error);
+    }
+    free(rows);
     return table_close(&t, ok ? e : NULL) && ok;
 }
 
@@ -106,10 +210,7 @@ static bool cat_json(struct cli *c, const struct message_info *m, struct err *e)
 bool cmd_queue_cat(struct cli *c, struct err *e) {
     struct message_info m;
     int64_t id;
-    if (!id_parse(view_of(c->args.words[0]), &id))
-        return err_set(e, ERR_USAGE, "%.60s is not a queue id (%d letters and digits; queue show lists them)",
-                       c->args.words[0], ID_TEXT_LEN);
-    if (!message_info(c, id, &m, e))
+    if (!queue_id(c->args.words[0], &id, e) || !message_info(c, id, &m, e))
         return false;
     if (m.gone)
         return err_set(e, ERR_NOT_FOUND,
@@ -123,7 +224,7 @@ bool cmd_queue_cat(struct cli *c, struct err *e) {
 }
 
 /* What is left, as a text for people; empty when nothing is. */
-static bool read_pending(struct cli *c, struct buf *left, json_t *object, struct err *e) {
+static bool read_left(struct cli *c, struct buf *left, json_t *object, struct err *e) {
     static const char *const names[] = {"accepted", "expanding", "delivering", "archiving"};
     static const char *const texts[] = {"messages to route", "lists to expand", "deliveries",
                                         "posts to archive"};
@@ -153,7 +254,7 @@ static void pause_ms(int64_t ms) {
 /* One look. True: nothing is left. Else *e says what, and *ret_again whether another look may tell more. */
 static bool look(struct cli *c, json_t *object, bool *ret_again, struct err *e) {
     struct buf left = BUF_INIT(256);
-    bool ok = read_pending(c, &left, object, e);
+    bool ok = read_left(c, &left, object, e);
     *ret_again = ok || err_is_temporary(e); /* the store may be starting again */
     if (ok && left.len > 0)
         ok = err_set(e, ERR_TIMEOUT, "time is up and there are still: %s", left.data);

@@ -16,6 +16,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "roles/supervisor/supervisor.h"
+#include "store/durability.h"
+
+/* A store that cannot keep what 250 promises is not run on; one that is only away is waited for by the roles.
+ */
+static bool may_promise(const struct config *c, struct err *e) {
+    struct buf text = BUF_INIT(1024);
+    enum durability_kept kept = DURABILITY_KEPT;
+    bool ok = store_durability(c, &kept, &text, e);
+    if (ok && kept == DURABILITY_WEAK)
+        log_line(LOG_WARN, "durability", LOG_S("promise", text.data));
+    buf_done(&text);
+    return ok || e->code != ERR_CONFIG;
+}
 
 enum { LOOK_MS = 20, PATIENCE_MS = 10 * 60 * 1000, RESULT_BYTES = 1024 };
 
@@ -29,7 +42,8 @@ bool cmd_run(struct cli *c, struct err *e) {
     log_init("supervisor", level);
     if (args_has(&c->args, "--check"))
         return supervisor_check(c->config, c->args.words, c->args.count, e);
-    return supervisor_run(c->config, c->args.words, c->args.count, &c->status, e);
+    return may_promise(c->config, e) &&
+           supervisor_run(c->config, c->args.words, c->args.count, &c->status, e);
 }
 
 /* Whoever runs holds the lock of its file; the number in it alone proves nothing. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -173,6 +174,15 @@ bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e
     return domain_normalise(view_of(text), &c->arena, ret_domain, e) || err_prefix(e, "%.100s", text);
 }
 
+view cli_hostname(struct cli *c) {
+    char name[256] = "";
+    if (*c->config->hostname)
+        return view_of(c->config->hostname);
+    if (gethostname(name, sizeof name - 1) < 0 || !*name)
+        return VIEW("localhost");
+    return arena_view(&c->arena, view_of(name));
+}
+
 /* Options in front of the command. *ret_used: how many words they are. */
 static bool front_options(struct cli *c, char *const *argv, size_t argc, size_t *ret_used, bool *ret_help,
                           bool *ret_version, struct err *e) {
@@ -190,8 +200,18 @@ static bool front_options(struct cli *c, char *const *argv, size_t argc, size_t 
     return ok;
 }
 
+/* Of a command that takes its words itself. */
+static bool asks_for_help(char *const *argv, size_t argc) {
+    return argc == 1 && strcmp(argv[0], "--help") == 0;
+}
+
 static bool run_command(struct cli *c, const struct command *k, char *const *argv, size_t argc,
                         struct err *e) {
+    if (k->run == cmd_sendmail && !asks_for_help(argv, argc)) {
+        c->argv = argv;
+        c->argc = argc;
+        return k->run(c, e);
+    }
     FREE_AUTO char *spec = mem_printf("%s" GLOBAL_OPTIONS, k->arguments);
     if (!args_parse(spec, argv, argc, &c->args, e))
         return err_prefix(e, "%s%s%s", k->noun, *k->verb ? " " : "", k->verb);
@@ -243,13 +263,31 @@ static bool run(struct cli *c, char *const *argv, size_t argc, const struct comm
     return run_command(c, k, argv + words, argc - words, e);
 }
 
+static const char *called_as(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* As programs of the machine call their way into the mail system. */
+static bool is_mail_program(const char *name) {
+    static const char *const names[] = {"sendmail", "mailq", "newaliases"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error like any other */
     struct cli c = {.out = BUF_INIT(OUT_BYTES)};
     struct err e = {.code = ERR_OK};
     const struct command *command = NULL;
     arena_init(&c.arena, ARENA_BYTES);
-    bool ok = run(&c, argv + 1, argc > 0 ? (size_t)argc - 1 : 0, &command, &e);
+    size_t words = argc > 0 ? (size_t)argc - 1 : 0;
+    c.called = called_as(argc > 0 ? argv[0] : "");
+    c.argv = argv + 1;
+    c.argc = words;
+    bool ok = is_mail_program(c.called) ? cmd_sendmail(&c, &e) : run(&c, argv + 1, words, &command, &e);
     cli_close_store(&c);
     struct err out_err;
     bool written = cli_flush(&c, &out_err);

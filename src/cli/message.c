@@ -1,7 +1,7 @@
 /* message.c: what the store knows of one message. */
 #include "cli/message.h"
 
-bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct err *e) {
+static bool read_info(struct cli *c, int64_t id, bool whole, struct message_info *ret, struct err *e) {
     struct store_request r;
     store_request_init(&r, OP_MESSAGE_INFO);
     vals_int(&r.args, id);
@@ -17,9 +17,21 @@ bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct er
         ret->origin = arena_view(&c->arena, vals_get_view(&v));
         ret->flags = vals_get_int(&v);
         ret->gone = vals_get_int(&v) != 0;
+        ret->first = whole ? arena_view(&c->arena, vals_get_view(&v)) : vals_get_view(&v);
+        ret->envid = arena_view(&c->arena, vals_get_view(&v));
+        if (!whole)
+            ret->first = VIEW("");
     }
     store_request_done(&r);
     return ok;
+}
+
+bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct err *e) {
+    return read_info(c, id, false, ret, e);
+}
+
+bool message_info_first(struct cli *c, int64_t id, struct message_info *ret, struct err *e) {
+    return read_info(c, id, true, ret, e);
 }
 
 bool message_state(struct cli *c, int64_t id, view *ret_state, view *ret_reason, struct err *e) {
@@ -27,10 +39,17 @@ bool message_state(struct cli *c, int64_t id, view *ret_state, view *ret_reason,
     store_request_init(&r, OP_QUEUE_LS);
     vals_int(&r.args, id - 1);
     vals_int(&r.args, 1);
+    for (int i = 0; i < 2; i++)
+        vals_view(&r.args, VIEW("")); /* no filter */
+    vals_int(&r.args, -1);
+    vals_view(&r.args, VIEW(""));
+    vals_int(&r.args, 0);
+    vals_int(&r.args, 0);
     bool ok = cli_call(c, &r, e);
     struct vals v = vals_of(buf_view(&r.out));
     *ret_state = VIEW("done");
     *ret_reason = VIEW("");
+    vals_get_int(&v);
     if (ok && vals_more(&v) && vals_get_int(&v) == id) {
         vals_get_view(&v);
         vals_get_view(&v);

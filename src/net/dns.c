@@ -18,11 +18,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <stdio.h>
 #include <unbound.h>
 #include <unistd.h>
 
 enum {
     TYPE_A = 1,
+    TYPE_PTR = 12,
     TYPE_MX = 15,
     TYPE_AAAA = 28,
     CLASS_IN = 1,
@@ -462,4 +464,47 @@ int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, in
     *one = known;
     *ret_addrs = one;
     return 1;
+}
+
+/* ---- names of addresses ---- */
+
+/* "4.3.2.1.in-addr.arpa", or the nibbles of an IPv6 address under ip6.arpa (RFC 1035 3.5, RFC 3596 2.5). */
+static void reverse_name(const struct sockaddr_any *addr, char ret_name[NAME_MAX_LEN + 1]) {
+    struct sockaddr_text ip = sockaddr_ip(addr);
+    unsigned char bytes[16];
+    size_t out = 0;
+    if (inet_pton(AF_INET, ip.s, bytes) == 1) {
+        snprintf(ret_name, NAME_MAX_LEN + 1, "%d.%d.%d.%d.in-addr.arpa", bytes[3], bytes[2], bytes[1],
+                 bytes[0]);
+        return;
+    }
+    if (inet_pton(AF_INET6, ip.s, bytes) != 1)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = sizeof bytes; i-- > 0;)
+        out +=
+            (size_t)snprintf(ret_name + out, NAME_MAX_LEN + 1 - out, "%x.%x.", bytes[i] & 15, bytes[i] >> 4);
+    snprintf(ret_name + out, NAME_MAX_LEN + 1 - out, "ip6.arpa");
+}
+
+int dns_lookup_names(struct dns *d, const struct sockaddr_any *addr, struct arena *a, int64_t deadline_ms,
+                     view *ret_names, size_t most, struct err *e) {
+    char name[NAME_MAX_LEN + 1], host[NAME_MAX_LEN + 1];
+    struct err local;
+    size_t count = 0;
+    if (!e)
+        e = &local;
+    reverse_name(addr, name);
+    struct lookup *l = lookup_new();
+    ask(d, l, name, TYPE_PTR);
+    bool ok = false;
+    if (!wait_for_answers(d, l, deadline_ms))
+        err_set(e, ERR_TIMEOUT, "name servers did not answer for %s in time", name);
+    else
+        ok = judge(&l->questions[0], name, e) == ERR_OK;
+    const struct ub_result *r = ok ? l->questions[0].result : NULL;
+    for (int i = 0; r && r->havedata && r->data[i] && count < most; i++)
+        if (name_from_wire((const unsigned char *)r->data[i], (size_t)r->len[i], host) && host[0])
+            ret_names[count++] = arena_view(a, view_of(host));
+    lookup_unref(l);
+    return ok || e->code == ERR_HOST_UNKNOWN ? (int)count : -1;
 }

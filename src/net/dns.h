@@ -28,4 +28,9 @@ int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_
 int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, int64_t deadline_ms,
                          struct sockaddr_any **ret_addrs, struct err *e);
 
+/* Names of an address (PTR), at most `most`, lower case, without final dot. Count; 0: it has none; -1: see e.
+ */
+int dns_lookup_names(struct dns *d, const struct sockaddr_any *addr, struct arena *a, int64_t deadline_ms,
+                     view *ret_names, size_t most, struct err *e);
+
 #endif

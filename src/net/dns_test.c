@@ -64,6 +64,12 @@ static const char zone[] = "$ORIGIN example.org.\n"
                            "text TXT \"no address\"\n"
                            "*.many A 192.0.2.99\n";
 
+static const char reverse_zone[] = "$ORIGIN 9.9.9.in-addr.arpa.\n"
+                                   "$TTL 3600\n"
+                                   "@ SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 300\n"
+                                   "@ NS ns.example.org.\n"
+                                   "7 PTR Mail.example.org.\n";
+
 static const char config[] = "server:\n"
                              "  rundir: %1$s\n"
                              "  listen: 127.0.0.1@%2$d\n"
@@ -82,6 +88,8 @@ static const char config[] = "server:\n"
                              "zone:\n"
                              "  - domain: example.org\n"
                              "    file: zone\n"
+                             "  - domain: 9.9.9.in-addr.arpa\n"
+                             "    file: reverse\n"
                              "  - domain: broken.example\n" /* its file is missing: SERVFAIL */
                              "    file: missing\n";
 
@@ -172,7 +180,8 @@ static bool start_server(int port) {
     FREE_AUTO char *notify_path = mem_printf("%s/notify", server.dir);
     FREE_AUTO char *log_path = mem_printf("%s/log", server.dir);
     CLOSE_AUTO int notify = notify_socket(notify_path);
-    if (!put_file("zone", zone) || !put_file("knot.conf", text) || notify < 0)
+    if (!put_file("zone", zone) || !put_file("reverse", reverse_zone) || !put_file("knot.conf", text) ||
+        notify < 0)
         return false;
     server.pid = fork();
     if (server.pid == 0)
@@ -390,6 +399,24 @@ static void addresses(void **state) {
         assert_string_equal(addresses_of(server.dns, view_of(cases[i].host), &a), cases[i].addresses);
         arena_done(&a);
     }
+}
+
+static void names_of_addresses(void **state) {
+    (void)state;
+    struct arena a;
+    struct sockaddr_any addr;
+    struct err e = {0};
+    view names[2];
+    arena_init(&a, ARENA);
+    assert_true(sockaddr_from_ip(VIEW("9.9.9.7"), 25, &addr, NULL));
+    assert_int_equal(dns_lookup_names(server.dns, &addr, &a, clock_mono_ms() + PATIENCE_MS, names, 2, &e), 1);
+    assert_true(view_eq(names[0], VIEW("mail.example.org")));
+    assert_true(sockaddr_from_ip(VIEW("9.9.9.8"), 25, &addr, NULL));
+    assert_int_equal(dns_lookup_names(server.dns, &addr, &a, clock_mono_ms() + PATIENCE_MS, names, 2, &e), 0);
+    assert_true(
+        sockaddr_from_ip(VIEW("2001:db8::1"), 25, &addr, NULL)); /* nobody answers for it, or "none" */
+    assert_true(dns_lookup_names(server.dns, &addr, &a, clock_mono_ms() + PATIENCE_MS, names, 2, &e) <= 0);
+    arena_done(&a);
 }
 
 static void kinds_alternate(void **state) {
@@ -617,6 +644,7 @@ int main(void) {
         cmocka_unit_test(equal_preferences_are_shuffled),
         cmocka_unit_test(addresses),
         cmocka_unit_test(kinds_alternate),
+        cmocka_unit_test(names_of_addresses),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(small_arenas),
         cmocka_unit_test(many_at_once),

@@ -58,6 +58,8 @@ static const char first[] =
     "CREATE INDEX message_msgid ON message(msgid);"
     "CREATE INDEX message_sender ON message(sender, id);"
     "CREATE INDEX message_live ON message(id) WHERE gone = 0;"
+    /* Which notification was sent about a message; the others' origin is of no use as a key. */
+    "CREATE INDEX message_notice ON message(origin) WHERE sender = '';"
     /* Bytes: piece 0 has the message's id, further pieces an id of their own. */
     "CREATE TABLE body(id {int} PRIMARY KEY, message {int} NOT NULL, seq {int} NOT NULL, bytes {bytes} NOT "
     "NULL);"
@@ -78,7 +80,8 @@ static const char first[] =
     "CREATE TABLE delivery(dest {int}, due {int}, message {int}, list {int}, rcpt {int}, tries {int} NOT "
     "NULL, flags {int} NOT NULL,"
     " PRIMARY KEY(dest, due, message, list, rcpt)) {rowless};"
-    "CREATE INDEX delivery_message ON delivery(message);"
+    /* A message's rows in the order people page through them. */
+    "CREATE INDEX delivery_message ON delivery(message, dest);"
     /* The recipient as the sender first wrote it, where that was given (RFC 3461 4.2). */
     "CREATE TABLE orcpt(message {int}, rcpt {int}, text {text} NOT NULL, PRIMARY KEY(message, rcpt)) "
     "{rowless};"

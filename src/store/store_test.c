@@ -374,11 +374,40 @@ static void ask_about(struct actors *a, int64_t message) {
         ACT(a, readers[i], OP_MESSAGE_READ, N(message), N(0));
         ACT(a, readers[i], OP_MESSAGE_READ, N(message), N(1));
     }
-    ACT(a, R_CLI, OP_QUEUE_LS, N(0), N(10));
+    ACT(a, R_CLI, OP_QUEUE_LS, N(0), N(10), S(""), S(""), N(-1), S(""), N(0), N(0));
     ACT(a, R_CLI, OP_QUEUE_PENDING);
-    ACT(a, R_CLI, OP_TRACE_FIND, S("author@there.example"), N(0), N(10));
+    ACT(a, R_CLI, OP_TRACE_FIND, S("author@there.example"), N(0), N(0), N(10));
     ACT(a, R_CLI, OP_TRACE, N(message), N(0), N(10));
-    ACT(a, R_CLI, OP_TRACE_PENDING, N(message), N(0), N(10));
+    ACT(a, R_CLI, OP_TRACE_PENDING, N(message), S(""), N(-1), S(""), N(0), N(0), N(0), N(0), N(10));
+}
+
+/* A list post, and a message that is not routed yet. */
+static void operate(struct actors *a, int64_t message) {
+    ACT(a, R_CLI, OP_QUEUE_SITES, N(0), S(""), N(-1));
+    ACT(a, R_CLI, OP_QUEUE_FREEZE, S("one.example"), N(1), S("by ada"));
+    ACT(a, R_CLI, OP_QUEUE_FREEZE, S(""), N(1), S("by ada"));
+    ACT(a, R_CLI, OP_QUEUE_FROZEN);
+    ACT(a, R_CLI, OP_QUEUE_FREEZE, S(""), N(0), S("by ada"));
+    ACT(a, R_CLI, OP_QUEUE_FREEZE, S("one.example"), N(0), S("by ada"));
+    ACT(a, R_CLI, OP_QUEUE_HOLD, N(message), S("by ada"));
+    ACT(a, R_ARCHIVED, OP_CRASHED, S("archived"), N(message), N(1));
+    ACT(a, R_ARCHIVED, OP_CRASHED, S("archived"), N(message), N(2));
+    ACT(a, R_CLI, OP_QUEUE_RELEASE, N(message), S("by ada"));
+    ACT(a, R_CLI, OP_QUEUE_RETRY, N(message), S("by ada"), S("one.example"), N(-1), S(""));
+    ACT(a, R_CLI, OP_TRACE_NOTICES, N(message));
+    int64_t fresh = accept_as(a, R_CLI, "not routed");
+    ACT(a, R_CLI, OP_TRACE_ACCEPTED, N(fresh));
+    struct accept_recipient to = {.address = VIEW("author@there.example")};
+    struct accept notice = {
+        .id = id_new(), .size = 3, .body = VIEW("dsn"), .recipients = &to, .recipient_count = 1};
+    struct buf stop = BUF_INIT(1 << 16), drop = BUF_INIT(1 << 16);
+    add_values(&stop, N(fresh), N(EVENT_BOUNCED), S("by ada"), S(""), N(1));
+    accept_args(&notice, &stop);
+    act(a, R_CLI, OP_QUEUE_STOP, &stop);
+    notice.id = id_new();
+    add_values(&drop, N(fresh), N(EVENT_BOUNCED), S("by ada"), N(0), N(1));
+    accept_args(&notice, &drop);
+    act(a, R_CLI, OP_QUEUE_DROP, &drop);
 }
 
 static void crash_everything(struct actors *a) {
@@ -406,6 +435,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ask_about(&a, message);
     ACT(&a, R_ROUTER, OP_EXPANSIONS);
     ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list));
+    operate(&a, message);
     deliver_everything(&a, list);
     ACT(&a, R_ARCHIVED, OP_FEED_READ, S("node"), N(10), N(0));
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
