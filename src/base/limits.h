@@ -33,10 +33,10 @@
 #define LIMIT_ALIAS_DEPTH     10
 #define LIMIT_ALIAS_TARGETS   1000
 #define LIMIT_ALIAS_SOURCES   64
-#define LIMIT_ALIAS_ENTRIES   2000000 /* of one source */
-#define LIMIT_ALIAS_SLICE     2000    /* entries a transaction stages */
-#define LIMIT_ALIAS_SCAN      5000    /* entries a transaction looks at */
-#define LIMIT_ALIAS_WORD      40      /* of a source's name, and of who changed it */
+#define LIMIT_ALIAS_ENTRIES   2000000     /* of one source */
+#define LIMIT_ALIAS_SLICE     2000        /* entries a transaction stages */
+#define LIMIT_ALIAS_SCAN      5000        /* entries a transaction looks at */
+#define LIMIT_ALIAS_WORD      40          /* of a source's name, and of who changed it */
 #define LIMIT_CRASHES         2           /* deaths of a worker on one message before it is set aside */
 #define LIMIT_EXPAND_SLICE    2000        /* members a transaction expands */
 #define LIMIT_ROUTE_BATCH     64          /* messages a router takes at once */
