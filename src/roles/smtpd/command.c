@@ -42,6 +42,10 @@ enum next command_run(struct session *s, view line) {
         session_reply(s, 421, "4.7.0 %s too many errors", s->server->hostname);
         return NEXT_CLOSE;
     }
+    if (++s->idle_commands > LIMIT_SMTP_IDLE_COMMANDS) {
+        session_reply(s, 421, "4.7.0 %s too many commands without a message", s->server->hostname);
+        return NEXT_CLOSE;
+    }
     for (size_t i = 0; i < COMMANDS; i++) {
         const struct command *c = &commands[i];
         if (!view_eq_nocase(verb, view_of(c->verb)))
@@ -91,7 +95,10 @@ static enum next run_ehlo(struct session *s, view name) {
                   (long long)s->server->role.config->message_size_max);
     if (s->server->tls && !s->tls)
         stream_printf(&s->stream, "250-STARTTLS\r\n");
-    stream_printf(&s->stream, "250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n");
+    stream_printf(&s->stream,
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n"
+                  "250-LIMITS RCPTMAX=%lld\r\n250 ENHANCEDSTATUSCODES\r\n",
+                  (long long)s->server->role.config->recipients_max);
     return NEXT_MORE;
 }
 
@@ -126,42 +133,6 @@ bool disk_has_room(struct server *server) {
     return !atomic_load(&server->disk_full);
 }
 
-static bool mail_parameter(struct session *s, view name, view value, struct err *e) {
-    if (view_eq_nocase(name, VIEW("SIZE"))) {
-        if (!view_to_i64(value, &s->t.declared_size) || s->t.declared_size < 0)
-            return err_set(e, ERR_USAGE, "SIZE wants a number");
-        return s->t.declared_size <= s->server->role.config->message_size_max ||
-               err_set(e, ERR_LIMIT_MESSAGE, NULL);
-    }
-    if (view_eq_nocase(name, VIEW("BODY"))) {
-        if (view_eq_nocase(value, VIEW("8BITMIME")))
-            s->t.flags |= MESSAGE_8BIT;
-        else if (!view_eq_nocase(value, VIEW("7BIT")))
-            return err_set(e, ERR_USAGE, "BODY is 7BIT or 8BITMIME here");
-        return true;
-    }
-    if (view_eq_nocase(name, VIEW("SMTPUTF8")) && value.len == 0) {
-        s->t.flags |= MESSAGE_UTF8;
-        return true;
-    }
-    return err_set(e, ERR_PARAMETER, "parameter %.*s is not known here", VIEW_ARG(name));
-}
-
-/* "NAME=value NAME ..." behind the path. */
-static bool parameters(struct session *s, view rest, struct err *e,
-                       bool (*take)(struct session *, view name, view value, struct err *)) {
-    view word;
-    rest = view_trim(rest);
-    while (view_split(&rest, ' ', &word)) {
-        ptrdiff_t equals = view_find(word, '=');
-        view name = equals < 0 ? word : view_slice(word, 0, (size_t)equals);
-        view value = equals < 0 ? VIEW("") : view_skip(word, (size_t)equals + 1);
-        if (word.len > 0 && !take(s, name, value, e))
-            return false;
-    }
-    return true;
-}
-
 /* "FROM:<path> rest" or "TO:<path> rest"; a space behind the colon is taken, as many clients send it. */
 static bool take_path(view *argument, view keyword, unsigned flags, struct address *ret_path, struct err *e) {
     if (!view_starts_with_nocase(*argument, keyword))
@@ -190,7 +161,7 @@ static bool take_sender(struct session *s, view argument, struct err *e) {
         e->code = e->code == ERR_SYNTAX_ADDRESS ? ERR_SYNTAX_SENDER : e->code;
         return false;
     }
-    if (!parameters(s, argument, e, mail_parameter))
+    if (!parameters_take(s, argument, false, e))
         return false;
     if (address_is_utf8(&sender) && !(t->flags & MESSAGE_UTF8))
         return err_set(e, ERR_NO_UTF8, NULL);
@@ -210,6 +181,7 @@ static enum next run_mail(struct session *s, view argument) {
         session_reply_err(s, &e);
     } else if (take_sender(s, argument, &e)) {
         s->t.active = true;
+        session_useful(s);
         session_reply(s, 250, "2.1.0 ok");
     } else {
         session_reply_err(s, &e);
@@ -220,12 +192,7 @@ static enum next run_mail(struct session *s, view argument) {
 
 /* ---- rcpt ---- */
 
-static bool rcpt_parameter(struct session *s, view name, view value, struct err *e) {
-    (void)s, (void)value;
-    return err_set(e, ERR_PARAMETER, "parameter %.*s is not known here", VIEW_ARG(name));
-}
-
-static bool add_recipient(struct session *s, view address, struct err *e) {
+static bool add_recipient(struct session *s, struct err *e) {
     struct transaction *t = &s->t;
     if (t->recipient_count == t->recipient_room) {
         size_t room = t->recipient_room ? 4 * t->recipient_room : 8;
@@ -237,7 +204,7 @@ static bool add_recipient(struct session *s, view address, struct err *e) {
         t->recipients = grown;
         t->recipient_room = room;
     }
-    t->recipients[t->recipient_count++] = (struct accept_recipient){.address = address};
+    t->recipients[t->recipient_count++] = s->pending;
     return true;
 }
 
@@ -259,8 +226,9 @@ static enum next recipient_known(struct session *s) {
     if (ok && s->t.recipient_count > 0 && s->t.target_count + route.count > LIMIT_MESSAGE_TARGETS)
         ok =
             err_set(&e, ERR_LIMIT_RCPT, "the recipients lead to too many addresses: send the rest by itself");
-    if (ok && add_recipient(s, s->pending_recipient, &e)) {
+    if (ok && add_recipient(s, &e)) {
         s->t.target_count += route.count;
+        session_useful(s);
         session_reply(s, 250, "2.1.5 ok");
     } else {
         session_reply_err(s, &e);
@@ -268,7 +236,7 @@ static enum next recipient_known(struct session *s) {
                  LOG_V("rcpt", wanted), LOG_S("reason", e.text));
     }
     arena_done(&arena);
-    s->pending_recipient = VIEW_NULL;
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
     store_request_done(&s->request);
     return NEXT_MORE;
 }
@@ -280,16 +248,18 @@ static enum next run_rcpt(struct session *s, view argument) {
     unsigned flags = PATH_ALLOW_POSTMASTER | (s->t.flags & MESSAGE_UTF8 ? PATH_ALLOW_UTF8 : 0);
     if (!s->t.active)
         return bad(s, 503, "5.5.1 MAIL first");
+    if (s->t.chunked)
+        return bad(s, 503, "5.5.1 the text is under way");
     if (s->t.recipient_count >= (size_t)s->server->role.config->recipients_max) {
         err_set(&e, ERR_LIMIT_RCPT, NULL);
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
-    bool ok =
-        take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters(s, argument, &e, rcpt_parameter);
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
+    bool ok = take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters_take(s, argument, true, &e);
     if (ok && rcpt.domain.len == 0)
         rcpt.domain = view_of(s->server->hostname);
-    if (!ok || !keep_address(s, &rcpt, &s->pending_recipient, &e) ||
+    if (!ok || !keep_address(s, &rcpt, &s->pending.address, &e) ||
         !address_normalise(&rcpt, &s->transaction_arena, &normal, &e)) {
         session_reply_err(s, &e);
         return NEXT_MORE;
@@ -305,9 +275,15 @@ static enum next run_data(struct session *s, view argument) {
     (void)argument;
     if (!s->t.active || s->t.recipient_count == 0)
         return bad(s, 503, s->t.active ? "5.5.1 no valid recipients" : "5.5.1 MAIL first");
+    if (s->t.chunked)
+        return bad(s, 503, "5.5.1 the text comes by BDAT, RSET first");
     session_reply(s, 354, "go ahead, end with a dot on a line of its own");
     data_begin(s);
     return NEXT_MORE;
+}
+
+static enum next run_bdat(struct session *s, view argument) {
+    return chunk_begin(s, argument);
 }
 
 static enum next run_rset(struct session *s, view argument) {

@@ -15,7 +15,7 @@
 
 enum {
     FILL_BYTES = 64 * 1024, /* what one readiness event may bring */
-    OUT_BYTES = 256 * 1024, /* replies a client may leave unread while it pipelines */
+    OUT_BYTES = 512 * 1024, /* replies a client may leave unread while it pipelines */
     PHASES_PER_STEP = 200,  /* then others get their turn */
 };
 
@@ -62,7 +62,11 @@ void session_reset(struct session *s) {
     *t = (struct transaction){.active = false};
     buf_init(&t->body, LIMIT_BODY_CHUNK);
     arena_reset(&s->transaction_arena);
-    s->pending_recipient = VIEW_NULL;
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
+}
+
+void session_useful(struct session *s) {
+    s->idle_commands -= s->idle_commands > 0;
 }
 
 static void store_answered(struct store_request *r) {
