@@ -26,6 +26,8 @@
 #define LIMIT_HEADER_FIELDS      2000
 #define LIMIT_MESSAGE_ID         998
 
+#define LIMIT_PROXY_HEADER 4096 /* PROXY protocol version 2, TLVs among it */
+
 /* The store. A request with its inline body must fit one SEQPACKET datagram. */
 #define LIMIT_BODY_CHUNK    (256 * 1024)
 #define LIMIT_STORE_PACKET  (LIMIT_BODY_CHUNK + 128 * 1024)
