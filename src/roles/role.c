@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -65,6 +66,40 @@ static void install_handlers(void) {
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
         sigaction(crashes[i], &crash, NULL);
     signal(SIGPIPE, SIG_IGN);
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &reload, NULL); /* before there are threads: it is for reload_loop alone */
+}
+
+static pthread_t reload_thread;
+static void (*_Atomic reload_function)(void);
+static bool reload_running;
+
+static void *reload_loop(void *unused) {
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    for (;;) {
+        if (sigwait(&set, &got) != 0)
+            continue;
+        void (*function)(void) = atomic_load(&reload_function);
+        if (!function)
+            return unused;
+        function();
+    }
+}
+
+void role_on_reload(void (*on_reload)(void)) {
+    atomic_store(&reload_function, on_reload);
+    if (on_reload && !reload_running) {
+        reload_running = pthread_create(&reload_thread, NULL, reload_loop, NULL) == 0;
+    } else if (!on_reload && reload_running) {
+        pthread_kill(reload_thread, SIGHUP);
+        pthread_join(reload_thread, NULL);
+        reload_running = false;
+    }
 }
 
 void role_on_stop(void (*on_stop)(void)) {

@@ -32,6 +32,10 @@ void role_end(struct role *r);
 bool role_stopping(void);
 void role_on_stop(void (*on_stop)(void));
 
+/* SIGHUP, which every role ignores by itself: `on_reload` runs on a thread of its own. NULL: no more of it,
+ * and none is running when this returns. */
+void role_on_reload(void (*on_reload)(void));
+
 /* Real milliseconds to wait for work when no hint comes (DESIGN 2). */
 #define ROLE_LOOK_MS 2000
 

@@ -123,7 +123,7 @@ enum next chunk_begin(struct session *s, view argument) {
         t->spoilt = true;
         return skip(s, 501, "5.5.4 syntax: BDAT size [LAST]");
     }
-    if (s->chunk_size > s->server->role.config->message_size_max - t->size)
+    if (s->chunk_size > s->policy->config->message_size_max - t->size)
         data_fault(t, ERR_LIMIT_MESSAGE);
     s->phase = chunk_phase;
     return NEXT_MORE;

@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "mail/text.h"
 #include "roles/smtpd/smtpd.h"
+#include "routing/postmaster.h"
 #include "routing/route.h"
 
 enum argument { NONE, OPTIONAL, NEEDED };
@@ -83,30 +84,49 @@ static bool take_helo(struct session *s, view name, bool esmtp) {
 }
 
 static enum next run_helo(struct session *s, view name) {
+    if (s->service == SERVICE_LMTP)
+        return bad(s, 500, "5.5.1 this is LMTP: say LHLO");
     if (take_helo(s, name, false))
         session_reply(s, 250, "%s", s->server->hostname);
     return s->arena.failed ? NEXT_CLOSE : NEXT_MORE;
 }
 
-static enum next run_ehlo(struct session *s, view name) {
+static enum next hello(struct session *s, view name) {
     if (!take_helo(s, name, true))
         return s->arena.failed ? NEXT_CLOSE : NEXT_MORE;
     stream_printf(&s->stream, "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n", s->server->hostname,
-                  (long long)s->server->role.config->message_size_max);
-    if (s->server->tls && !s->tls)
+                  (long long)s->policy->config->message_size_max);
+    if (s->policy->tls[s->service] && !s->tls)
         stream_printf(&s->stream, "250-STARTTLS\r\n");
     stream_printf(&s->stream,
-                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n"
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n%s"
                   "250-LIMITS RCPTMAX=%lld\r\n250 ENHANCEDSTATUSCODES\r\n",
-                  (long long)s->server->role.config->recipients_max);
+                  s->may_xclient ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
+                  (long long)s->policy->config->recipients_max);
     return NEXT_MORE;
 }
 
+static enum next run_ehlo(struct session *s, view name) {
+    return s->service == SERVICE_LMTP ? bad(s, 500, "5.5.1 this is LMTP: say LHLO") : hello(s, name);
+}
+
+/* RFC 2033 4.1 */
+static enum next run_lhlo(struct session *s, view name) {
+    return s->service == SERVICE_LMTP ? hello(s, name) : bad(s, 500, "5.5.1 this is SMTP: say EHLO");
+}
+
+static enum next run_xclient(struct session *s, view argument) {
+    if (!s->may_xclient)
+        return bad(s, 500, "5.5.2 command not recognised");
+    if (s->t.active)
+        return bad(s, 503, "5.5.1 a transaction is under way");
+    return frontend_xclient(s, argument);
+}
 static enum next run_starttls(struct session *s, view argument) {
     (void)argument;
     if (s->tls)
         return bad(s, 503, "5.5.1 TLS is on already");
-    if (!s->server->tls)
+    if (!s->policy->tls[s->service])
         return bad(s, 502, "5.5.1 TLS is not offered here");
     /* What came before TLS must not count after it: neither state nor bytes (RFC 3207 4.2, 6). */
     session_reset(s);
@@ -173,7 +193,7 @@ static bool take_sender(struct session *s, view argument, struct err *e) {
 static enum next run_mail(struct session *s, view argument) {
     struct err e;
     if (!s->greeted)
-        return bad(s, 503, "5.5.1 say EHLO first");
+        return bad(s, 503, s->service == SERVICE_LMTP ? "5.5.1 say LHLO first" : "5.5.1 say EHLO first");
     if (s->t.active)
         return bad(s, 503, "5.5.1 a transaction is under way");
     if (!disk_has_room(s->server)) {
@@ -208,6 +228,37 @@ static bool add_recipient(struct session *s, struct err *e) {
     return true;
 }
 
+static enum next ask_about(struct session *s, view normal);
+
+/* Ask again, about the address that the setting names. DSNs speak of the recipient as it was given. */
+static enum next turn_to_postmaster(struct session *s, view wanted) {
+    struct arena *arena = &s->transaction_arena;
+    struct err e;
+    view normal;
+    if (s->pending.orcpt.len == 0) /* before the request that `wanted` is part of has gone */
+        s->pending.orcpt = arena_printf(arena, "rfc822;%.*s", VIEW_ARG(wanted));
+    s->pending.address = view_of(s->policy->config->postmaster);
+    s->to_postmaster = true;
+    store_request_done(&s->request);
+    if (address_normalise_text(s->pending.address, arena, &normal, &e))
+        return ask_about(s, normal);
+    session_reply_err(s, &e);
+    return NEXT_MORE;
+}
+
+static bool is_wanted(struct session *s, view wanted, const struct route *route, struct err *e) {
+    if (route_refusal(route)) {
+        *e = *route_refusal(route);
+        return false;
+    }
+    if (!route->local && !s->may_relay && !s->to_postmaster)
+        return err_set(e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
+    if (s->t.recipient_count > 0 && s->t.target_count + route->count > LIMIT_MESSAGE_TARGETS)
+        return err_set(e, ERR_LIMIT_RCPT,
+                       "the recipients lead to too many addresses: send the rest by itself");
+    return true;
+}
+
 /* The store has told what it knows about the recipient; router will come to the same decision (DESIGN 1.4).
  */
 static enum next recipient_known(struct session *s) {
@@ -217,16 +268,12 @@ static enum next recipient_known(struct session *s) {
     arena_init(&arena, LIMIT_STEP_ARENA);
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&s->request.args)});
     bool ok = e.code == ERR_OK && route_decide(wanted, buf_view(&s->request.out), &arena, &route, &e);
-    if (ok && route_refusal(&route)) {
-        e = *route_refusal(&route);
-        ok = false;
+    if (ok && !s->to_postmaster && *s->policy->config->postmaster &&
+        postmaster_is_for(wanted, s->bare_postmaster, &route)) {
+        arena_done(&arena);
+        return turn_to_postmaster(s, wanted);
     }
-    if (ok && !route.local && !s->may_relay)
-        ok = err_set(&e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
-    if (ok && s->t.recipient_count > 0 && s->t.target_count + route.count > LIMIT_MESSAGE_TARGETS)
-        ok =
-            err_set(&e, ERR_LIMIT_RCPT, "the recipients lead to too many addresses: send the rest by itself");
-    if (ok && add_recipient(s, &e)) {
+    if (ok && is_wanted(s, wanted, &route, &e) && add_recipient(s, &e)) {
         s->t.target_count += route.count;
         session_useful(s);
         session_reply(s, 250, "2.1.5 ok");
@@ -241,6 +288,12 @@ static enum next recipient_known(struct session *s) {
     return NEXT_MORE;
 }
 
+static enum next ask_about(struct session *s, view normal) {
+    store_request_init(&s->request, OP_LOOKUP);
+    vals_view(&s->request.args, normal);
+    return session_ask(s, recipient_known);
+}
+
 static enum next run_rcpt(struct session *s, view argument) {
     struct err e;
     struct address rcpt;
@@ -250,23 +303,23 @@ static enum next run_rcpt(struct session *s, view argument) {
         return bad(s, 503, "5.5.1 MAIL first");
     if (s->t.chunked)
         return bad(s, 503, "5.5.1 the text is under way");
-    if (s->t.recipient_count >= (size_t)s->server->role.config->recipients_max) {
+    if (s->t.recipient_count >= (size_t)s->policy->config->recipients_max) {
         err_set(&e, ERR_LIMIT_RCPT, NULL);
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
     s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
     bool ok = take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters_take(s, argument, true, &e);
-    if (ok && rcpt.domain.len == 0)
+    s->to_postmaster = false;
+    s->bare_postmaster = ok && rcpt.domain.len == 0;
+    if (s->bare_postmaster)
         rcpt.domain = view_of(s->server->hostname);
     if (!ok || !keep_address(s, &rcpt, &s->pending.address, &e) ||
         !address_normalise(&rcpt, &s->transaction_arena, &normal, &e)) {
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
-    store_request_init(&s->request, OP_LOOKUP);
-    vals_view(&s->request.args, normal);
-    return session_ask(s, recipient_known);
+    return ask_about(s, normal);
 }
 
 /* ---- the rest ---- */

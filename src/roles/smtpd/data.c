@@ -49,7 +49,7 @@ bool data_is_slow(struct session *s) {
         return false;
     int64_t octets = t->size - t->window_size;
     data_pace_begin(s);
-    return octets < s->server->role.config->smtp_body_rate_min * (passed / 1000);
+    return octets < s->policy->config->smtp_body_rate_min * (passed / 1000);
 }
 
 enum next data_too_slow(struct session *s) {
@@ -84,7 +84,7 @@ static void inspect(struct session *s) {
 void data_take_octets(struct session *s, view v) {
     struct transaction *t = &s->t;
     t->size += (int64_t)v.len;
-    if (t->size > s->server->role.config->message_size_max)
+    if (t->size > s->policy->config->message_size_max)
         data_fault(t, ERR_LIMIT_MESSAGE);
     if (t->fault.code == ERR_OK)
         buf_add(&t->body, v);

@@ -18,47 +18,61 @@ static void stop(void) {
     runner_stop(server.runner, server.role.config->drain_timeout);
 }
 
-static bool read_networks(struct err *e) {
-    const struct config_list *networks = &server.role.config->relay_networks;
-    for (size_t i = 0; i < networks->count; i++)
-        if (!cidr_parse(view_of(networks->items[i]), &server.relay[server.relay_count++], e))
-            return err_prefix(e, "relay_networks");
+static bool listen_on(struct listener *l, const char *text, struct err *e) {
+    const char *kind = l->service == SERVICE_LMTP ? "lmtp" : "smtp";
+    struct sockaddr_any addr;
+    if (!sockaddr_parse(view_of(text), &addr, e))
+        return err_prefix(e, "%s_listen", kind);
+    int fd = listen_inherited(kind, &addr);
+    if (fd < 0)
+        fd = listen_open(&addr, e);
+    size_t most = (size_t)server.role.config->smtp_sessions_max;
+    if (fd < 0 || !runner_listen(server.runner, fd, most, session_accepted, l, e))
+        return false;
+    log_line(LOG_INFO, "listening", LOG_S("service", kind), LOG_S("address", text));
     return true;
-}
-
-static bool read_tls(struct err *e) {
-    const struct config *c = server.role.config;
-    if (!*c->tls_certificate && !*c->tls_key)
-        return true;
-    FREE_AUTO char *certificate = config_path(c, c->tls_certificate);
-    FREE_AUTO char *key = config_path(c, c->tls_key);
-    server.tls = tls_server_context(certificate, key, e);
-    return server.tls != NULL;
 }
 
 static bool listen_on_all(struct err *e) {
+    static struct listener listeners[SERVICES];
     const struct config *c = server.role.config;
-    for (size_t i = 0; i < c->smtp_listen.count; i++) {
-        struct sockaddr_any addr;
-        if (!sockaddr_parse(view_of(c->smtp_listen.items[i]), &addr, e))
-            return err_prefix(e, "smtp_listen");
-        int fd = listen_inherited("smtp", &addr);
-        if (fd < 0)
-            fd = listen_open(&addr, e);
-        if (fd < 0 ||
-            !runner_listen(server.runner, fd, (size_t)c->smtp_sessions_max, session_accepted, &server, e))
-            return false;
-        log_line(LOG_INFO, "listening", LOG_S("address", c->smtp_listen.items[i]));
+    const struct config_list *lists[SERVICES] = {&c->smtp_listen, &c->lmtp_listen};
+    for (int service = SERVICES - 1; service >= 0; service--) {
+        listeners[service] = (struct listener){&server, (enum service)service};
+        for (size_t i = 0; i < lists[service]->count; i++)
+            if (!listen_on(&listeners[service], lists[service]->items[i], e))
+                return false;
     }
     return true;
+}
+
+/* SIGHUP. A mistake in the file changes nothing. */
+static void reload(void) {
+    struct err e = {.code = ERR_OK};
+    struct config *config = NULL;
+    struct policy *p = NULL;
+    if (config_load(server.role.config->dir, &config, &e))
+        p = policy_new(config, true, &e);
+    if (!p) {
+        log_line(LOG_ERROR, "not-reloaded", LOG_S("reason", e.text));
+        return;
+    }
+    policy_replace(&server, p);
+    log_line(LOG_INFO, "reloaded");
 }
 
 static bool start(struct err *e) {
     const struct config *c = server.role.config;
     server.hostname = c->hostname;
     server.clients = clients_new((size_t)c->smtp_sessions_per_client);
+    pthread_mutex_init(&server.policy_lock, NULL);
+    server.policy = policy_new(server.role.config, false, e);
+    if (!server.policy)
+        return false;
+    if (!*c->postmaster)
+        log_line(LOG_WARN, "no-postmaster", LOG_S("way_out", "set postmaster to an address that is read"));
     server.runner = runner_new((unsigned)c->smtpd_workers, e);
-    return server.runner && read_networks(e) && read_tls(e) && listen_on_all(e);
+    return server.runner && listen_on_all(e);
 }
 
 int main(int argc, char **argv) {
@@ -69,7 +83,9 @@ int main(int argc, char **argv) {
         return status;
     if (start(&e)) {
         role_on_stop(stop);
+        role_on_reload(reload);
         runner_run(server.runner);
+        role_on_reload(NULL);
         role_on_stop(NULL);
         log_line(LOG_INFO, "stopped");
     } else {
@@ -77,7 +93,7 @@ int main(int argc, char **argv) {
         status = err_info(e.code)->exit;
     }
     runner_free(server.runner);
-    tls_context_unref(&server.tls);
+    policy_unref(&server.policy);
     clients_free(&server.clients);
     role_end(&server.role);
     return status;

@@ -10,7 +10,7 @@ static bool take_size(struct session *s, view value, struct err *e) {
     int64_t *size = &s->t.declared_size;
     if (!view_to_i64(value, size) || *size < 0)
         return err_set(e, ERR_USAGE, "SIZE wants a number");
-    return *size <= s->server->role.config->message_size_max || err_set(e, ERR_LIMIT_MESSAGE, NULL);
+    return *size <= s->policy->config->message_size_max || err_set(e, ERR_LIMIT_MESSAGE, NULL);
 }
 
 static bool take_body(struct session *s, view value, struct err *e) {

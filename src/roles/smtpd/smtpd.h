@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "net/proxy.h"
 #include "net/runner.h"
 #include "net/sockaddr.h"
 #include "net/stream.h"
@@ -16,17 +17,38 @@
 
 struct clients;
 
+enum service { SERVICE_SMTP, SERVICE_LMTP, SERVICES };
+
+struct networks {
+    struct cidr items[LIMIT_LIST_SETTING];
+    size_t count;
+};
+
+/* What SIGHUP renews; counted, not changed. */
+struct policy {
+    _Atomic int references;
+    struct config *config;
+    bool own_config;
+    struct networks relay, proxy, xclient;
+    struct tls_context *tls[SERVICES]; /* NULL: STARTTLS is not offered */
+};
+
 /* One per process; not changed after the start but for what has its own lock. */
 struct server {
     struct role role;
     struct runner *runner;
-    struct tls_context *tls; /* NULL: STARTTLS is not offered */
     const char *hostname;
-    struct cidr relay[LIMIT_LIST_SETTING];
-    size_t relay_count;
+    pthread_mutex_t policy_lock;
+    struct policy *policy; /* for new sessions: policy_current() */
     struct clients *clients;
     _Atomic int64_t disk_looked_ms;
     _Atomic bool disk_full;
+};
+
+/* What session_accepted gets: where the connection came in. */
+struct listener {
+    struct server *server;
+    enum service service;
 };
 
 /* What a phase did, and so what its session needs next. */
@@ -36,8 +58,6 @@ enum next {
     NEXT_STORE, /* a request to the store is under way */
     NEXT_CLOSE, /* the last reply is written: flush and close */
 };
-
-enum service { SERVICE_SMTP, SERVICE_LMTP };
 
 /* From MAIL to the end of DATA. session_reset() is the only place that ends it. */
 struct transaction {
@@ -71,13 +91,16 @@ struct transaction {
 struct session {
     struct task task; /* first: the runner's handle is the session */
     struct server *server;
+    struct policy *policy;
     enum service service;
     struct stream stream;
     struct sockaddr_any peer;
     struct sockaddr_text peer_ip;
     enum next (*phase)(struct session *s);
-    int64_t ends_ms; /* clock_mono_ms() instant: no session lives longer */
-    bool may_relay;
+    int64_t ends_ms;       /* clock_mono_ms() instant: no session lives longer */
+    int64_t phase_ends_ms; /* the same for the phase; 0: none */
+    bool counted;          /* as a session of peer */
+    bool may_relay, may_xclient;
     bool tls, esmtp, greeted;
     bool draining; /* the process stops: the transaction under way is the last */
     bool skipping; /* a line too long is being dropped */
@@ -93,11 +116,15 @@ struct session {
     struct transaction t;
     struct store_request request;
     enum next (*answered)(struct session *s); /* runs when the store's answer to `request` came */
+    bool bare_postmaster;                     /* it was <postmaster>, without a domain */
+    bool to_postmaster;                       /* the setting stands in for it */
     struct accept_recipient pending;          /* the recipient whose LOOKUP is under way */
 };
 
 /* ---- session.c ---- */
-void session_accepted(struct runner *r, int fd, void *server);
+void session_accepted(struct runner *r, int fd, void *listener);
+/* The first line a client sees. */
+void session_greet(struct session *s);
 /* One reply line "CODE text"; counts refusals. */
 void session_reply(struct session *s, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The reply of an error: code, enhanced code and text from its row. */
@@ -116,6 +143,18 @@ enum next session_phase_handshake(struct session *s);
 /* False: mail is not taken, so that what is here can still be worked off. */
 bool disk_has_room(struct server *server);
 enum next command_run(struct session *s, view line);
+
+/* ---- policy.c ---- */
+/* Takes the configuration when `own_config`, after failure too. */
+struct policy *policy_new(struct config *config, bool own_config, struct err *e);
+void policy_unref(struct policy **p);
+struct policy *policy_current(struct server *server); /* the caller's reference */
+void policy_replace(struct server *server, struct policy *p);
+bool networks_have(const struct networks *n, const struct sockaddr_any *peer);
+
+/* ---- frontend.c ---- */
+enum next frontend_proxy_phase(struct session *s);
+enum next frontend_xclient(struct session *s, view argument);
 
 /* ---- parameter.c ---- */
 /* "NAME=value NAME ..." behind the path of MAIL (into s->t) or RCPT (into s->pending). */
@@ -144,6 +183,7 @@ enum next data_too_slow(struct session *s);
 
 /* ---- clients.c ---- */
 struct clients *clients_new(size_t per_client_max);
+void clients_set_most(struct clients *c, size_t per_client_max);
 void clients_free(struct clients **c);
 /* Count a session of this client. False: it has too many. */
 bool clients_enter(struct clients *c, const struct sockaddr_any *peer);

@@ -29,10 +29,7 @@ const struct role_kind *role_kind_find(const char *name) {
     return NULL;
 }
 
-static bool hand_over(const int *fds, size_t count, struct err *e) {
-    const char *names[LIMIT_LIST_SETTING];
-    for (size_t i = 0; i < count; i++)
-        names[i] = "smtp";
+static bool hand_over(const int *fds, const char *const *names, size_t count, struct err *e) {
     if (count > 0 && !listen_hand_over(fds, names, count, e))
         return false;
     if (count == 0) {
@@ -44,7 +41,8 @@ static bool hand_over(const int *fds, size_t count, struct err *e) {
 }
 
 /* In the new process; returns only when it cannot become the role. */
-static void become(const struct child *c, const char *dir, const int *fds, size_t fd_count, pid_t parent) {
+static void become(const struct child *c, const char *dir, const int *fds, const char *const *names,
+                   size_t fd_count, pid_t parent) {
     struct err e = {.code = ERR_OK};
     sigset_t none;
     setpgid(0, 0); /* Ctrl-C in a terminal is for the supervisor, which knows the order */
@@ -54,7 +52,7 @@ static void become(const struct child *c, const char *dir, const int *fds, size_
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
         return;
-    if (!hand_over(fds, fd_count, &e)) {
+    if (!hand_over(fds, names, fd_count, &e)) {
         dprintf(STDERR_FILENO, "postroad: %s: %s\n", c->kind->name, e.text);
         return;
     }
@@ -65,13 +63,13 @@ static void become(const struct child *c, const char *dir, const int *fds, size_
     dprintf(STDERR_FILENO, "postroad: cannot run %s: %s\n", c->program, strerrordesc_np(errno));
 }
 
-bool child_start(struct child *c, const char *dir, const int *fds, size_t fd_count, int64_t now_ms,
-                 struct err *e) {
+bool child_start(struct child *c, const char *dir, const int *fds, const char *const *names, size_t fd_count,
+                 int64_t now_ms, struct err *e) {
     pid_t parent = getpid(), pid = fork();
     if (pid < 0)
         return err_errno(e, ERR_SYSTEM, "cannot start %s", c->kind->name);
     if (pid == 0) {
-        become(c, dir, fds, fd_count, parent);
+        become(c, dir, fds, names, fd_count, parent);
         _exit(err_info(ERR_SYSTEM)->exit);
     }
     c->pid = pid;

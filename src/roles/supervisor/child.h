@@ -33,8 +33,9 @@ struct child {
     struct restart restart;
 };
 
-/* Fork and exec `program -C dir` with `fds` handed over. It is told to stop should this process die. */
-bool child_start(struct child *c, const char *dir, const int *fds, size_t fd_count, int64_t now_ms,
-                 struct err *e);
+/* Fork and exec `program -C dir` with `fds` handed over under their `names`. It is told to stop should this
+ * process die. */
+bool child_start(struct child *c, const char *dir, const int *fds, const char *const *names, size_t fd_count,
+                 int64_t now_ms, struct err *e);
 
 #endif

@@ -38,7 +38,8 @@ struct supervisor {
     const struct config *config;
     struct child children[ROLE_KINDS];
     size_t count;
-    int fds[LIMIT_LIST_SETTING];
+    int fds[2 * LIMIT_LIST_SETTING];
+    const char *fd_names[2 * LIMIT_LIST_SETTING]; /* smtp, lmtp */
     size_t fd_count;
     int pid_fd;
     bool locked;
@@ -158,9 +159,9 @@ static int wait_for_signal(const struct supervisor *s, int64_t most_ms) {
 
 /* Handed over by whoever started us (systemd), else our own. After a killed supervisor its smtpd may hold the
  * port until it has drained. */
-static int open_port(struct supervisor *s, const struct sockaddr_any *addr, int64_t patience_ms,
-                     struct err *e) {
-    int fd = listen_inherited("smtp", addr);
+static int open_port(struct supervisor *s, const char *name, const struct sockaddr_any *addr,
+                     int64_t patience_ms, struct err *e) {
+    int fd = listen_inherited(name, addr);
     int64_t until = now_ms() + patience_ms;
     while (fd < 0) {
         fd = listen_open(addr, e);
@@ -175,24 +176,30 @@ static int open_port(struct supervisor *s, const struct sockaddr_any *addr, int6
     return fd;
 }
 
+static bool open_list(struct supervisor *s, const char *name, const struct config_list *list,
+                      int64_t patience, struct err *e) {
+    for (size_t i = 0; i < list->count; i++) {
+        struct sockaddr_any addr;
+        if (!sockaddr_parse(view_of(list->items[i]), &addr, e)) {
+            e->code = ERR_CONFIG;
+            return err_prefix(e, "%s_listen = %.60s", name, list->items[i]);
+        }
+        int fd = open_port(s, name, &addr, patience, e);
+        if (fd < 0)
+            return err_prefix(e, "%s_listen", name);
+        s->fd_names[s->fd_count] = name;
+        s->fds[s->fd_count++] = fd;
+    }
+    return true;
+}
+
 static bool open_ports(struct supervisor *s, struct err *e) {
     bool wanted = false;
     for (size_t i = 0; i < s->count; i++)
         wanted = wanted || s->children[i].kind->listens;
     int64_t patience = s->unclean ? s->config->drain_timeout + KILL_AFTER_MS : 0;
-    for (size_t i = 0; wanted && i < s->config->smtp_listen.count; i++) {
-        const char *text = s->config->smtp_listen.items[i];
-        struct sockaddr_any addr;
-        if (!sockaddr_parse(view_of(text), &addr, e)) {
-            e->code = ERR_CONFIG;
-            return err_prefix(e, "smtp_listen = %.60s", text);
-        }
-        int fd = open_port(s, &addr, patience, e);
-        if (fd < 0)
-            return err_prefix(e, "smtp_listen");
-        s->fds[s->fd_count++] = fd;
-    }
-    return true;
+    return !wanted || (open_list(s, "smtp", &s->config->smtp_listen, patience, e) &&
+                       open_list(s, "lmtp", &s->config->lmtp_listen, patience, e));
 }
 
 /* smtpd alone may hold thousands of connections; the soft limit of a login is often 1,024. */
@@ -216,7 +223,7 @@ static bool any_running(const struct supervisor *s, int last_phase) {
 static void start_child(struct supervisor *s, struct child *c, int64_t now) {
     struct err e = {.code = ERR_OK};
     size_t fds = c->kind->listens ? s->fd_count : 0;
-    if (child_start(c, s->config->dir, s->fds, fds, now, &e)) {
+    if (child_start(c, s->config->dir, s->fds, s->fd_names, fds, now, &e)) {
         log_line(LOG_INFO, "role-started", LOG_S("role", c->kind->name), LOG_I("pid", c->pid));
         return;
     }
