@@ -9,18 +9,24 @@
 #define LIMIT_LIST_SETTING 64 /* entries of a list-valued setting */
 
 /* SMTP, RFC 5321 4.5.3.1. The command line limit leaves room for SMTPUTF8 addresses and parameters. */
-#define LIMIT_SMTP_LINE         2048
-#define LIMIT_SMTP_REPLY_LINE   2048
-#define LIMIT_SMTP_REPLY_LINES  100
-#define LIMIT_SMTP_REPLY        8192
-#define LIMIT_SMTP_BAD_COMMANDS 20
-#define LIMIT_LOCAL_PART        64
-#define LIMIT_DOMAIN            255
-#define LIMIT_ADDRESS           (LIMIT_LOCAL_PART + 1 + LIMIT_DOMAIN)
-#define LIMIT_RECEIVED_HOPS     100 /* RFC 5321 6.3 */
-#define LIMIT_HEADER_BYTES      (1024 * 1024)
-#define LIMIT_HEADER_FIELDS     2000
-#define LIMIT_MESSAGE_ID        998
+#define LIMIT_SMTP_LINE          2048
+#define LIMIT_SMTP_REPLY_LINE    2048
+#define LIMIT_SMTP_REPLY_LINES   100
+#define LIMIT_SMTP_REPLY         8192
+#define LIMIT_SMTP_BAD_COMMANDS  20
+#define LIMIT_SMTP_IDLE_COMMANDS 1000 /* commands between two messages that bring none nearer */
+#define LIMIT_SMTP_TINY_CHUNK    512  /* octets: a BDAT below that is such a command */
+#define LIMIT_ENVID              100  /* RFC 3461 4.4 */
+#define LIMIT_ORCPT              500  /* RFC 3461 4.2 */
+#define LIMIT_LOCAL_PART         64
+#define LIMIT_DOMAIN             255
+#define LIMIT_ADDRESS            (LIMIT_LOCAL_PART + 1 + LIMIT_DOMAIN)
+#define LIMIT_RECEIVED_HOPS      100 /* RFC 5321 6.3 */
+#define LIMIT_HEADER_BYTES       (1024 * 1024)
+#define LIMIT_HEADER_FIELDS      2000
+#define LIMIT_MESSAGE_ID         998
+
+#define LIMIT_PROXY_HEADER 4096 /* PROXY protocol version 2, TLVs among it */
 
 /* The store. A request with its inline body must fit one SEQPACKET datagram. */
 #define LIMIT_BODY_CHUNK    (256 * 1024)

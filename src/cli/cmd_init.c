@@ -18,14 +18,16 @@
 #include "base/mem.h"
 #include "mail/address.h"
 #include "net/sockaddr.h"
+#include "net/tls.h"
 
 enum { DIR_MODE = 0755, DATA_MODE = 0750, CONFIG_MODE = 0640 };
 
 struct init {
     struct cli *cli;
     view domain;
-    const char *given[2 * ARGS_GIVEN_MAX + 1]; /* pairs for config_format */
-    struct buf text;                           /* of postroad.conf */
+    const char *given[2 * ARGS_GIVEN_MAX + 5]; /* pairs for config_format */
+    bool self_signed;
+    struct buf text; /* of postroad.conf */
     struct config *config;
     char *first_made; /* the topmost directory that was not there before; NULL: none */
     char *dir, *data, *conf;
@@ -45,12 +47,15 @@ static bool check_value(const char *setting, const char *value, struct err *e) {
     return true;
 }
 
+#define SELF_SIGNED "data/tls/self.pem"
+static const char *const self_signed_settings[] = {"tls_certificate", SELF_SIGNED, "tls_key", SELF_SIGNED};
+
 /* Values of the options that are settings, and of --set. */
 static bool collect_settings(struct init *i, struct err *e) {
     static const struct {
         const char *option, *setting;
-    } named[] = {
-        {"--smtp", "smtp_listen"}, {"--relay", "relay"}, {"--store", "store"}, {"--hostname", "hostname"}};
+    } named[] = {{"--smtp", "smtp_listen"}, {"--lmtp", "lmtp_listen"}, {"--postmaster", "postmaster"},
+                 {"--relay", "relay"},      {"--store", "store"},      {"--hostname", "hostname"}};
     const struct args *a = &i->cli->args;
     size_t n = 0;
     for (size_t k = 0; k < a->given_count; k++) {
@@ -68,11 +73,32 @@ static bool collect_settings(struct init *i, struct err *e) {
         i->given[n++] = arena_str(&i->cli->arena, view_slice(set, 0, (size_t)equals));
         i->given[n++] = a->given[k].value + equals + 1;
     }
+    bool has_tls = false;
+    for (size_t k = 0; k < n; k += 2)
+        has_tls = has_tls || strcmp(i->given[k], "tls_certificate") == 0;
+    i->self_signed = !has_tls && !args_has(a, "--no-tls");
+    for (size_t k = 0; i->self_signed && k < COUNT_OF(self_signed_settings); k++)
+        i->given[n++] = self_signed_settings[k];
     i->given[n] = NULL;
     for (size_t k = 0; k < n; k += 2)
         if (!check_value(i->given[k], i->given[k + 1], e))
             return false;
     return true;
+}
+
+static bool check_addresses(const struct config_list *list, const char *option, struct err *e) {
+    for (size_t k = 0; k < list->count; k++) {
+        struct sockaddr_any addr;
+        if (!sockaddr_parse(view_of(list->items[k]), &addr, e))
+            return err_prefix(e, "%s %.60s", option, list->items[k]);
+    }
+    return true;
+}
+
+static bool check_postmaster(struct init *i, struct err *e) {
+    view text = view_of(i->config->postmaster), normal;
+    return text.len == 0 || address_normalise_text(text, &i->cli->arena, &normal, e) ||
+           err_prefix(e, "--postmaster %.60s", i->config->postmaster);
 }
 
 /* Everything that can be wrong with what was given is found before anything is made. */
@@ -83,12 +109,8 @@ static bool check_given(struct init *i, struct err *e) {
     i->config = mem_alloc(sizeof *i->config);
     if (!config_parse(buf_view(&i->text), "the new postroad.conf", i->config, e))
         return false;
-    for (size_t k = 0; k < i->config->smtp_listen.count; k++) {
-        struct sockaddr_any addr;
-        if (!sockaddr_parse(view_of(i->config->smtp_listen.items[k]), &addr, e))
-            return err_prefix(e, "--smtp %.60s", i->config->smtp_listen.items[k]);
-    }
-    return true;
+    return check_addresses(&i->config->smtp_listen, "--smtp", e) &&
+           check_addresses(&i->config->lmtp_listen, "--lmtp", e) && check_postmaster(i, e);
 }
 
 static bool check_place(struct init *i, struct err *e) {
@@ -134,6 +156,25 @@ static bool make_folders(struct init *i, struct err *e) {
         FREE_AUTO char *path = config_path(i->config, folders[k]);
         ok = file_mkdirs(path, DATA_MODE, e);
     }
+    return ok;
+}
+
+/* So that STARTTLS is offered from the first minute on. */
+static bool make_certificate(struct init *i, struct err *e) {
+    char host[LIMIT_DOMAIN + 1] = "";
+    const char *name = i->config->hostname;
+    if (!i->self_signed)
+        return true;
+    if (!*name && gethostname(host, sizeof host - 1) == 0)
+        name = host;
+    if (!*name || strlen(name) > 64) /* as much as a common name may have */
+        name = "localhost";
+    struct buf pem = BUF_INIT(LIMIT_CONFIG_FILE);
+    FREE_AUTO char *folder = config_path(i->config, "data/tls");
+    FREE_AUTO char *path = config_path(i->config, SELF_SIGNED);
+    bool ok = tls_self_signed(name, &pem, e) && file_mkdirs(folder, 0700, e) &&
+              file_replace(path, buf_view(&pem), 0600, e);
+    buf_done(&pem);
     return ok;
 }
 
@@ -190,8 +231,8 @@ static void undo(struct init *i) {
 }
 
 static bool make(struct init *i, struct err *e) {
-    static bool (*const steps[])(struct init * i, struct err * e) = {make_folders, prepare, add_domain,
-                                                                     write_config};
+    static bool (*const steps[])(struct init * i, struct err * e) = {make_folders, make_certificate, prepare,
+                                                                     add_domain, write_config};
     sigset_t stop, before;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
@@ -210,13 +251,14 @@ static bool make(struct init *i, struct err *e) {
 static void show_next_steps(const struct init *i) {
     const char *dir = i->cli->args.words[0],
                *listen = i->config->smtp_listen.count > 0 ? i->config->smtp_listen.items[0] : "nowhere yet";
-    cli_done(i->cli,
-             json_pack("{sssoss}", "dir", i->config->dir, "domain", cli_json_text(i->domain), "smtp", listen),
-             "The instance %s takes mail for %.*s (settings: %s/postroad.conf). Next:\n"
-             "  postroad -C %s run                              # start it; SMTP on %s\n"
-             "  postroad -C %s alias set postmaster@%.*s YOU@ELSEWHERE\n"
-             "  postroad -C %s list create news@%.*s --title News",
-             dir, VIEW_ARG(i->domain), dir, dir, listen, dir, VIEW_ARG(i->domain), dir, VIEW_ARG(i->domain));
+    cli_done(
+        i->cli,
+        json_pack("{sssoss}", "dir", i->config->dir, "domain", cli_json_text(i->domain), "smtp", listen),
+        "The instance %s takes mail for %.*s (settings: %s/postroad.conf). Next:\n"
+        "  postroad -C %s run                              # start it; SMTP on %s\n"
+        "  postroad -C %s alias set postmaster@%.*s YOU@ELSEWHERE   # or --postmaster, for every domain\n"
+        "  postroad -C %s list create news@%.*s --title News",
+        dir, VIEW_ARG(i->domain), dir, dir, listen, dir, VIEW_ARG(i->domain), dir, VIEW_ARG(i->domain));
 }
 
 bool cmd_init(struct cli *c, struct err *e) {

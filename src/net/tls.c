@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,10 +24,17 @@
 #include "base/mem.h"
 #include "net/sockaddr.h"
 
+struct tls_name {
+    struct tls_name *next;
+    SSL_CTX *ctx;
+    char *name;
+};
+
 struct tls_context {
     SSL_CTX *ctx;
     bool server;
     atomic_int references;
+    struct tls_name *names; /* certificates for other names */
 };
 
 struct tls {
@@ -164,6 +173,66 @@ struct tls_context *tls_server_context(const char *certificate_path, const char 
     return c;
 }
 
+static int choose_name(SSL *ssl, int *alert, void *context) {
+    (void)alert;
+    const struct tls_context *c = context;
+    const char *wanted = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    for (const struct tls_name *n = c->names; n && wanted; n = n->next)
+        if (strcasecmp(n->name, wanted) == 0) {
+            SSL_set_SSL_CTX(ssl, n->ctx);
+            break;
+        }
+    return SSL_TLSEXT_ERR_OK; /* an unknown name is no reason to do without TLS */
+}
+
+bool tls_server_add_name(struct tls_context *c, const char *name, const char *certificate_path,
+                         const char *key_path, struct err *e) {
+    struct tls_context *other = tls_server_context(certificate_path, key_path, e);
+    if (!other)
+        return false;
+    struct tls_name *n = mem_alloc(sizeof *n);
+    *n = (struct tls_name){.next = c->names, .ctx = other->ctx, .name = mem_str(name)};
+    free(other);
+    c->names = n;
+    SSL_CTX_set_tlsext_servername_callback(c->ctx, choose_name);
+    SSL_CTX_set_tlsext_servername_arg(c->ctx, c);
+    return true;
+}
+
+static bool fill_certificate(X509 *x, EVP_PKEY *key, const char *name) {
+    enum { YEARS_10 = 10 * 365 * 24 * 3600 };
+    X509_NAME *subject = X509_get_subject_name(x);
+    FREE_AUTO char *alternative = mem_printf("DNS:%s", name);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
+    bool ok =
+        X509_set_version(x, 2) && ASN1_INTEGER_set(X509_get_serialNumber(x), 1) &&
+        X509_gmtime_adj(X509_getm_notBefore(x), -3600) && X509_gmtime_adj(X509_getm_notAfter(x), YEARS_10) &&
+        X509_set_pubkey(x, key) &&
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) &&
+        X509_set_issuer_name(x, subject) && extension && X509_add_ext(x, extension, -1) &&
+        X509_sign(x, key, EVP_sha256());
+    X509_EXTENSION_free(extension);
+    return ok;
+}
+
+bool tls_self_signed(const char *name, struct buf *out, struct err *e) {
+    ERR_clear_error();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    BIO *pem = BIO_new(BIO_s_mem());
+    char *text;
+    bool ok = key && x && pem && fill_certificate(x, key, name) && PEM_write_bio_X509(pem, x) &&
+              PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL);
+    if (ok)
+        buf_add(out, view_from(text, (size_t)BIO_get_mem_data(pem, &text)));
+    else
+        tls_err(e, ERR_TLS, "cannot make a certificate");
+    BIO_free(pem);
+    X509_free(x);
+    EVP_PKEY_free(key);
+    return ok;
+}
+
 struct tls_context *tls_client_context(struct err *e) {
     struct tls_context *c = new_context(TLS_client_method(), false, e);
     /* Where the alternative is no encryption at all, a short key of the other side is better than none
@@ -180,6 +249,12 @@ struct tls_context *tls_context_ref(struct tls_context *c) {
 
 void tls_context_unref(struct tls_context **c) {
     if (*c && atomic_fetch_sub_explicit(&(*c)->references, 1, memory_order_acq_rel) == 1) {
+        for (struct tls_name *n = (*c)->names, *next; n; n = next) {
+            next = n->next;
+            SSL_CTX_free(n->ctx);
+            free(n->name);
+            free(n);
+        }
         SSL_CTX_free((*c)->ctx);
         free(*c);
     }

@@ -2,6 +2,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct tls_context; /* counted, immutable, shared by threads */
@@ -9,6 +10,13 @@ struct tls;         /* one connection */
 
 /* For servers: certificate chain and key, PEM files. */
 struct tls_context *tls_server_context(const char *certificate_path, const char *key_path, struct err *e);
+/* Use another certificate for clients that ask for `name` (SNI, RFC 6066 3); for all others that of the
+ * context. While the context is not yet in use. */
+bool tls_server_add_name(struct tls_context *c, const char *name, const char *certificate_path,
+                         const char *key_path, struct err *e);
+/* A new P-256 key and a certificate for `name` signed with it, both in PEM, appended to `out`: for
+ * opportunistic TLS, where nobody checks who the other side is. */
+bool tls_self_signed(const char *name, struct buf *out, struct err *e);
 /* For opportunistic clients (RFC 7435): no certificate is asked for. */
 struct tls_context *tls_client_context(struct err *e);
 struct tls_context *tls_context_ref(struct tls_context *c);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -65,13 +66,6 @@ static void on_leave_signal(int signal_number) {
         on_stop_signal(signal_number);
 }
 
-static void on_reload_signal(int signal_number) {
-    (void)signal_number;
-    void (*function)(void) = atomic_load(&reload_function);
-    if (function)
-        function();
-}
-
 static void on_crash(int signal_number) {
     while (atomic_flag_test_and_set(&died))
         pause(); /* until the first has ended the process */
@@ -86,15 +80,46 @@ static void install_handlers(void) {
     static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
     struct sigaction leave = {.sa_handler = on_leave_signal, .sa_flags = SA_RESTART};
-    struct sigaction reload = {.sa_handler = on_reload_signal, .sa_flags = SA_RESTART};
     struct sigaction crash = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGHUP, &reload, NULL);
     sigaction(SIGUSR1, &leave, NULL);
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
         sigaction(crashes[i], &crash, NULL);
     signal(SIGPIPE, SIG_IGN);
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &reload, NULL); /* before there are threads: it is for reload_loop alone */
+}
+
+static pthread_t reload_thread;
+static bool reload_running;
+
+static void *reload_loop(void *unused) {
+    sigset_t set;
+    int got;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    for (;;) {
+        if (sigwait(&set, &got) != 0)
+            continue;
+        void (*function)(void) = atomic_load(&reload_function);
+        if (!function)
+            return unused;
+        function();
+    }
+}
+
+void role_on_reload(void (*on_reload)(void)) {
+    atomic_store(&reload_function, on_reload);
+    if (on_reload && !reload_running) {
+        reload_running = pthread_create(&reload_thread, NULL, reload_loop, NULL) == 0;
+    } else if (!on_reload && reload_running) {
+        pthread_kill(reload_thread, SIGHUP);
+        pthread_join(reload_thread, NULL);
+        reload_running = false;
+    }
 }
 
 void role_on_stop(void (*on_stop)(void)) {
@@ -111,10 +136,6 @@ void role_on_leave(void (*on_leave)(void)) {
 
 bool role_leaving(void) {
     return leaving;
-}
-
-void role_on_reload(void (*on_reload)(void)) {
-    atomic_store(&reload_function, on_reload);
 }
 
 void role_reloaded(bool in_force) {

@@ -37,9 +37,9 @@ void role_on_stop(void (*on_stop)(void));
 void role_on_leave(void (*on_leave)(void));
 bool role_leaving(void);
 
-/* SIGHUP came: the configuration is to be read again. `on_reload` is called from the signal handler:
- * async-signal-safe only; the role then reads it in its own time and ends with role_reloaded. A role that has
- * set none when it says role_ready is restarted by the supervisor instead. */
+/* SIGHUP came: the configuration is to be read again. `on_reload` runs on a thread of its own, and ends with
+ * role_reloaded. A role that has set none when it says role_ready is restarted by the supervisor instead.
+ * NULL: no more of it, and none is running when this returns. */
 void role_on_reload(void (*on_reload)(void));
 /* The end of a reload. False: what changed cannot be taken alive; the supervisor starts a successor, then has
  * this process drain. The caller has logged what it took or why not. */

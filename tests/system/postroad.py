@@ -96,12 +96,13 @@ class Instance:
     """A Postroad instance in a folder of its own: `with Instance(...) as p: p.start() ...`."""
 
     def __init__(self, folder, build, store="sqlite", postgresql=None, domain="example.org", relay=None,
-                 settings=None):
+                 settings=None, lmtp=False, tls=False):
         self.dir = pathlib.Path(folder)
         self.build = pathlib.Path(build)
         self.engine = store
         self.domain = domain
         self.port = free_port()
+        self.lmtp_port = free_port() if lmtp else None
         self.processes = []
         self.logs = []
         self.expected_deaths = 0
@@ -114,6 +115,10 @@ class Instance:
         settings = {"hostname": "mx.example.org", "relay_networks": "127.0.0.0/8", "drain_timeout": "5s",
                     "dns_servers": "127.0.0.1@1", **(settings or {})}
         words = ["--domain", domain, "--smtp", f"127.0.0.1:{self.port}"]
+        if lmtp:
+            words += ["--lmtp", f"127.0.0.1:{self.lmtp_port}"]
+        if not tls:
+            words += ["--no-tls"]
         if relay is not None:
             words += ["--relay", f"127.0.0.1:{getattr(relay, 'port', relay)}"]
         if self.database:
@@ -153,7 +158,7 @@ class Instance:
                 return all(f" {n} started " in text for n in names)
             until(started, 30, "the roles' start")
             if "smtpd" in names:
-                until(lambda: " smtpd listening " in log.read_text(errors="replace"), 30, "the SMTP port")
+                until(lambda: " smtpd listening service=smtp " in log.read_text(errors="replace"), 30, "the SMTP port")
         return self
 
     def stop(self, timeout=60):

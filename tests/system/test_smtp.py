@@ -26,7 +26,9 @@ def queued(instance):
 def test_greeting_and_extensions(inbound):
     with inbound.raw() as c:
         assert c.banner.text.startswith("mx.example.org ESMTP")
-        assert set(c.extensions) == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"}
+        assert set(c.extensions) == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING",
+                                     "DSN", "LIMITS"}
+        assert c.extensions["LIMITS"] == "RCPTMAX=1000"
         assert int(c.extensions["SIZE"]) == 50 * 1024 * 1024
 
 
@@ -97,7 +99,7 @@ def test_addresses(inbound):
         for path in [*wrong, "<>"]:
             got = c.cmd(f"RCPT TO:{path}")
             assert got.code // 100 == 5, (path, got)
-        assert c.cmd("RCPT TO:<x@far.example> NOTIFY=NEVER") == 555
+        assert c.cmd("RCPT TO:<x@far.example> FUTURE=x") == 555
         assert c.cmd("RCPT TO:<x@far.example>") == 250
 
 
@@ -106,7 +108,8 @@ def test_mail_parameters(inbound):
         for parameters, code in [("SIZE=1000", 250), ("size=0", 250), ("SIZE=", 501), ("SIZE=abc", 501),
                                  ("SIZE=-1", 501), ("SIZE=99999999999999999999", 501), ("SIZE=52428801", 552),
                                  ("BODY=8BITMIME", 250), ("BODY=7BIT", 250), ("body=8bitmime smtputf8 size=9", 250),
-                                 ("BODY=BINARYMIME", 501), ("SMTPUTF8=1", 555), ("FUTURE=x", 555), ("AUTH=<>", 555)]:
+                                 ("BODY=BINARYMIME", 501), ("SMTPUTF8=1", 555), ("FUTURE=x", 555), ("AUTH=<>", 555),
+                                 ("SIZE=1 SIZE=1", 501), ("BODY=7BIT body=7BIT", 501), ("SMTPUTF8 SMTPUTF8", 501)]:
             got = c.cmd(f"MAIL FROM:<a@b.example> {parameters}")
             assert got == code, (parameters, got)
             assert c.cmd("RSET") == 250
@@ -210,6 +213,42 @@ def test_timeouts(make, setting):
     assert inbound.queue() == []
 
 
+def test_header_limit(inbound):
+    """What stands behind the limit could not be looked at: hops for instance."""
+    with inbound.raw() as c:
+        for fields in ("X-Long: " + "x" * 70 + "\r\n", "X: y\r\n"):
+            fields *= 300_000 // len(fields) if len(fields) > 20 else 2100
+            c.begin("a@b.example", "x@far.example")
+            got = c.data(message(fields=fields))
+            assert got == 552 and got.text.startswith("5.3.4 "), got
+            assert c.cmd("NOOP") == 250
+            c.begin("a@b.example", "x@far.example")
+            assert c.data(message(fields=fields[:len(fields) // 2 // 78 * 78] if len(fields) > 20000 else "X: y\r\n" * 1900)) == 250
+
+
+@pytest.mark.parametrize("how", ["DATA", "BDAT"])
+def test_a_text_that_trickles_is_cut_off(inbound, how):
+    with inbound.raw() as c:
+        for octets, fast in ((b"x" * 4000, True), (b"x" * 20, False)):
+            c.cmd("MAIL FROM:<a@b.example>")
+            c.cmd("RCPT TO:<x@far.example>")
+            c.send(b"DATA\r\n" if how == "DATA" else b"BDAT 100000\r\n")
+            if how == "DATA":
+                assert c.reply() == 354
+            c.send(b"Subject: x\r\n")
+            until(lambda: inbound.metrics()["smtpd_sessions_open", "smtpd"] == 1)
+            inbound.clock("+31s")
+            c.send(octets)
+            if fast:
+                c.send(b"x" * (100000 - len(octets) - 12) if how == "BDAT" else b"\r\n.\r\n")
+                assert c.reply() == 250
+                c.cmd("RSET")
+            else:
+                got = c.reply()
+                assert got == 421 and got.text.startswith("4.4.2 ")
+                assert c.closed()
+
+
 def test_disk_almost_full(make):
     inbound = make(settings={"min_free": "1024G"}).start("smtpd")
     with inbound.raw() as c:
@@ -244,10 +283,26 @@ def test_pipelining_in_one_segment(inbound):
     assert queued(inbound) == [("a@b.example", len(octets)), ("", len(octets))]
 
 
-def test_thousands_of_commands_in_one_segment(inbound):
+def test_a_thousand_commands_in_one_segment(inbound):
     with inbound.raw() as c:
-        c.send(b"NOOP\r\n" * 20000)
-        assert {c.reply().code for _ in range(20000)} == {250}
+        c.send(b"NOOP\r\n" * 1000)
+        assert [c.reply().code for _ in range(1000)] == [250] * 999 + [421]  # one of the thousand was EHLO
+        assert c.closed()
+
+
+def test_commands_without_a_message_are_limited(inbound):
+    """A client that brings mail may say what it likes; one that brings none is sent away."""
+    with inbound.raw() as c:
+        for _ in range(3):
+            c.send(b"NOOP\r\nVRFY x\r\n" * 450)
+            assert {c.reply().code for _ in range(900)} == {250, 252}
+            c.post("a@b.example", ["x@far.example"], message())
+    for line in ("RSET", "HELP", "EHLO x", "RCPT TO:<nobody@example.org>"):
+        with inbound.raw() as c:
+            assert c.cmd("MAIL FROM:<a@b.example>") == 250
+            c.send(f"{line}\r\n".encode() * 1000)
+            codes = [c.reply().code for _ in range(1000)]
+            assert 421 not in codes[:999] and codes[999] == 421, line
 
 
 def test_octet_by_octet(inbound):

@@ -32,6 +32,12 @@ struct clients *clients_new(size_t per_client_max) {
     return c;
 }
 
+void clients_set_most(struct clients *c, size_t per_client_max) {
+    pthread_mutex_lock(&c->lock);
+    c->per_client_max = per_client_max;
+    pthread_mutex_unlock(&c->lock);
+}
+
 void clients_free(struct clients **c) {
     for (size_t i = 0; *c && i < BUCKETS; i++)
         while ((*c)->buckets[i]) {

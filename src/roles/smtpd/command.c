@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "mail/text.h"
 #include "roles/smtpd/smtpd.h"
+#include "routing/postmaster.h"
 #include "routing/route.h"
 
 enum argument { NONE, OPTIONAL, NEEDED };
@@ -40,6 +41,10 @@ enum next command_run(struct session *s, view line) {
     view argument = view_trim(view_skip(line, verb.len));
     if (s->bad_commands > LIMIT_SMTP_BAD_COMMANDS) {
         session_reply(s, 421, "4.7.0 %s too many errors", s->server->hostname);
+        return NEXT_CLOSE;
+    }
+    if (++s->idle_commands > LIMIT_SMTP_IDLE_COMMANDS) {
+        session_reply(s, 421, "4.7.0 %s too many commands without a message", s->server->hostname);
         return NEXT_CLOSE;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -79,27 +84,49 @@ static bool take_helo(struct session *s, view name, bool esmtp) {
 }
 
 static enum next run_helo(struct session *s, view name) {
+    if (s->service == SERVICE_LMTP)
+        return bad(s, 500, "5.5.1 this is LMTP: say LHLO");
     if (take_helo(s, name, false))
         session_reply(s, 250, "%s", s->server->hostname);
     return s->arena.failed ? NEXT_CLOSE : NEXT_MORE;
 }
 
-static enum next run_ehlo(struct session *s, view name) {
+static enum next hello(struct session *s, view name) {
     if (!take_helo(s, name, true))
         return s->arena.failed ? NEXT_CLOSE : NEXT_MORE;
     stream_printf(&s->stream, "250-%s\r\n250-PIPELINING\r\n250-SIZE %lld\r\n", s->server->hostname,
-                  (long long)s->server->role.config->message_size_max);
-    if (s->server->tls && !s->tls)
+                  (long long)s->policy->config->message_size_max);
+    if (s->policy->tls[s->service] && !s->tls)
         stream_printf(&s->stream, "250-STARTTLS\r\n");
-    stream_printf(&s->stream, "250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n");
+    stream_printf(&s->stream,
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n%s"
+                  "250-LIMITS RCPTMAX=%lld\r\n250 ENHANCEDSTATUSCODES\r\n",
+                  s->may_xclient ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
+                  (long long)s->policy->config->recipients_max);
     return NEXT_MORE;
 }
 
+static enum next run_ehlo(struct session *s, view name) {
+    return s->service == SERVICE_LMTP ? bad(s, 500, "5.5.1 this is LMTP: say LHLO") : hello(s, name);
+}
+
+/* RFC 2033 4.1 */
+static enum next run_lhlo(struct session *s, view name) {
+    return s->service == SERVICE_LMTP ? hello(s, name) : bad(s, 500, "5.5.1 this is SMTP: say EHLO");
+}
+
+static enum next run_xclient(struct session *s, view argument) {
+    if (!s->may_xclient)
+        return bad(s, 500, "5.5.2 command not recognised");
+    if (s->t.active)
+        return bad(s, 503, "5.5.1 a transaction is under way");
+    return frontend_xclient(s, argument);
+}
 static enum next run_starttls(struct session *s, view argument) {
     (void)argument;
     if (s->tls)
         return bad(s, 503, "5.5.1 TLS is on already");
-    if (!s->server->tls)
+    if (!s->policy->tls[s->service])
         return bad(s, 502, "5.5.1 TLS is not offered here");
     /* What came before TLS must not count after it: neither state nor bytes (RFC 3207 4.2, 6). */
     session_reset(s);
@@ -124,42 +151,6 @@ bool disk_has_room(struct server *server) {
             log_line(LOG_WARN, full ? "disk-full" : "disk-has-room", LOG_I("free", free_bytes));
     }
     return !atomic_load(&server->disk_full);
-}
-
-static bool mail_parameter(struct session *s, view name, view value, struct err *e) {
-    if (view_eq_nocase(name, VIEW("SIZE"))) {
-        if (!view_to_i64(value, &s->t.declared_size) || s->t.declared_size < 0)
-            return err_set(e, ERR_USAGE, "SIZE wants a number");
-        return s->t.declared_size <= s->server->role.config->message_size_max ||
-               err_set(e, ERR_LIMIT_MESSAGE, NULL);
-    }
-    if (view_eq_nocase(name, VIEW("BODY"))) {
-        if (view_eq_nocase(value, VIEW("8BITMIME")))
-            s->t.flags |= MESSAGE_8BIT;
-        else if (!view_eq_nocase(value, VIEW("7BIT")))
-            return err_set(e, ERR_USAGE, "BODY is 7BIT or 8BITMIME here");
-        return true;
-    }
-    if (view_eq_nocase(name, VIEW("SMTPUTF8")) && value.len == 0) {
-        s->t.flags |= MESSAGE_UTF8;
-        return true;
-    }
-    return err_set(e, ERR_PARAMETER, "parameter %.*s is not known here", VIEW_ARG(name));
-}
-
-/* "NAME=value NAME ..." behind the path. */
-static bool parameters(struct session *s, view rest, struct err *e,
-                       bool (*take)(struct session *, view name, view value, struct err *)) {
-    view word;
-    rest = view_trim(rest);
-    while (view_split(&rest, ' ', &word)) {
-        ptrdiff_t equals = view_find(word, '=');
-        view name = equals < 0 ? word : view_slice(word, 0, (size_t)equals);
-        view value = equals < 0 ? VIEW("") : view_skip(word, (size_t)equals + 1);
-        if (word.len > 0 && !take(s, name, value, e))
-            return false;
-    }
-    return true;
 }
 
 /* "FROM:<path> rest" or "TO:<path> rest"; a space behind the colon is taken, as many clients send it. */
@@ -190,7 +181,7 @@ static bool take_sender(struct session *s, view argument, struct err *e) {
         e->code = e->code == ERR_SYNTAX_ADDRESS ? ERR_SYNTAX_SENDER : e->code;
         return false;
     }
-    if (!parameters(s, argument, e, mail_parameter))
+    if (!parameters_take(s, argument, false, e))
         return false;
     if (address_is_utf8(&sender) && !(t->flags & MESSAGE_UTF8))
         return err_set(e, ERR_NO_UTF8, NULL);
@@ -202,7 +193,7 @@ static bool take_sender(struct session *s, view argument, struct err *e) {
 static enum next run_mail(struct session *s, view argument) {
     struct err e;
     if (!s->greeted)
-        return bad(s, 503, "5.5.1 say EHLO first");
+        return bad(s, 503, s->service == SERVICE_LMTP ? "5.5.1 say LHLO first" : "5.5.1 say EHLO first");
     if (s->t.active)
         return bad(s, 503, "5.5.1 a transaction is under way");
     if (!disk_has_room(s->server)) {
@@ -210,6 +201,7 @@ static enum next run_mail(struct session *s, view argument) {
         session_reply_err(s, &e);
     } else if (take_sender(s, argument, &e)) {
         s->t.active = true;
+        session_useful(s);
         session_reply(s, 250, "2.1.0 ok");
     } else {
         session_reply_err(s, &e);
@@ -220,12 +212,7 @@ static enum next run_mail(struct session *s, view argument) {
 
 /* ---- rcpt ---- */
 
-static bool rcpt_parameter(struct session *s, view name, view value, struct err *e) {
-    (void)s, (void)value;
-    return err_set(e, ERR_PARAMETER, "parameter %.*s is not known here", VIEW_ARG(name));
-}
-
-static bool add_recipient(struct session *s, view address, struct err *e) {
+static bool add_recipient(struct session *s, struct err *e) {
     struct transaction *t = &s->t;
     if (t->recipient_count == t->recipient_room) {
         size_t room = t->recipient_room ? 4 * t->recipient_room : 8;
@@ -237,7 +224,38 @@ static bool add_recipient(struct session *s, view address, struct err *e) {
         t->recipients = grown;
         t->recipient_room = room;
     }
-    t->recipients[t->recipient_count++] = (struct accept_recipient){.address = address};
+    t->recipients[t->recipient_count++] = s->pending;
+    return true;
+}
+
+static enum next ask_about(struct session *s, view normal);
+
+/* Ask again, about the address that the setting names. DSNs speak of the recipient as it was given. */
+static enum next turn_to_postmaster(struct session *s, view wanted) {
+    struct arena *arena = &s->transaction_arena;
+    struct err e;
+    view normal;
+    if (s->pending.orcpt.len == 0) /* before the request that `wanted` is part of has gone */
+        s->pending.orcpt = arena_printf(arena, "rfc822;%.*s", VIEW_ARG(wanted));
+    s->pending.address = view_of(s->policy->config->postmaster);
+    s->to_postmaster = true;
+    store_request_done(&s->request);
+    if (address_normalise_text(s->pending.address, arena, &normal, &e))
+        return ask_about(s, normal);
+    session_reply_err(s, &e);
+    return NEXT_MORE;
+}
+
+static bool is_wanted(struct session *s, view wanted, const struct route *route, struct err *e) {
+    if (route_refusal(route)) {
+        *e = *route_refusal(route);
+        return false;
+    }
+    if (!route->local && !s->may_relay && !s->to_postmaster)
+        return err_set(e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
+    if (s->t.recipient_count > 0 && s->t.target_count + route->count > LIMIT_MESSAGE_TARGETS)
+        return err_set(e, ERR_LIMIT_RCPT,
+                       "the recipients lead to too many addresses: send the rest by itself");
     return true;
 }
 
@@ -250,17 +268,14 @@ static enum next recipient_known(struct session *s) {
     arena_init(&arena, LIMIT_STEP_ARENA);
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&s->request.args)});
     bool ok = e.code == ERR_OK && route_decide(wanted, buf_view(&s->request.out), &arena, &route, &e);
-    if (ok && route_refusal(&route)) {
-        e = *route_refusal(&route);
-        ok = false;
+    if (ok && !s->to_postmaster && *s->policy->config->postmaster &&
+        postmaster_is_for(wanted, s->bare_postmaster, &route)) {
+        arena_done(&arena);
+        return turn_to_postmaster(s, wanted);
     }
-    if (ok && !route.local && !s->may_relay)
-        ok = err_set(&e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
-    if (ok && s->t.recipient_count > 0 && s->t.target_count + route.count > LIMIT_MESSAGE_TARGETS)
-        ok =
-            err_set(&e, ERR_LIMIT_RCPT, "the recipients lead to too many addresses: send the rest by itself");
-    if (ok && add_recipient(s, s->pending_recipient, &e)) {
+    if (ok && is_wanted(s, wanted, &route, &e) && add_recipient(s, &e)) {
         s->t.target_count += route.count;
+        session_useful(s);
         session_reply(s, 250, "2.1.5 ok");
     } else {
         session_reply_err(s, &e);
@@ -268,9 +283,15 @@ static enum next recipient_known(struct session *s) {
                  LOG_V("rcpt", wanted), LOG_S("reason", e.text));
     }
     arena_done(&arena);
-    s->pending_recipient = VIEW_NULL;
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
     store_request_done(&s->request);
     return NEXT_MORE;
+}
+
+static enum next ask_about(struct session *s, view normal) {
+    store_request_init(&s->request, OP_LOOKUP);
+    vals_view(&s->request.args, normal);
+    return session_ask(s, recipient_known);
 }
 
 static enum next run_rcpt(struct session *s, view argument) {
@@ -280,23 +301,25 @@ static enum next run_rcpt(struct session *s, view argument) {
     unsigned flags = PATH_ALLOW_POSTMASTER | (s->t.flags & MESSAGE_UTF8 ? PATH_ALLOW_UTF8 : 0);
     if (!s->t.active)
         return bad(s, 503, "5.5.1 MAIL first");
-    if (s->t.recipient_count >= (size_t)s->server->role.config->recipients_max) {
+    if (s->t.chunked)
+        return bad(s, 503, "5.5.1 the text is under way");
+    if (s->t.recipient_count >= (size_t)s->policy->config->recipients_max) {
         err_set(&e, ERR_LIMIT_RCPT, NULL);
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
-    bool ok =
-        take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters(s, argument, &e, rcpt_parameter);
-    if (ok && rcpt.domain.len == 0)
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
+    bool ok = take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters_take(s, argument, true, &e);
+    s->to_postmaster = false;
+    s->bare_postmaster = ok && rcpt.domain.len == 0;
+    if (s->bare_postmaster)
         rcpt.domain = view_of(s->server->hostname);
-    if (!ok || !keep_address(s, &rcpt, &s->pending_recipient, &e) ||
+    if (!ok || !keep_address(s, &rcpt, &s->pending.address, &e) ||
         !address_normalise(&rcpt, &s->transaction_arena, &normal, &e)) {
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
-    store_request_init(&s->request, OP_LOOKUP);
-    vals_view(&s->request.args, normal);
-    return session_ask(s, recipient_known);
+    return ask_about(s, normal);
 }
 
 /* ---- the rest ---- */
@@ -305,9 +328,15 @@ static enum next run_data(struct session *s, view argument) {
     (void)argument;
     if (!s->t.active || s->t.recipient_count == 0)
         return bad(s, 503, s->t.active ? "5.5.1 no valid recipients" : "5.5.1 MAIL first");
+    if (s->t.chunked)
+        return bad(s, 503, "5.5.1 the text comes by BDAT, RSET first");
     session_reply(s, 354, "go ahead, end with a dot on a line of its own");
     data_begin(s);
     return NEXT_MORE;
+}
+
+static enum next run_bdat(struct session *s, view argument) {
+    return chunk_begin(s, argument);
 }
 
 static enum next run_rset(struct session *s, view argument) {

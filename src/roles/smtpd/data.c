@@ -1,4 +1,5 @@
-/* data.c: the text of a message, from 354 to the answer after the final dot.
+/* data.c: the text of a message, from 354 to the answer after the final dot; chunk.c brings text by BDAT and
+ * uses what is here from the text's end on.
  *
  * Line ends are CRLF and nothing else: a bare CR or LF anywhere refuses the message, and only CRLF.CRLF ends
  * it, so nobody can smuggle a second message past us (RFC 5321 2.3.8, 4.1.1.4). A refused message is read to
@@ -18,7 +19,9 @@
 #include "net/hint.h"
 #include "roles/smtpd/smtpd.h"
 
-static void fault(struct transaction *t, enum err_code code) {
+enum { RATE_WINDOW_MS = 30 * 1000 }; /* over which the pace of a client's text is averaged */
+
+void data_fault(struct transaction *t, enum err_code code) {
     if (t->fault.code == ERR_OK)
         err_set(&t->fault, code, NULL);
 }
@@ -28,9 +31,37 @@ void data_begin(struct session *s) {
     t->id = id_new();
     t->line_start = true;
     t->fault.code = ERR_OK;
+    data_pace_begin(s);
     t->sha256 = EVP_MD_CTX_new();
     BUG_ON(!t->sha256 || EVP_DigestInit_ex(t->sha256, EVP_sha256(), NULL) != 1);
     s->phase = data_phase;
+}
+
+void data_pace_begin(struct session *s) {
+    s->t.window_ms = clock_mono_ms();
+    s->t.window_size = s->t.size;
+}
+
+bool data_is_slow(struct session *s) {
+    struct transaction *t = &s->t;
+    int64_t passed = clock_mono_ms() - t->window_ms;
+    if (passed < RATE_WINDOW_MS)
+        return false;
+    int64_t octets = t->size - t->window_size;
+    data_pace_begin(s);
+    return octets < s->policy->config->smtp_body_rate_min * (passed / 1000);
+}
+
+enum next data_too_slow(struct session *s) {
+    session_reply(s, 421, "4.4.2 %s the text comes too slowly, closing the connection", s->server->hostname);
+    log_line(LOG_INFO, "too-slow", LOG_S("client", s->peer_ip.s), LOG_V("from", s->t.sender),
+             LOG_I("size", s->t.size));
+    return NEXT_CLOSE;
+}
+
+/* By an empty line, or by a line that is no field. */
+static bool header_ended(const struct header *h, size_t size) {
+    return h->section.len + h->body.len < size || view_find(h->body, '\n') >= 0;
 }
 
 /* The header is looked at once: when the first piece is whole, or at the end. */
@@ -41,17 +72,20 @@ static void inspect(struct session *s) {
     t->inspected = true;
     arena_init(&arena, LIMIT_STEP_ARENA);
     header_parse(buf_view(&t->body), &arena, &h);
+    /* What is behind a limit would escape every look at the header, the hops first of all. */
+    if (h.truncated || (!t->at_end && !header_ended(&h, t->body.len)))
+        data_fault(t, ERR_LIMIT_HEADER);
     if (received_hops(&h) > LIMIT_RECEIVED_HOPS)
-        fault(t, ERR_LOOP);
+        data_fault(t, ERR_LOOP);
     t->message_id = arena_view(&s->transaction_arena, header_message_id(&h, &arena));
     arena_done(&arena);
 }
 
-static void take_octets(struct session *s, view v) {
+void data_take_octets(struct session *s, view v) {
     struct transaction *t = &s->t;
     t->size += (int64_t)v.len;
-    if (t->size > s->server->role.config->message_size_max)
-        fault(t, ERR_LIMIT_MESSAGE);
+    if (t->size > s->policy->config->message_size_max)
+        data_fault(t, ERR_LIMIT_MESSAGE);
     if (t->fault.code == ERR_OK)
         buf_add(&t->body, v);
 }
@@ -85,14 +119,14 @@ static bool take_line(struct session *s, view *in) {
     }
     bool ended = lf && len > 1 && lf[-1] == '\r'; /* only behind CRLF can a dot be the final one */
     if (lf ? cr != lf - 1 : cr != NULL)
-        fault(&s->t, ERR_BARE_CR_LF);
+        data_fault(&s->t, ERR_BARE_CR_LF);
     size_t room = s->t.body.limit - s->t.body.len;
     if (s->t.fault.code == ERR_OK && len > room) { /* a line is cut where a piece is full, but not a CRLF */
         len = room > 1 ? room - 1 : 0;
         len -= len > 0 && in->ptr[len - 1] == '\r';
         ended = false;
     }
-    take_octets(s, view_slice(*in, 0, len));
+    data_take_octets(s, view_slice(*in, 0, len));
     *in = view_skip(*in, len);
     s->t.line_start = ended;
     return len > 0;
@@ -122,8 +156,14 @@ static enum next finish(struct session *s) {
     return NEXT_MORE;
 }
 
+/* LMTP answers for each recipient (RFC 2033 4.2). */
+static size_t answers(const struct session *s) {
+    return s->service == SERVICE_LMTP ? s->t.recipient_count : 1;
+}
+
 static enum next refuse(struct session *s, const struct err *e) {
-    session_reply_err(s, e);
+    for (size_t i = 0; i < answers(s); i++)
+        session_reply_err(s, e);
     log_line(LOG_INFO, "refused", LOG_S("client", s->peer_ip.s), LOG_V("from", s->t.sender),
              LOG_V("message-id", s->t.message_id), LOG_S("reason", e->text));
     return finish(s);
@@ -140,7 +180,9 @@ static enum next accepted(struct session *s) {
     log_line(LOG_INFO, "accepted", LOG_S("queue", id.s), LOG_S("client", s->peer_ip.s),
              LOG_V("from", t->sender), LOG_I("recipients", t->recipient_count), LOG_I("size", t->size),
              LOG_V("message-id", t->message_id));
-    session_reply(s, 250, "2.0.0 queued as %s", id.s);
+    for (size_t i = 0; i < answers(s); i++)
+        session_reply(s, 250, "2.0.0 queued as %s", id.s);
+    s->idle_commands = 0;
     return finish(s);
 }
 
@@ -155,6 +197,7 @@ static void format_received(struct session *s, struct buf *out) {
                                        .by = view_of(s->server->hostname),
                                        .esmtp = s->esmtp,
                                        .tls = s->tls,
+                                       .lmtp = s->service == SERVICE_LMTP,
                                        .utf8 = (t->flags & MESSAGE_UTF8) != 0,
                                        .tls_version = s->tls ? view_of(tls_version(s->stream.tls)) : VIEW(""),
                                        .tls_cipher = s->tls ? view_of(tls_cipher(s->stream.tls)) : VIEW(""),
@@ -196,6 +239,7 @@ static enum next ask_accept(struct session *s) {
                                  .fields = buf_view(&fields),
                                  .origin = origin,
                                  .flags = t->flags,
+                                 .envid = t->envid,
                                  .body = t->staged ? VIEW("") : buf_view(&t->body),
                                  .recipients = t->recipients,
                                  .recipient_count = t->recipient_count},
@@ -209,13 +253,22 @@ static enum next staged(struct session *s) {
     if (s->request.err.code != ERR_OK && s->t.fault.code == ERR_OK)
         s->t.fault = s->request.err;
     store_request_done(&s->request);
+    data_pace_begin(s); /* the client did not make us wait */
     return NEXT_MORE;
 }
 
-static enum next stage(struct session *s) {
+bool data_piece_is_full(const struct transaction *t) {
+    return t->fault.code == ERR_OK && t->body.limit - t->body.len < 2;
+}
+
+enum next data_stage(struct session *s) {
     struct transaction *t = &s->t;
+    if (!t->inspected)
+        inspect(s);
+    if (t->fault.code != ERR_OK)
+        return NEXT_MORE;
     if (!disk_has_room(s->server)) {
-        fault(t, ERR_DISK_FULL);
+        data_fault(t, ERR_DISK_FULL);
         return NEXT_MORE;
     }
     store_request_init(&s->request, OP_BODY_STAGE);
@@ -234,24 +287,34 @@ static bool fits_inline(const struct transaction *t) {
     return t->staged == 0 && envelope + t->body.len < LIMIT_STORE_PACKET - 8192;
 }
 
+void data_hash(struct transaction *t, size_t before) {
+    if (t->fault.code != ERR_OK)
+        buf_done(&t->body);
+    else if (t->body.len > before)
+        EVP_DigestUpdate(t->sha256, t->body.data + before, t->body.len - before);
+}
+
+static enum next text_ended(struct session *s) {
+    struct transaction *t = &s->t;
+    if (t->fault.code == ERR_OK && !t->inspected)
+        inspect(s);
+    if (t->fault.code != ERR_OK)
+        return refuse(s, &t->fault);
+    if (t->body.len > 0 && !fits_inline(t))
+        return data_stage(s);
+    return ask_accept(s);
+}
+
 enum next data_phase(struct session *s) {
     struct transaction *t = &s->t;
     size_t before = t->body.len;
     bool progress = !t->at_end && take_text(s);
-    if (t->fault.code == ERR_OK && t->body.len > before)
-        EVP_DigestUpdate(t->sha256, t->body.data + before, t->body.len - before);
-    if (t->fault.code != ERR_OK) {
-        buf_done(&t->body);
-        return t->at_end ? refuse(s, &t->fault) : progress ? NEXT_MORE : NEXT_INPUT;
-    }
-    bool full = t->body.limit - t->body.len < 2;
-    if (!t->at_end && !full)
-        return progress ? NEXT_MORE : NEXT_INPUT;
-    if (!t->inspected)
-        inspect(s);
-    if (t->fault.code != ERR_OK)
-        return NEXT_MORE;
-    if (!t->at_end || (t->body.len > 0 && !fits_inline(t)))
-        return stage(s);
-    return ask_accept(s);
+    data_hash(t, before);
+    if (t->at_end)
+        return text_ended(s);
+    if (progress && data_is_slow(s))
+        return data_too_slow(s);
+    if (data_piece_is_full(t))
+        return data_stage(s);
+    return progress ? NEXT_MORE : NEXT_INPUT;
 }

@@ -5,6 +5,7 @@
  * 250 is in the store, what was not is the client's still. The supervisor holds the listening sockets, so no
  * connection is refused meanwhile. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,47 +24,77 @@ static void leave(void) {
     runner_retire(server.runner);
 }
 
-static bool read_networks(struct err *e) {
-    const struct config_list *networks = &server.role.config->relay_networks;
-    for (size_t i = 0; i < networks->count; i++)
-        if (!cidr_parse(view_of(networks->items[i]), &server.relay[server.relay_count++], e))
-            return err_prefix(e, "relay_networks");
+static bool listen_on(struct listener *l, const char *text, struct err *e) {
+    const char *kind = l->service == SERVICE_LMTP ? "lmtp" : "smtp";
+    struct sockaddr_any addr;
+    if (!sockaddr_parse(view_of(text), &addr, e))
+        return err_prefix(e, "%s_listen", kind);
+    int fd = listen_inherited(kind, &addr);
+    if (fd < 0)
+        fd = listen_open(&addr, e);
+    size_t most = (size_t)server.role.config->smtp_sessions_max;
+    if (fd < 0 || !runner_listen(server.runner, fd, most, session_accepted, l, e))
+        return false;
+    log_line(LOG_INFO, "listening", LOG_S("service", kind), LOG_S("address", text));
     return true;
-}
-
-static bool read_tls(struct err *e) {
-    const struct config *c = server.role.config;
-    if (!*c->tls_certificate && !*c->tls_key)
-        return true;
-    FREE_AUTO char *certificate = config_path(c, c->tls_certificate);
-    FREE_AUTO char *key = config_path(c, c->tls_key);
-    server.tls = tls_server_context(certificate, key, e);
-    return server.tls != NULL;
 }
 
 static bool listen_on_all(struct err *e) {
+    static struct listener listeners[SERVICES];
     const struct config *c = server.role.config;
-    for (size_t i = 0; i < c->smtp_listen.count; i++) {
-        struct sockaddr_any addr;
-        if (!sockaddr_parse(view_of(c->smtp_listen.items[i]), &addr, e))
-            return err_prefix(e, "smtp_listen");
-        int fd = listen_inherited("smtp", &addr);
-        if (fd < 0)
-            fd = listen_open(&addr, e);
-        if (fd < 0 ||
-            !runner_listen(server.runner, fd, (size_t)c->smtp_sessions_max, session_accepted, &server, e))
-            return false;
-        log_line(LOG_INFO, "listening", LOG_S("address", c->smtp_listen.items[i]));
+    const struct config_list *lists[SERVICES] = {&c->smtp_listen, &c->lmtp_listen};
+    for (int service = SERVICES - 1; service >= 0; service--) {
+        listeners[service] = (struct listener){&server, (enum service)service};
+        for (size_t i = 0; i < lists[service]->count; i++)
+            if (!listen_on(&listeners[service], lists[service]->items[i], e))
+                return false;
     }
     return true;
+}
+
+/* What was read once, at the start, is the same. */
+static bool can_be_taken_alive(const struct config *old, const struct config *new) {
+    return strcmp(old->store, new->store) == 0 && strcmp(old->node, new->node) == 0 &&
+           (!*new->hostname || strcmp(old->hostname, new->hostname) == 0) &&
+           strcmp(old->log_level, new->log_level) == 0 && old->smtpd_workers == new->smtpd_workers &&
+           old->min_free == new->min_free && old->smtp_sessions_max == new->smtp_sessions_max &&
+           old->drain_timeout == new->drain_timeout;
+}
+
+/* SIGHUP. A mistake in the file changes nothing. */
+static void reload(void) {
+    struct err e = {.code = ERR_OK};
+    struct config *config = NULL;
+    struct policy *p = NULL;
+    if (config_load(server.role.config->dir, &config, &e))
+        p = policy_new(config, true, &e);
+    if (!p) {
+        log_line(LOG_ERROR, "not-reloaded", LOG_S("reason", e.text));
+        role_reloaded(true); /* what was in force still is */
+        return;
+    }
+    bool alive = can_be_taken_alive(server.role.config, config);
+    if (alive) {
+        policy_replace(&server, p);
+        log_line(LOG_INFO, "reloaded");
+    } else {
+        policy_unref(&p);
+    }
+    role_reloaded(alive);
 }
 
 static bool start(struct err *e) {
     const struct config *c = server.role.config;
     server.hostname = c->hostname;
     server.clients = clients_new((size_t)c->smtp_sessions_per_client);
+    pthread_mutex_init(&server.policy_lock, NULL);
+    server.policy = policy_new(server.role.config, false, e);
+    if (!server.policy)
+        return false;
+    if (!*c->postmaster)
+        log_line(LOG_WARN, "no-postmaster", LOG_S("way_out", "set postmaster to an address that is read"));
     server.runner = runner_new((unsigned)c->smtpd_workers, e);
-    return server.runner && read_networks(e) && read_tls(e) && listen_on_all(e);
+    return server.runner && listen_on_all(e);
 }
 
 int main(int argc, char **argv) {
@@ -75,8 +106,10 @@ int main(int argc, char **argv) {
     if (start(&e)) {
         role_on_stop(stop);
         role_on_leave(leave);
+        role_on_reload(reload);
         role_ready();
         runner_run(server.runner);
+        role_on_reload(NULL);
         role_on_stop(NULL);
         role_on_leave(NULL);
         log_line(LOG_INFO, "stopped");
@@ -85,7 +118,7 @@ int main(int argc, char **argv) {
         status = err_info(e.code)->exit;
     }
     runner_free(server.runner);
-    tls_context_unref(&server.tls);
+    policy_unref(&server.policy);
     clients_free(&server.clients);
     role_end(&server.role);
     return status;

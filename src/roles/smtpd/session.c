@@ -15,8 +15,9 @@
 
 enum {
     FILL_BYTES = 64 * 1024, /* what one readiness event may bring */
-    OUT_BYTES = 256 * 1024, /* replies a client may leave unread while it pipelines */
+    OUT_BYTES = 512 * 1024, /* replies a client may leave unread while it pipelines */
     PHASES_PER_STEP = 200,  /* then others get their turn */
+    PROXY_MS = 5000,        /* a front end knows for whom it connects */
 };
 
 static struct session *session_of(struct task *t) {
@@ -62,7 +63,11 @@ void session_reset(struct session *s) {
     *t = (struct transaction){.active = false};
     buf_init(&t->body, LIMIT_BODY_CHUNK);
     arena_reset(&s->transaction_arena);
-    s->pending_recipient = VIEW_NULL;
+    s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
+}
+
+void session_useful(struct session *s) {
+    s->idle_commands -= s->idle_commands > 0;
 }
 
 static void store_answered(struct store_request *r) {
@@ -104,7 +109,7 @@ enum next session_phase_command(struct session *s) {
 enum next session_phase_starttls(struct session *s) {
     if (stream_unsent(&s->stream) > 0)
         return NEXT_INPUT;
-    stream_start_tls(&s->stream, s->server->tls, NULL);
+    stream_start_tls(&s->stream, s->policy->tls[s->service], NULL);
     s->phase = session_phase_handshake;
     return NEXT_MORE;
 }
@@ -140,8 +145,10 @@ static enum step park(struct session *s, enum step wanted) {
 }
 
 static void set_deadline(struct session *s) {
-    int64_t idle = clock_mono_ms() + s->server->role.config->smtp_idle_timeout;
+    int64_t idle = clock_mono_ms() + s->policy->config->smtp_idle_timeout;
     s->task.deadline_ms = idle < s->ends_ms ? idle : s->ends_ms;
+    if (s->phase_ends_ms && s->phase_ends_ms < s->task.deadline_ms)
+        s->task.deadline_ms = s->phase_ends_ms;
 }
 
 /* More input for the phase: READ when there is none now. */
@@ -192,7 +199,7 @@ static enum step run_phases(struct session *s) {
 }
 
 static enum step time_out(struct session *s) {
-    if (s->phase != session_phase_handshake)
+    if (s->phase != session_phase_handshake && s->phase != frontend_proxy_phase)
         session_reply(s, 421, "4.4.2 %s timeout, closing the connection", s->server->hostname);
     park(s, STEP_CLOSE);
     return STEP_CLOSE;
@@ -234,21 +241,16 @@ static enum step session_step(struct task *task, enum task_event event) {
 
 static void session_closed(struct task *task) {
     struct session *s = session_of(task);
-    clients_leave(s->server->clients, &s->peer);
+    if (s->counted)
+        clients_leave(s->server->clients, &s->peer);
     metric_add(METRIC_SMTPD_SESSIONS_OPEN, -1);
     session_reset(s);
     store_request_done(&s->request);
     stream_done(&s->stream);
     arena_done(&s->transaction_arena);
     arena_done(&s->arena);
+    policy_unref(&s->policy);
     free(s);
-}
-
-static bool is_relay_client(const struct server *server, const struct sockaddr_any *peer) {
-    for (size_t i = 0; i < server->relay_count; i++)
-        if (cidr_match(&server->relay[i], peer))
-            return true;
-    return false;
 }
 
 static void turn_away(struct server *server, int fd) {
@@ -261,31 +263,54 @@ static void turn_away(struct server *server, int fd) {
     close(fd);
 }
 
+void session_greet(struct session *s) {
+    stream_printf(&s->stream, "220 %s %s Postroad\r\n", s->server->hostname,
+                  s->service == SERVICE_LMTP ? "LMTP" : "ESMTP");
+}
+
+static struct session *new_session(const struct listener *l, struct policy *policy, int fd,
+                                   const struct sockaddr_any *peer) {
+    struct session *s = mem_alloc(sizeof *s);
+    s->task = (struct task){.step = session_step, .closed = session_closed, .fd = fd};
+    s->server = l->server;
+    s->service = l->service;
+    s->policy = policy;
+    s->peer = *peer;
+    s->peer_ip = sockaddr_ip(peer);
+    s->may_relay = networks_have(&policy->relay, peer);
+    s->may_xclient = networks_have(&policy->xclient, peer);
+    s->phase = session_phase_command;
+    s->ends_ms = clock_mono_ms() + policy->config->smtp_session_timeout;
+    arena_init(&s->arena, LIMIT_SESSION_ARENA);
+    arena_init(&s->transaction_arena, LIMIT_TRANSACTION_ARENA);
+    stream_init(&s->stream, fd, 2 * FILL_BYTES, OUT_BYTES);
+    session_reset(s);
+    return s;
+}
+
 void session_accepted(struct runner *r, int fd, void *context) {
-    struct server *server = context;
+    const struct listener *l = context;
     struct sockaddr_any peer = {.len = sizeof peer.storage};
     metric_add(METRIC_SMTPD_SESSIONS, 1);
     if (getpeername(fd, (struct sockaddr *)&peer.storage, &peer.len) < 0) {
         close(fd);
         return;
     }
-    if (!clients_enter(server->clients, &peer)) {
-        turn_away(server, fd);
+    struct policy *policy = policy_current(l->server);
+    bool front_end = networks_have(&policy->proxy, &peer);
+    if (!front_end && !clients_enter(l->server->clients, &peer)) {
+        policy_unref(&policy);
+        turn_away(l->server, fd);
         return;
     }
-    struct session *s = mem_alloc(sizeof *s);
-    s->task = (struct task){.step = session_step, .closed = session_closed, .fd = fd};
-    s->server = server;
-    s->peer = peer;
-    s->peer_ip = sockaddr_ip(&peer);
-    s->may_relay = is_relay_client(server, &peer);
-    s->phase = session_phase_command;
-    s->ends_ms = clock_mono_ms() + server->role.config->smtp_session_timeout;
-    arena_init(&s->arena, LIMIT_SESSION_ARENA);
-    arena_init(&s->transaction_arena, LIMIT_TRANSACTION_ARENA);
-    stream_init(&s->stream, fd, 2 * FILL_BYTES, OUT_BYTES);
-    session_reset(s);
+    struct session *s = new_session(l, policy, fd, &peer);
+    s->counted = !front_end;
     metric_add(METRIC_SMTPD_SESSIONS_OPEN, 1);
-    stream_printf(&s->stream, "220 %s ESMTP Postroad\r\n", server->hostname);
+    if (front_end) {
+        s->phase = frontend_proxy_phase;
+        s->phase_ends_ms = clock_mono_ms() + PROXY_MS;
+    } else {
+        session_greet(s);
+    }
     runner_add(r, &s->task);
 }

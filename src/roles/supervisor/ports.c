@@ -14,6 +14,7 @@ static const struct {
     size_t offset;
 } kinds[] = {
     {"smtp", "smtp_listen", offsetof(struct config, smtp_listen)},
+    {"lmtp", "lmtp_listen", offsetof(struct config, lmtp_listen)},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
