@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
     if (start(&e)) {
         role_on_stop(stop);
         role_on_leave(leave);
-        role_ready();
+        role_ready(&server.role);
         runner_run(server.runner);
         role_on_stop(NULL);
         role_on_leave(NULL);
