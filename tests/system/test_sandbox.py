@@ -170,6 +170,7 @@ def test_root_gives_its_rights_up(news, sink, build, tmp_path):
             assert re.search(r"(?m)^CapEff:\t0+$", status)
             assert str(0) not in re.search(r"(?m)^Groups:\t(.*)$", status)[1].split()
     all_are_nobody()
+    assert "not-locked-in" not in news.log  # needs no privilege
     news.post("me@sender.example", "news@example.org", message())
     news.wait()
     news._run([programs / "postroad", "-C", news.dir, "upgrade"], timeout=120)
