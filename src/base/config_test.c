@@ -35,6 +35,24 @@ static void test_config__empty_file_gives_the_defaults(void **state) {
     config_free(NULL);
 }
 
+static void test_config__equal(void **state) {
+    (void)state;
+    static const char *const changes[] = {"hostname = x",          "relay_networks = 10.0.0.0/8",
+                                          "tls_out = off",         "smtp_listen = 127.0.0.1:1, 127.0.0.1:2",
+                                          "message_size_max = 1M", "drain_timeout = 1s"};
+    struct err e;
+    struct config *a = parse("", &e), *b = parse("# said\nmessage_size_max = 51200k\n", &e);
+    assert_true(config_equal(a, b)); /* the default, written in another way */
+    config_free(b);
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        b = parse(changes[i], &e);
+        assert_false(config_equal(a, b));
+        assert_true(config_equal(b, b));
+        config_free(b);
+    }
+    config_free(a);
+}
+
 static void test_config__reads_lines_as_people_write_them(void **state) {
     (void)state;
     struct err e;
@@ -304,6 +322,7 @@ static void test_config__a_file_too_large_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__empty_file_gives_the_defaults),
+        cmocka_unit_test(test_config__equal),
         cmocka_unit_test(test_config__reads_lines_as_people_write_them),
         cmocka_unit_test(test_config__errors_name_place_setting_and_way_out),
         cmocka_unit_test(test_config__limits_hold),

@@ -67,6 +67,11 @@ static bool is_bound_to(int fd, const struct sockaddr_any *addr) {
            strcmp(sockaddr_format(&own).s, sockaddr_format(addr).s) == 0;
 }
 
+static bool is_taken(int fd) {
+    int flags = fcntl(fd, F_GETFD);
+    return flags < 0 || (flags & FD_CLOEXEC);
+}
+
 /* Of several descriptors with the name, the one bound to `addr`, else the first that was not taken yet (what
  * is handed over stays open over exec; taking it sets FD_CLOEXEC). */
 static int find_named(view names, int end, const char *name, const struct sockaddr_any *addr) {
@@ -77,15 +82,15 @@ static int find_named(view names, int end, const char *name, const struct sockad
             continue;
         if (is_bound_to(fd, addr))
             return fd;
-        if (first < 0 && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+        if (first < 0 && !is_taken(fd))
             first = fd;
     }
     return first;
 }
 
-static int find_bound(int end, const struct sockaddr_any *addr) {
+static int find_bound(int end, const struct sockaddr_any *addr, bool taken_too) {
     for (int fd = FIRST_FD; fd < end; fd++)
-        if (is_bound_to(fd, addr))
+        if (is_bound_to(fd, addr) && (taken_too || !is_taken(fd)))
             return fd;
     return -1;
 }
@@ -98,7 +103,7 @@ int listen_inherited(const char *name, const struct sockaddr_any *addr) {
     view names = view_of(getenv("LISTEN_FDNAMES"));
     int fd = find_named(names, end, name, addr);
     if (fd < 0) /* no names, or those of systemd's units */
-        fd = find_bound(end, addr);
+        fd = find_bound(end, addr, names.len == 0);
     int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return -1;

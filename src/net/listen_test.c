@@ -137,6 +137,7 @@ static void over_exec(void **state) {
     hand_over((int[]){a, b}, names, 2, "addresses");
     hand_over((int[]){a, b}, names, 2, "other-process");
     hand_over((int[]){a, b}, names, 2, "nonsense");
+    hand_over((int[]){a, b}, names, 2, "unit-names");
     static const char *const same[] = {"smtp", "smtp"};
     hand_over((int[]){a, b}, same, 2, "same-name");
     close(a);
@@ -226,6 +227,15 @@ static int executed(const char *mode, const char *first, const char *second) {
         setenv("LISTEN_PID", "1", 1);
         return listen_inherited("smtp", &a) == -1 ? 0 : 17;
     }
+    if (strcmp(mode, "unit-names") == 0) { /* what systemd gives when FileDescriptorName= is not set */
+        setenv("LISTEN_FDNAMES", "postroad.socket:postroad.socket", 1);
+        if (!listens_on(listen_inherited("smtp", &b), second) ||
+            !listens_on(listen_inherited("lmtp", &a), first))
+            return 20;
+        return listen_inherited("imap", &a) == -1 ? 0 : 21; /* that one is taken */
+    }
+    if (!sockaddr_parse(VIEW("127.0.0.1:1"), &a, NULL))
+        return 10;
     setenv("LISTEN_FDNAMES", "x:y:smtp:lmtp", 1); /* more names and numbers than descriptors */
     setenv("LISTEN_FDS", "99999999999", 1);
     if (listen_inherited("smtp", &a) != -1)

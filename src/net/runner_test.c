@@ -230,6 +230,29 @@ static void echoes(void **state) {
     assert_int_equal(atomic_load(&server.drains), 0);
 }
 
+/* Sessions that are here go on; the run ends with the last of them, without a stop. */
+static void retiring(void **state) {
+    (void)state;
+    struct server server = SERVER_INIT(100);
+    struct running x = {.r = new_runner(WORKERS)};
+    struct sockaddr_in addr;
+    int listener;
+    listen_for(&x, &server, &listener, &addr);
+    start(&x);
+    int kept = connect_to(&addr);
+    counter_wait(&server.accepted, 1);
+    runner_retire(x.r);
+    for (int i = 0; i < 100; i++) {
+        say(kept, i);
+        expect(kept, i);
+    }
+    close(kept);
+    join(&x);
+    assert_int_equal(atomic_load(&server.drains), 0);
+    runner_free(x.r);
+    close(listener);
+}
+
 /* ---- deadlines ---- */
 
 enum { DEADLINES = 200 };
@@ -963,6 +986,7 @@ int main(void) {
         cmocka_unit_test(drain_ends),
         cmocka_unit_test(drain_comes_with_the_next_read),
         cmocka_unit_test(late_wakes),
+        cmocka_unit_test(retiring),
         cmocka_unit_test(lost_wakes),
         cmocka_unit_test(accepting_pauses_at_the_limit),
         cmocka_unit_test(accepting_pauses_without_descriptors),

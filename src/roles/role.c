@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "net/notify.h"
+#include "roles/sandbox.h"
 
 static _Atomic bool stopping; /* lock-free, so the handler may write it while threads read */
 static void (*_Atomic stop_function)(void);
@@ -33,6 +34,7 @@ static void (*_Atomic reload_function)(void);
 static void (*_Atomic leave_function)(void);
 static _Atomic bool leaving;
 static struct hint *stop_hint;
+static const char *probe; /* test builds: what to try instead of working */
 static int crash_fd = -1, id_source_fd = -1;
 static int64_t this_process; /* its own id, so that a death is counted once, however often it is told */
 static atomic_flag died = ATOMIC_FLAG_INIT;
@@ -142,7 +144,14 @@ void role_reloaded(bool in_force) {
     notify_send(in_force ? "READY=1\nX_POSTROAD_RELOADED=1" : "READY=1\nX_POSTROAD_RELOADED=0");
 }
 
-void role_ready(void) {
+void role_ready(struct role *r) {
+    struct err e = {.code = ERR_OK};
+    if ((!r->store && !sandbox_files(r->name, r->config, &e)) || !sandbox_calls(r->name, r->config, &e)) {
+        log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
+        exit(err_info(e.code)->exit);
+    }
+    if (probe)
+        exit(sandbox_probe(probe));
     notify_send(atomic_load(&reload_function) ? "READY=1\nX_POSTROAD_RELOADS=1" : "READY=1");
 }
 
@@ -174,12 +183,11 @@ bool role_plants_crashes(void) {
 }
 
 /* What the process before us died on. */
-static bool report_crashes(struct role *r, const char *path, struct err *e) {
-    struct buf bytes = BUF_INIT(1 << 16);
-    bool ok = !file_exists(path) || file_read(path, &bytes, e);
+static bool report_crashes(struct role *r, struct err *e) {
     struct crash_record record;
-    for (size_t i = 0; ok && i + sizeof record <= bytes.len; i += sizeof record) {
-        memcpy(&record, bytes.data + i, sizeof record);
+    bool ok = true;
+    for (off_t at = 0; ok && pread(crash_fd, &record, sizeof record, at) == sizeof record;
+         at += sizeof record) {
         struct store_request q;
         store_request_init(&q, OP_CRASHED);
         vals_view(&q.args, view_of(r->name));
@@ -195,18 +203,29 @@ static bool report_crashes(struct role *r, const char *path, struct err *e) {
         }
         store_request_done(&q);
     }
-    buf_done(&bytes);
     return ok;
 }
 
+/* Before the process locks itself in. */
 static bool open_crash_file(struct role *r, struct err *e) {
     FREE_AUTO char *dir = config_path(r->config, "data/run/crash");
     FREE_AUTO char *path = mem_printf("%s/%s", dir, r->name);
-    if (!file_mkdirs(dir, 0700, e) || (r->store && !report_crashes(r, path, e)))
+    if (!file_mkdirs(dir, 0700, e))
         return false;
     this_process = id_new();
-    crash_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    crash_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     return crash_fd >= 0 || err_errno(e, ERR_IO, "cannot open %s", path);
+}
+
+static bool open_store(struct role *r, const struct role_needs *needs, struct err *e) {
+    if (needs->store_threads == 0)
+        return true;
+    if (!sandbox_files(r->name, r->config, e))
+        return false;
+    r->store = store_open(r->config, needs->store_role, needs->store_threads, e);
+    if (!r->store || !report_crashes(r, e))
+        return false;
+    return ftruncate(crash_fd, 0) == 0 || err_errno(e, ERR_IO, "cannot empty the record of crashes");
 }
 
 /* Sources of ids: 1..31, by the role's place and by node, so that two nodes hardly ever share one. */
@@ -267,10 +286,7 @@ static bool open_all(const char *dir, const struct role_needs *needs, struct rol
     if (needs->hint && !(r->hint = hint_open(r->config->dir, needs->name, e)))
         return false;
     stop_hint = r->hint;
-    if (needs->store_threads > 0 &&
-        !(r->store = store_open(r->config, needs->store_role, needs->store_threads, e)))
-        return false;
-    return open_crash_file(r, e);
+    return open_crash_file(r, e) && open_store(r, needs, e);
 }
 
 bool role_start(int argc, char **argv, const struct role_needs *needs, struct role *r, int *ret_status) {
@@ -281,6 +297,12 @@ bool role_start(int argc, char **argv, const struct role_needs *needs, struct ro
         *ret_status = 0;
         return false;
     }
+#ifdef POSTROAD_TEST_HOOKS
+    if (argc == 5 && strcmp(argv[3], "--sandbox-probe") == 0) {
+        probe = argv[4];
+        argc = 3;
+    }
+#endif
     if (argc != 3 || strcmp(argv[1], "-C") != 0) {
         fprintf(stderr, "usage: postroad-%s -C DIR\n", needs->name);
         *ret_status = err_info(ERR_USAGE)->exit;

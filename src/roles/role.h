@@ -21,6 +21,8 @@ struct role_needs {
     unsigned store_threads; /* connections to PostgreSQL; 0: no store is opened */
     bool hint;
 };
+/* A role whose store is opened in role_start is locked in there already, as far as files go: before the first
+ * thread. It opens later only what its row in sandbox.c names. */
 
 /* Parse `postroad-<name> -C DIR` and open everything. False: the reason was logged; the exit status to give
  * is in *ret_status. */
@@ -45,8 +47,9 @@ void role_on_reload(void (*on_reload)(void));
  * this process drain. The caller has logged what it took or why not. */
 void role_reloaded(bool in_force);
 
-/* Everything is open and work begins: whoever started this process is told (sd_notify READY=1). */
-void role_ready(void);
+/* Everything is open and work begins: the process locks itself in (sandbox.h) and whoever started it is told
+ * (sd_notify READY=1). Does not return when it cannot be locked in as the configuration demands. */
+void role_ready(struct role *r);
 
 /* Real milliseconds to wait for work when no hint comes (DESIGN 2). */
 #define ROLE_LOOK_MS 2000

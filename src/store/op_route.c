@@ -212,7 +212,7 @@ void op_run_ROUTE_COMMIT(struct op_run *r) {
 }
 
 /* in: see commit_route. For messages that go to no list: nothing that others keep (a UID) comes of it, so it
- * need not be on stable storage at once. Lost in a power cut, the message is in the inbox as before (ADR 9).
+ * need not be on stable storage at once. Lost in a power cut, the message is in the inbox as before (ADR 11).
  */
 void op_run_ROUTE_PASS(struct op_run *r) {
     commit_route(r, false);

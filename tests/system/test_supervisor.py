@@ -186,7 +186,7 @@ def test_what_smtpd_cannot_take_leaves_the_old_one(news):
 def test_reload_takes_new_settings_and_refuses_nobody(news, sink):
     news.start()
     before = pids(news)
-    with news.raw() as kept, Hammer(news.port) as hammer:
+    with news.raw() as kept, Hammer(news.port, 3) as hammer:
         assert kept.extensions["SIZE"] == str(50 << 20)
         kept.begin("me@sender.example", "x@far.example")
         change(news, message_size_max="3M", retry_first="7m")
@@ -198,7 +198,7 @@ def test_reload_takes_new_settings_and_refuses_nobody(news, sink):
     assert hammer.failures == [] and hammer.done > 0
     after = pids(news)
     assert all(after[r] != before[r] for r in ("router", "deliver", "archived"))
-    news.wait()
+    news.wait(120)
     assert sorted(sink.recipients())[:2] == ["a@x.example", "b@y.example"]
     # Nothing changed: nobody who cannot take it alive is bothered.
     news.cli("reload")
@@ -320,7 +320,7 @@ def test_upgrade_under_load_fails_no_transaction(news, sink, build, tmp_path):
             until(lambda sent=sent: hammer.done > sent + 10 or hammer.failures, 60)
     assert hammer.failures == []
     assert hammer.moved == 0
-    news.wait(120)
+    news.wait(300)
     arrived = sink.recipients()
     assert len(hammer.ids) == hammer.done and set(hammer.ids) == set(arrived)
     assert len(arrived) == len(set(arrived))

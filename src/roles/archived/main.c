@@ -155,7 +155,7 @@ static bool run(struct archived *a) {
             return false;
         hint_wait(a->role.hint, ROLE_LOOK_MS);
     }
-    role_ready();
+    role_ready(&a->role);
     while (!role_stopping())
         if (!do_all(a))
             hint_wait(a->role.hint, ROLE_LOOK_MS);

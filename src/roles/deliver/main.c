@@ -185,7 +185,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &deliver.role, &status))
         return status;
     if (start(&e)) {
-        role_ready();
+        role_ready(&deliver.role);
         run_threads();
         stop();
     } else {

@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &role, &status))
         return status;
     if (reset_leases(&role, &e)) {
-        role_ready();
+        role_ready(&role);
         work(&role);
         log_line(LOG_INFO, "stopped");
     } else {

@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
         role_on_stop(stop);
         role_on_leave(leave);
         role_on_reload(reload);
-        role_ready();
+        role_ready(&server.role);
         runner_run(server.runner);
         role_on_reload(NULL);
         role_on_stop(NULL);

@@ -338,7 +338,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &role, &status))
         return status;
     if (open_server(&server, role.config, &e)) {
-        role_ready();
+        role_ready(&role);
         serve(&server, role.config->drain_timeout);
     } else {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));

@@ -55,10 +55,11 @@ static void become(const struct child *c, const struct child_gift *gift, pid_t p
     struct err e = {.code = ERR_OK};
     sigset_t none;
     setpgid(0, 0); /* Ctrl-C in a terminal is for the supervisor, which knows the order */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    bool ok = user_become(gift->user, &e);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);       /* after the change of user, which takes it back */
     if (getppid() != parent || !no_input()) /* it died before that */
         return;
-    if (!hand_over(c, gift, &e)) {
+    if (!ok || !hand_over(c, gift, &e)) {
         dprintf(STDERR_FILENO, "postroad: %s: %s\n", c->kind->name, e.text);
         return;
     }

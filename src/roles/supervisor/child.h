@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "roles/supervisor/ports.h"
 #include "roles/supervisor/restart.h"
+#include "roles/supervisor/user.h"
 
 /* The roles, in the order they are started. */
 struct role_kind {
@@ -43,7 +44,8 @@ struct child {
     bool reloads;   /* it takes a new configuration on SIGHUP */
     bool reloading; /* SIGHUP was sent, it has not answered yet */
     enum renewal renewal;
-    pid_t next_pid; /* of a role that listens: the successor, while it is not ready */
+    int64_t config_inode; /* of the postroad.conf that was there when it was started; 0: not known */
+    pid_t next_pid;       /* of a role that listens: the successor, while it is not ready */
     int64_t next_started_ms;
     struct restart restart;
 };
@@ -61,6 +63,7 @@ struct child_gift {
     const char *dir;
     const struct ports *ports;
     const char *notify; /* its NOTIFY_SOCKET */
+    const struct user *user;
 };
 
 /* Fork and exec `program -C dir`; its process id, or -1. It is told to stop should this process die. */

@@ -213,6 +213,7 @@ void renew_heard(struct supervisor *s, pid_t pid, view lines, int64_t now) {
         if (pid == c->next_pid)
             promote(s, c, now);
         c->ready = true;
+        c->config_inode = config_inode(s->config);
         c->reloads = view_eq(notify_value(lines, "X_POSTROAD_RELOADS"), VIEW("1"));
         if (c->renewal == RENEW_STARTING)
             c->renewal = RENEW_NO;

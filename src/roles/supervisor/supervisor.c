@@ -82,7 +82,7 @@ static char *libexec_folder(void) {
 
 bool choose_children(struct supervisor *s, const char *const *roles, size_t count, struct err *e) {
     bool sqlite = strcmp(s->config->store, "sqlite") == 0;
-    if (!check_names(roles, count, sqlite, e))
+    if (!check_names(roles, count, sqlite, e) || !user_find(s->config, &s->user, e))
         return false;
     FREE_AUTO char *folder = libexec_folder();
     for (size_t i = 0; i < ROLE_KINDS; i++) {
@@ -104,9 +104,9 @@ static bool take_pid_file(struct supervisor *s, struct err *e) {
     FREE_AUTO char *run = config_path(s->config, "data/run");
     FREE_AUTO char *path = mem_printf("%s/supervisor.pid", run);
     char text[32] = "";
-    if (!file_mkdirs(run, 0750, e))
+    if (!file_mkdirs(run, 0750, e) || !user_own(&s->user, run, e))
         return false;
-    s->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, PID_FILE_MODE);
+    s->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, PID_FILE_MODE);
     if (s->pid_fd < 0)
         return err_errno(e, ERR_IO, "cannot open %s", path);
     ssize_t len = pread(s->pid_fd, text, sizeof text - 1, 0);
@@ -210,7 +210,8 @@ int64_t supervisor_now_ms(void) {
 }
 
 struct child_gift supervisor_gift(const struct supervisor *s) {
-    return (struct child_gift){.dir = s->config->dir, .ports = &s->ports, .notify = s->notify};
+    return (struct child_gift){
+        .dir = s->config->dir, .ports = &s->ports, .notify = s->notify, .user = &s->user};
 }
 
 /* -- running */

@@ -24,6 +24,7 @@ struct supervisor {
     const char *const *roles;  /* as named on the command line */
     size_t role_count;
     char *self; /* the program to become in an upgrade, unless another is asked for */
+    struct user user;
     struct child children[ROLE_KINDS];
     size_t count;
     struct retired retired[RETIRED_MAX];
@@ -71,6 +72,8 @@ int64_t renew_moment(const struct supervisor *s, int64_t now);
 
 /* ---- reload.c ---- */
 void reload(struct supervisor *s);
+/* Which file postroad.conf is now. */
+int64_t config_inode(const struct config *c);
 
 /* ---- upgrade.c ---- */
 /* Become the new program; returns only when that is not possible. */
