@@ -250,6 +250,7 @@ int main(int argc, char **argv) {
     const struct command *command = NULL;
     arena_init(&c.arena, ARENA_BYTES);
     bool ok = run(&c, argv + 1, argc > 0 ? (size_t)argc - 1 : 0, &command, &e);
+    cli_progress_end(&c);
     cli_close_store(&c);
     struct err out_err;
     bool written = cli_flush(&c, &out_err);
