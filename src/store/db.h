@@ -104,4 +104,11 @@ bool db_sync(struct db *db);
 int64_t db_wal_bytes(struct db *db);
 void db_checkpoint(struct db *db);
 
+/* SQLite: one step of a snapshot into the file <store>-snapshot beside the store, at most `pages` pages. A
+ * `token` other than in the step before begins anew. What this connection commits between two steps goes into
+ * it too; a rollback may send it back to its beginning. *ret_left 0: the file is complete and closed, not yet
+ * synced. PostgreSQL: USAGE. Errors are sticky, as everywhere. */
+void db_snapshot_step(struct db *db, int64_t token, int64_t pages, int64_t *ret_left, int64_t *ret_total);
+#define DB_SNAPSHOT_SUFFIX "-snapshot"
+
 #endif
