@@ -3,6 +3,7 @@
 #include "testing/unit.h"
 
 #include "archive/digest.h"
+#include "archive/extent.h"
 #include "archive/folder.h"
 #include "archive/verify.h"
 #include "base/file.h"
@@ -207,6 +208,45 @@ static void test_verify__ends_when_told(void **state) {
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
+static bool note_extent(const struct archive_extent *x, void *ctx, struct err *e) {
+    (void)e;
+    buf_printf(ctx, "%s %lld %lld %d\n", x->month, (long long)x->log_end, (long long)x->mbox_end, x->damaged);
+    return true;
+}
+
+static void extents_are(int64_t below, const char *expected) {
+    struct buf out = BUF_INIT(FILE_MAX);
+    struct err e = {0};
+    check(archive_extents(folder, below, note_extent, &out, &e), "%s", e.text);
+    assert_string_equal(out.data, expected);
+    buf_done(&out);
+}
+
+static void test_extents(void **state) {
+    (void)state;
+    make();
+    struct buf log = get(files[1]), mbox = get(files[0]), log2 = get(files[3]), mbox2 = get(files[2]);
+    size_t one = (size_t)view_find(buf_view(&log), '\n') + 1;
+    ptrdiff_t second = view_search(buf_view(&mbox), VIEW("From MAILER-DAEMON"));
+    FREE_AUTO char *whole = mem_printf("2026-10 %zu %zu 0\n", log.len, mbox.len);
+    FREE_AUTO char *both = mem_printf("%s2026-11 %zu %zu 0\n", whole, log2.len, mbox2.len);
+    FREE_AUTO char *first = mem_printf("2026-10 %zu %zd 0\n", one, second);
+    extents_are(INT64_MAX, both);
+    extents_are(4, whole);
+    extents_are(2, first);
+    extents_are(1, "");
+    log.data[one + 5] ^= 1; /* a damaged line: the mbox counts to its end */
+    put(files[1], buf_view(&log));
+    FREE_AUTO char *damaged = mem_printf("2026-10 %zu %zu 1\n", log.len, mbox.len);
+    extents_are(4, damaged);
+    FREE_AUTO char *path = in(files[0]);
+    unlink(path);
+    extents_are(4, "");
+    struct buf *bufs[] = {&log, &mbox, &log2, &mbox2};
+    for (size_t i = 0; i < COUNT(bufs); i++)
+        buf_done(bufs[i]);
+}
+
 static bool note_list(const struct archive_list *l, void *ctx, struct err *e) {
     (void)e;
     buf_printf(ctx, "%s %.*s %d\n", l->path, VIEW_ARG(l->address), l->public);
@@ -247,6 +287,7 @@ int main(void) {
         IN_FOLDER(test_verify__missing_and_foreign_files),
         IN_FOLDER(test_verify__uids_and_offsets),
         IN_FOLDER(test_verify__ends_when_told),
+        IN_FOLDER(test_extents),
         IN_FOLDER(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
