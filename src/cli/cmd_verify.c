@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum { PAGE_ROWS = 1000, LIST_ROWS = 100, TEXT_BYTES = 200 };
+enum { PAGE_ROWS = 500, LIST_ROWS = 100, TEXT_BYTES = 200 };
 
 struct known_post {
     int64_t uid;

@@ -11,8 +11,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/db_private.h"
+
+#define SNAPSHOT_PATIENCE_US (60 * INT64_C(1000000))
 
 struct db_sqlite {
     struct db base;
@@ -23,6 +26,7 @@ struct db_sqlite {
     sqlite3 *snapshot; /* under way; NULL: none */
     sqlite3_backup *backup;
     int64_t snapshot_token;
+    int64_t snapshot_us; /* of its last step, clock_real_us() */
 };
 
 static sqlite3 *handle_of(struct db *db) {
@@ -278,9 +282,19 @@ int64_t db_wal_bytes(struct db *db) {
     return st.st_size;
 }
 
+/* Whoever wanted a snapshot has gone: every commit would go on to be written into it, too. */
+static void drop_abandoned_snapshot(struct db_sqlite *s) {
+    if (!s->backup || clock_real_us() - s->snapshot_us < SNAPSHOT_PATIENCE_US)
+        return;
+    end_snapshot(s);
+    unlink(s->snapshot_path);
+}
+
 void db_checkpoint(struct db *db) {
-    if (db->ops == &sqlite_ops)
-        sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (db->ops != &sqlite_ops)
+        return;
+    drop_abandoned_snapshot((struct db_sqlite *)db);
+    sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 /* The copy is written without a journal and without syncs: until it is complete it is worth nothing anyway.
@@ -308,14 +322,13 @@ static void fail_snapshot(struct db *db, int rc) {
 void db_snapshot_step(struct db *db, int64_t token, int64_t pages, int64_t *ret_left, int64_t *ret_total) {
     struct db_sqlite *s = (struct db_sqlite *)db;
     *ret_left = *ret_total = 0;
-    if (db->ops != &sqlite_ops) {
-        db_set_error(db, ERR_USAGE, "only SQLite is copied by pages");
+    if (db->ops != &sqlite_ops)
         return;
-    }
     if ((!s->backup || s->snapshot_token != token) && !begin_snapshot(s, token)) {
         fail_snapshot(db, s->snapshot ? sqlite3_errcode(s->snapshot) : SQLITE_CANTOPEN);
         return;
     }
+    s->snapshot_us = clock_real_us();
     int rc = sqlite3_backup_step(s->backup, (int)pages);
     bool more = rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED;
     *ret_total = sqlite3_backup_pagecount(s->backup);

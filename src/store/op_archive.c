@@ -166,8 +166,8 @@ void op_run_ARCHIVE_RECORD(struct op_run *r) {
     vals_int(r->out, added);
 }
 
-/* in: token of the snapshot, most pages. out: pages left (0: done), pages in all. See db_snapshot_step():
- * SQLite only; each step is short. */
+/* in: token of the snapshot, most pages. out: pages left (0: done), pages in all (0: not SQLite,
+ * nothing is made). See db_snapshot_step(); each step is short. */
 void op_run_SNAPSHOT(struct op_run *r) {
     int64_t token = vals_get_int(&r->in), pages = vals_get_int(&r->in), left, total;
     db_snapshot_step(r->db, token, pages < 1 ? 1 : pages, &left, &total);

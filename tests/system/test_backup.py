@@ -1,5 +1,6 @@
 """backup, backup verify and restore: what was acknowledged before a backup is in it, nothing leaves a restored
 instance by itself, and no UID is given twice."""
+import collections
 import contextlib
 import hashlib
 import io
@@ -219,6 +220,29 @@ def test_into_the_other_engine(news, place, restore, engine, request):
     clean(new)
 
 
+def test_deaths_meanwhile(news, place, store, tmp_path):
+    """The store's process or the backup itself is killed: the first is waited for, the second leaves nothing that
+    looks like a backup, and is simply made again."""
+    with Load(tmp_path, news, LIST, sessions=4, rate=200) as load:
+        wait_for_more([load], 300)
+        for n in range(4):
+            process = subprocess.Popen([news.program, "-C", news.dir, "backup", place / f"b{n}"], env=news.environment(),
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if n % 2:
+                process.kill()
+            elif store == "sqlite":
+                news.kill("stored")
+            said = process.communicate(timeout=120)[0]
+            assert n % 2 or process.returncode == 0, said
+            wait_for_more([load], 20)
+        assert not (place / "b1").exists() and not (place / "b3").exists()
+        news.cli("backup", place / "b1", "--previous", place / "b0")
+        load.stop()
+    for name in ("b0", "b1", "b2"):
+        assert faults(news, place / name) == {}
+    news.wait(60)
+
+
 def test_where_it_is_refused(news, place):
     news.cli("backup", place / "one")
     assert "instance already" in news.fails("restore", place / "one", news.dir, status=1)
@@ -257,6 +281,19 @@ def test_in_place_of_a_lost_store(news, place, store, restore):
     clean(new)
 
 
+def thaw(instance, request):
+    """What `queue thaw` does."""
+    text = "UPDATE {}instance SET value = 0 WHERE name = 'frozen'"
+    if instance.database:
+        server = request.getfixturevalue("postgresql_server")
+        server.sql(text.format("postroad."), urllib.parse.urlsplit(instance.database).path[1:])
+        return
+    assert instance.stop() == 0
+    with contextlib.closing(sqlite3.connect(instance.dir / "data/store.db")) as db, db:
+        db.execute(text.format(""))
+    instance.start()
+
+
 def test_the_drill(news, place, restore, sink, request):
     """A day, its backup, another day, the end of the machine; the archive's disk survived."""
     began = time.monotonic()
@@ -287,7 +324,7 @@ def test_the_drill(news, place, restore, sink, request):
     assert {row["uid"]: row["sha256"] for row in new.posts(LIST)} == day2
     assert b"day2-7@x.example" in new.run("archive", "cat", LIST, "19", text=False).stdout
     assert new.json("archive", "rebuild")["recorded"] == 10  # day 2; the young list is not in the store
-    new.start("smtpd", "router", "archived")
+    new.start()
     new.clock("+1d")
     again = new.post("me@sender.example", LIST, message(id="day3@x.example"))
     new.cli("list", "create", "young@example.org")
@@ -298,5 +335,11 @@ def test_the_drill(news, place, restore, sink, request):
     assert [row["uid"] for row in new.posts("young@example.org")] == [1, 2]
     assert new.json("archive", "rebuild")["recorded"] == 1  # the young list's first post
     clean(new)
-    assert sink.recipients() == delivered
+    new.clock("+10m")
+    until(lambda: {r["state"] for r in new.queue()} == {"delivering"})
+    assert sink.recipients() == delivered  # deliver runs, and nothing has left
+    thaw(new, request)
+    new.wait(60)
+    assert collections.Counter(sink.recipients()) - collections.Counter(delivered) == \
+        collections.Counter(2 * MEMBERS)  # the evening's post once more, and day 3
     print(f"the drill took {time.monotonic() - began:.1f} s")
