@@ -34,7 +34,7 @@ enum {
     FOLDER_LEVELS = 3, /* public|private, domain, list */
     WRITE_BYTES = 1024 * 1024,
     LINES_MAX = LOG_LINE_MAX + LOG_LINE_MAX / 2, /* of one month in one append */
-    LINE_BYTES = 1024,                           /* a journal line without its note */
+    LINE_BYTES = 2048,                           /* a journal line without its note */
     FROM_LINE_BYTES = 256,                       /* beside the sender: date, MAILER-DAEMON, ends */
     PLACE_BYTES = MONTH_FILE_LEN + 1 + 20 + 1,
 };
@@ -493,6 +493,7 @@ static bool encode_entry(struct month *m, struct entry *n, struct buf *out, stru
                              .offset = m->mbox_new,
                              .length = (int64_t)(out->len - before),
                              .date_ms = post->date_ms,
+                             .sender = post->sender,
                              .eol = buf_view(note)};
     memcpy(l.sha256, post->sha256, sizeof l.sha256);
     journal_format(&l, &m->lines);

@@ -21,6 +21,8 @@ enum {
 /* Name of a month's file; `kind` is "mbox" or "log". */
 struct month_file month_file(const char *month, const char *kind);
 
+/* YYYY-MM.log or YYYY-MM.mbox. */
+bool folder_is_month_file(const char *name);
 /* The months that have a journal or an mbox, oldest first. Caller frees the array. Needs an open folder. */
 bool folder_months(int dir, const char *path, char (**ret_months)[MONTH_NAME_LEN + 1], size_t *ret_count,
                    struct err *e);

@@ -37,7 +37,7 @@ int folder_open_dir(const char *path, struct err *e) {
 }
 
 /* YYYY-MM.log or YYYY-MM.mbox; everything else in the folder is not ours. */
-static bool is_month_file(const char *name) {
+bool folder_is_month_file(const char *name) {
     static const char form[] = "dddd-dd";
     size_t i = 0;
     for (; i < MONTH_NAME_LEN; i++)
@@ -74,7 +74,7 @@ bool folder_months(int dir, const char *path, month_name **ret_months, size_t *r
     size_t count = 0, room = 0;
     errno = 0;
     for (struct dirent *entry; (entry = readdir(d)); errno = 0) {
-        if (!is_month_file(entry->d_name))
+        if (!folder_is_month_file(entry->d_name))
             continue;
         if (count == room)
             months = mem_resize(months, room = room ? room * 2 : 64, sizeof *months);

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CHECK_DIGITS = 8, FIELDS = 11 /* before the check */ };
+enum { CHECK_DIGITS = 8, FIELDS = 12 /* before the check */ };
 
 static const char *const op_names[] = {
     [JOURNAL_ADD] = "add", [JOURNAL_HIDE] = "hide", [JOURNAL_UNHIDE] = "unhide", [JOURNAL_MOVE] = "move"};
@@ -60,6 +60,7 @@ void journal_format(const struct journal_line *l, struct buf *out) {
                l->generation, l->offset, l->length);
     add_hex(out, l->sha256, sizeof l->sha256);
     buf_printf(out, " %" PRId64 " ", l->date_ms);
+    add_text(out, l->sender);
     add_text(out, all_crlf ? VIEW_NULL : l->eol);
     add_text(out, l->salt);
     add_text(out, l->legacy);
@@ -168,9 +169,10 @@ static const char *read_fields(const view f[FIELDS], struct arena *a, struct jou
         return "bad SHA-256";
     if (!read_number(f[6], INT64_MIN, &l->date_ms))
         return "bad date";
-    if (!read_text(f[7], a, &l->eol) || !read_text(f[8], a, &l->salt) || !read_text(f[9], a, &l->legacy) ||
-        !read_text(f[10], a, &l->reason))
-        return "badly encoded text";
+    view *const texts[] = {&l->sender, &l->eol, &l->salt, &l->legacy, &l->reason};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!read_text(f[7 + i], a, texts[i]))
+            return "badly encoded text";
     if (!l->eol.len)
         l->eol = VIEW("-");
     return NULL;

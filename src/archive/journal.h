@@ -3,7 +3,7 @@
  *
  * A line is fields separated by one space, in this order, ended by LF:
  *
- *   op uid generation offset length sha256 date eol salt legacy reason check
+ *   op uid generation offset length sha256 date sender eol salt legacy reason check
  *
  * `check` is the first 8 hex digits of the SHA-256 of everything before it on the line, so that a line that
  * was half written or flipped is known. Empty text is "-"; texts are percent-encoded (space, %, controls, >=
@@ -24,10 +24,11 @@ struct journal_line {
     int64_t offset, length;   /* bytes of the mbox entry, its From line and final empty line included */
     unsigned char sha256[32]; /* of the message's octets with CRLF line ends */
     int64_t date_ms;          /* when it was accepted */
-    view eol;                 /* what mbox_encode noted */
-    view salt;                /* of a post that has its Message-ID twice, else empty */
-    view legacy;              /* its number in an older archive, else empty */
-    view reason;              /* why it was hidden or moved, else empty */
+    view sender; /* envelope sender, which the From line only shows (mail/mbox.h); may be empty */
+    view eol;    /* what mbox_encode noted */
+    view salt;   /* of a post that has its Message-ID twice, else empty */
+    view legacy; /* its number in an older archive, else empty */
+    view reason; /* why it was hidden or moved, else empty */
 };
 
 /* Append the line with its LF. */

@@ -14,6 +14,7 @@ static struct journal_line example(void) {
                              .offset = 4096,
                              .length = 512,
                              .date_ms = 1795496767123,
+                             .sender = VIEW("me@sender.example"),
                              .eol = VIEW("-")};
     digest_sha256(VIEW("A: b\r\n\r\nc\r\n"), l.sha256);
     return l;
@@ -32,6 +33,7 @@ static void assert_same(const struct journal_line *a, const struct journal_line 
     assert_int_equal(a->length, b->length);
     assert_int_equal(a->date_ms, b->date_ms);
     assert_memory_equal(a->sha256, b->sha256, sizeof a->sha256);
+    assert_true(view_eq(a->sender, b->sender));
     assert_true(view_eq(a->eol, b->eol));
     assert_true(view_eq(a->salt, b->salt));
     assert_true(view_eq(a->legacy, b->legacy));
@@ -42,8 +44,8 @@ static void assert_same(const struct journal_line *a, const struct journal_line 
 static void test_journal__form_on_disk(void **state) {
     (void)state;
     static const char expected[] =
-        "add 17 0 4096 512 8b6bfc2e200eccc84f956127229abed528a6952cad80d433843f65359f86dd98 1795496767123 - "
-        "- - - f42d8dc5\n";
+        "add 17 0 4096 512 8b6bfc2e200eccc84f956127229abed528a6952cad80d433843f65359f86dd98 1795496767123 "
+        "me@sender.example - - - - 268d6a89\n";
     struct buf out = BUF_INIT(1000);
     struct journal_line l = example();
     journal_format(&l, &out);
@@ -67,6 +69,7 @@ static void test_journal__round_trip(void **state) {
         l.op = (enum journal_op)(i % 4);
         l.uid = l.generation = l.offset = l.length = numbers[i / 4 % COUNT(numbers)];
         l.date_ms = i % 3 ? -numbers[i / 4 % COUNT(numbers)] : INT64_MIN;
+        l.sender = texts[(i + 3) % COUNT(texts)];
         l.salt = texts[i % COUNT(texts)];
         l.legacy = texts[(i + 1) % COUNT(texts)];
         l.reason = texts[(i + 2) % COUNT(texts)];
@@ -115,38 +118,38 @@ static void test_journal__one_way_to_write_it(void **state) {
     static const struct {
         const char *line, *wrong; /* NULL: it is fine */
     } rows[] = {
-        {"add 1 0 0 1 " SHA " 0 - - - -", NULL},
-        {"add 1 0 0 1 " SHA " -1 lf:1 a%20b %2D -a", NULL},
-        {"ADD 1 0 0 1 " SHA " 0 - - - -", "operation"},
-        {"addx 1 0 0 1 " SHA " 0 - - - -", "operation"},
-        {"add 0 0 0 1 " SHA " 0 - - - -", "UID"},
-        {"add 01 0 0 1 " SHA " 0 - - - -", "UID"},
-        {"add -1 0 0 1 " SHA " 0 - - - -", "UID"},
-        {"add 1 -1 0 1 " SHA " 0 - - - -", "generation"},
-        {"add 1 -0 0 1 " SHA " 0 - - - -", "generation"},
-        {"add 1 0 -1 1 " SHA " 0 - - - -", "offset"},
-        {"add 1 0 0 0 " SHA " 0 - - - -", "length"},
-        {"add 1 0 9223372036854775807 1 " SHA " 0 - - - -", "length"},
-        {"add 1 0 9223372036854775808 1 " SHA " 0 - - - -", "offset"},
-        {"add 1 0 0 1 " SHA "0 0 - - - -", "SHA-256"},
-        {"add 1 0 0 1 E" SHA " 0 - - - -", "SHA-256"},
-        {"add 1 0 0 1 - 0 - - - -", "SHA-256"},
-        {"add 1 0 0 1 " SHA " 00 - - - -", "date"},
-        {"add 1 0 0 1 " SHA " -0 - - - -", "date"},
-        {"add 1 0 0 1 " SHA " 0x - - - -", "date"},
-        {"add 1 0 0 1 " SHA " 0 %41 - - -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - %2d - -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - a%2Db - -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - % - -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - %2 - -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - - \x80 -", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - - - a\tb", "encoded"},
-        {"add 1 0 0 1 " SHA " 0 - - -", "fields"},
-        {"add 1 0 0 1 " SHA " 0 - - - - -", "fields"},
-        {"add 1 0 0 1 " SHA " 0 - - - ", "fields"},
+        {"add 1 0 0 1 " SHA " 0 - - - - -", NULL},
+        {"add 1 0 0 1 " SHA " -1 - lf:1 a%20b %2D -a", NULL},
+        {"ADD 1 0 0 1 " SHA " 0 - - - - -", "operation"},
+        {"addx 1 0 0 1 " SHA " 0 - - - - -", "operation"},
+        {"add 0 0 0 1 " SHA " 0 - - - - -", "UID"},
+        {"add 01 0 0 1 " SHA " 0 - - - - -", "UID"},
+        {"add -1 0 0 1 " SHA " 0 - - - - -", "UID"},
+        {"add 1 -1 0 1 " SHA " 0 - - - - -", "generation"},
+        {"add 1 -0 0 1 " SHA " 0 - - - - -", "generation"},
+        {"add 1 0 -1 1 " SHA " 0 - - - - -", "offset"},
+        {"add 1 0 0 0 " SHA " 0 - - - - -", "length"},
+        {"add 1 0 9223372036854775807 1 " SHA " 0 - - - - -", "length"},
+        {"add 1 0 9223372036854775808 1 " SHA " 0 - - - - -", "offset"},
+        {"add 1 0 0 1 " SHA "0 0 - - - - -", "SHA-256"},
+        {"add 1 0 0 1 E" SHA " 0 - - - - -", "SHA-256"},
+        {"add 1 0 0 1 - 0 - - - - -", "SHA-256"},
+        {"add 1 0 0 1 " SHA " 00 - - - - -", "date"},
+        {"add 1 0 0 1 " SHA " -0 - - - - -", "date"},
+        {"add 1 0 0 1 " SHA " 0x - - - - -", "date"},
+        {"add 1 0 0 1 " SHA " 0 - %41 - - -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - %2d - -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - a%2Db - -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - % - -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - %2 - -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - - \x80 -", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - - - a\tb", "encoded"},
+        {"add 1 0 0 1 " SHA " 0 - - - -", "fields"},
+        {"add 1 0 0 1 " SHA " 0 - - - - - -", "fields"},
         {"add 1 0 0 1 " SHA " 0 - - - - ", "fields"},
-        {"add  1 0 0 1 " SHA " 0 - - -", "fields"},
-        {" add 1 0 0 1 " SHA " 0 - - -", "fields"},
+        {"add 1 0 0 1 " SHA " 0 - - - - - ", "fields"},
+        {"add  1 0 0 1 " SHA " 0 - - - -", "fields"},
+        {" add 1 0 0 1 " SHA " 0 - - - -", "fields"},
         {"", "fields"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

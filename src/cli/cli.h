@@ -25,7 +25,8 @@ struct cli {
     struct store *store;   /* cli_call() */
     struct arena arena;    /* until the end of the command */
     struct buf out;
-    struct err out_err; /* sticky: standard output failed */
+    struct err out_err;  /* sticky: standard output failed */
+    int64_t progress_us; /* when progress was shown last; 0: nothing is shown */
 };
 
 typedef bool (*cli_command)(struct cli *c, struct err *e);
@@ -67,6 +68,12 @@ struct cli_time {
     char s[40];
 };
 struct cli_time cli_time(int64_t ms);
+
+/* How far long work is, on a line of its own that the next one replaces: standard error, only when it is a
+ * terminal. */
+void cli_progress(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Clears it. */
+void cli_progress_end(struct cli *c);
 
 /* What was done: a sentence for people, with --json the object (whose reference it takes). */
 void cli_done(struct cli *c, json_t *object, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -288,6 +288,7 @@ int main(int argc, char **argv) {
     c.argv = argv + 1;
     c.argc = words;
     bool ok = is_mail_program(c.called) ? cmd_sendmail(&c, &e) : run(&c, argv + 1, words, &command, &e);
+    cli_progress_end(&c);
     cli_close_store(&c);
     struct err out_err;
     bool written = cli_flush(&c, &out_err);

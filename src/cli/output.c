@@ -10,13 +10,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "mail/date.h"
 #include "mail/text.h"
 #include "mail/transfer.h"
 
-enum { FLUSH_BYTES = 64 * 1024, ROWS_AT_ONCE = 1000, COLUMN_GAP = 2, SENTENCE_MAX = 1024 };
+enum {
+    FLUSH_BYTES = 64 * 1024,
+    ROWS_AT_ONCE = 1000,
+    COLUMN_GAP = 2,
+    SENTENCE_MAX = 1024,
+    PROGRESS_US = 100000
+};
 
 bool cli_flush(struct cli *c, struct err *e) {
     if (c->out_err.code == ERR_OK && c->out.len > 0 &&
@@ -94,6 +101,25 @@ struct cli_time cli_time(int64_t ms) {
     memcpy(t.s, b.data, b.len);
     buf_done(&b);
     return t;
+}
+
+void cli_progress(struct cli *c, const char *fmt, ...) {
+    int64_t now = clock_real_us();
+    if (c->json || now - c->progress_us < PROGRESS_US || !isatty(STDERR_FILENO))
+        return;
+    char text[SENTENCE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\r\033[K%.120s", text);
+    c->progress_us = now;
+}
+
+void cli_progress_end(struct cli *c) {
+    if (c->progress_us != 0)
+        fputs("\r\033[K", stderr);
+    c->progress_us = 0;
 }
 
 void cli_done(struct cli *c, json_t *object, const char *fmt, ...) {

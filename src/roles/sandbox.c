@@ -184,7 +184,23 @@ static const struct {
     {MAY_ARCHIVE, "data", FS_READ_DIR}, /* opened to sync the name of the folder in it */
     {MAY_STORE, "data/store.db", FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE},
     {MAY_STORE, "data/store.db-wal", FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE},
+    {MAY_STORE, "data/store.db.snapshot", FS_WRITE},
 };
+
+/* "name=certificate:key" each. */
+static bool allow_by_name(const struct lock *l, const struct config *c,
+                          const struct config_list *certificates) {
+    bool ok = true;
+    for (size_t i = 0; i < certificates->count; i++) {
+        view files = view_of(certificates->items[i]), file;
+        files = view_skip(files, (size_t)(view_find(files, '=') + 1));
+        while (ok && view_split(&files, ':', &file)) {
+            FREE_AUTO char *path = mem_view(file);
+            ok = allow_beside(l, c, path);
+        }
+    }
+    return ok;
+}
 
 /* Paths that settings and the environment name. */
 static bool add_named_paths(const struct lock *l, unsigned may, const struct config *c) {
@@ -193,7 +209,8 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
     if (may & MAY_RESOLVE)
         ok = ok && allow_beside(l, c, "/etc/resolv.conf");
     if (may & MAY_KEYS)
-        ok = ok && allow_beside(l, c, c->tls_certificate) && allow_beside(l, c, c->tls_key);
+        ok = ok && allow_beside(l, c, c->tls_certificate) && allow_beside(l, c, c->tls_key) &&
+             allow_by_name(l, c, &c->tls_certificates);
     return ok && (!uses_postgresql(c) || allow_home(l));
 }
 

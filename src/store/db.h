@@ -104,4 +104,13 @@ bool db_sync(struct db *db);
 int64_t db_wal_bytes(struct db *db);
 void db_checkpoint(struct db *db);
 
+/* SQLite: one step of a snapshot into the file <store>-snapshot beside the store, at most `pages` pages. A
+ * `token` other than in the step before begins anew. What this connection commits between two steps goes into
+ * it too; a rollback may send it back to its beginning. *ret_left 0: the file is complete and closed, not yet
+ * synced. One that nobody takes further for a minute is given up. Errors are sticky, as everywhere. Others: 0
+ * of 0 are left, and nothing is made. */
+void db_snapshot_step(struct db *db, int64_t token, int64_t pages, int64_t *ret_left, int64_t *ret_total);
+#define DB_SNAPSHOT_FOLDER ".snapshot" /* beside the store, so that a sandbox can allow it */
+#define DB_SNAPSHOT_SUFFIX DB_SNAPSHOT_FOLDER "/store.db"
+
 #endif

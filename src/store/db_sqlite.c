@@ -11,14 +11,22 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/db_private.h"
+
+#define SNAPSHOT_PATIENCE_US (60 * INT64_C(1000000))
 
 struct db_sqlite {
     struct db base;
     sqlite3 *handle;
     enum durability mode; /* what PRAGMA synchronous is set to now */
     char *wal_path;
+    char *snapshot_path;
+    sqlite3 *snapshot; /* under way; NULL: none */
+    sqlite3_backup *backup;
+    int64_t snapshot_token;
+    int64_t snapshot_us; /* of its last step, clock_real_us() */
 };
 
 static sqlite3 *handle_of(struct db *db) {
@@ -48,12 +56,23 @@ static bool fail(struct db *db, int rc, const char *what) {
     return false;
 }
 
+/* Its file is worth something only when it was complete. */
+static int end_snapshot(struct db_sqlite *s) {
+    int rc = s->backup ? sqlite3_backup_finish(s->backup) : SQLITE_OK;
+    sqlite3_close(s->snapshot);
+    s->backup = NULL;
+    s->snapshot = NULL;
+    return rc;
+}
+
 static void engine_close(struct db *db) {
     struct db_sqlite *s = (struct db_sqlite *)db;
+    end_snapshot(s);
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
         sqlite3_finalize(db->statements[i].handle);
     sqlite3_close(s->handle);
     free(s->wal_path);
+    free(s->snapshot_path);
     free(s);
 }
 
@@ -237,6 +256,9 @@ struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
     s->base.sync = sync;
     s->mode = DURABLE_READ;
     s->wal_path = mem_printf("%s-wal", path);
+    s->snapshot_path = mem_printf("%s" DB_SNAPSHOT_SUFFIX, path);
+    FREE_AUTO char *snapshots = mem_printf("%s" DB_SNAPSHOT_FOLDER, path);
+    mkdir(snapshots, 0700); /* whether that went well is asked when a snapshot is made */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &s->handle, flags, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(s->handle, 2000);
@@ -270,7 +292,60 @@ int64_t db_wal_bytes(struct db *db) {
     return st.st_size;
 }
 
+/* Whoever wanted a snapshot has gone: every commit would go on to be written into it, too. */
+static void drop_abandoned_snapshot(struct db_sqlite *s) {
+    if (!s->backup || clock_real_us() - s->snapshot_us < SNAPSHOT_PATIENCE_US)
+        return;
+    end_snapshot(s);
+    unlink(s->snapshot_path);
+}
+
 void db_checkpoint(struct db *db) {
-    if (db->ops == &sqlite_ops)
-        sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (db->ops != &sqlite_ops)
+        return;
+    drop_abandoned_snapshot((struct db_sqlite *)db);
+    sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+/* The copy is written without a journal and without syncs: until it is complete it is worth nothing anyway.
+ */
+static bool begin_snapshot(struct db_sqlite *s, int64_t token) {
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    end_snapshot(s);
+    unlink(s->snapshot_path);
+    s->snapshot_token = token;
+    return sqlite3_open_v2(s->snapshot_path, &s->snapshot, flags, NULL) == SQLITE_OK &&
+           sqlite3_exec(s->snapshot, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;", NULL, NULL, NULL) ==
+               SQLITE_OK &&
+           (s->backup = sqlite3_backup_init(s->snapshot, "main", s->handle, "main")) != NULL;
+}
+
+static void fail_snapshot(struct db *db, int rc) {
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    if (db->error.code == ERR_OK)
+        err_set(&db->error, code_of(rc), "snapshot %s: %s", s->snapshot_path,
+                s->snapshot ? sqlite3_errmsg(s->snapshot) : sqlite3_errstr(rc));
+    end_snapshot(s);
+    unlink(s->snapshot_path);
+}
+
+void db_snapshot_step(struct db *db, int64_t token, int64_t pages, int64_t *ret_left, int64_t *ret_total) {
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    *ret_left = *ret_total = 0;
+    if (db->ops != &sqlite_ops)
+        return;
+    if ((!s->backup || s->snapshot_token != token) && !begin_snapshot(s, token)) {
+        fail_snapshot(db, s->snapshot ? sqlite3_errcode(s->snapshot) : SQLITE_CANTOPEN);
+        return;
+    }
+    s->snapshot_us = clock_real_us();
+    int rc = sqlite3_backup_step(s->backup, (int)pages);
+    bool more = rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED;
+    *ret_total = sqlite3_backup_pagecount(s->backup);
+    *ret_left = more ? sqlite3_backup_remaining(s->backup) : 0;
+    *ret_left = more && *ret_left == 0 ? 1 : *ret_left;
+    if (rc == SQLITE_DONE)
+        rc = end_snapshot(s);
+    if (!more && rc != SQLITE_OK)
+        fail_snapshot(db, rc);
 }

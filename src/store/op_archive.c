@@ -67,3 +67,110 @@ void op_run_FEED_DONE(struct op_run *r) {
     if (last > cursor)
         move_cursor(r, node, list, last);
 }
+
+/* in: list's address, node, UID to go on behind, most. out: the list's id (0: it is not here), its archive
+ * setting, its last UID (of a deleted list too; 0: none), the first UID the node has still to archive (0:
+ * none); then per post, in order: UID, sha256, set aside from the archive (0/1). */
+void op_run_ARCHIVE_POSTS(struct op_run *r) {
+    view address = vals_get_view(&r->in), node = vals_get_view(&r->in);
+    int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in), list = 0, uid_last = 0;
+    struct buf archive = BUF_INIT(LIMIT_ADDRESS);
+    struct query q;
+    db_query(r->db, &q, "SELECT id, archive, uid_last FROM list WHERE address = $1", DB_T(address));
+    if (query_row(&q)) {
+        list = query_int(&q, 0);
+        buf_add(&archive, query_text(&q, 1));
+        uid_last = query_int(&q, 2);
+        query_done(&q);
+    } else {
+        uid_last = db_number(r->db, 0, "SELECT uid_last FROM list_past WHERE address = $1", DB_T(address));
+    }
+    vals_int(r->out, list);
+    vals_view(r->out, buf_view(&archive));
+    vals_int(r->out, uid_last);
+    vals_int(r->out,
+             db_number(r->db, 0,
+                       "SELECT min(uid) FROM feed WHERE list = $1 AND n > coalesce((SELECT cursor FROM"
+                       " follower WHERE list = $1 AND node = $2), 0)",
+                       DB_I(list), DB_T(node)));
+    buf_done(&archive);
+    db_query(r->db, &q,
+             "SELECT p.uid, p.sha256, (SELECT count(*) FROM hold h JOIN message m ON m.id = h.message WHERE"
+             " h.role = 'archived' AND m.sha256 = p.sha256) FROM post p WHERE p.list = $1 AND p.uid > $2"
+             " ORDER BY p.uid LIMIT $3",
+             DB_I(list), DB_I(after), DB_I(most));
+    while (query_row(&q)) {
+        vals_int(r->out, query_int(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+        vals_int(r->out, query_int(&q, 2) > 0);
+    }
+}
+
+/* What the archive has is what the store says, or the store is not touched. The same bytes under another UID
+ * are known already: a list has them once. */
+static void compare_post(struct op_run *r, int64_t list, int64_t uid, view sha256, view address) {
+    struct query q;
+    db_query(r->db, &q, "SELECT sha256 FROM post WHERE list = $1 AND uid = $2", DB_I(list), DB_I(uid));
+    if (query_row(&q)) {
+        if (!view_eq(query_text(&q, 0), sha256))
+            op_refuse(r, ERR_DAMAGED,
+                      "post %lld of %.*s has other bytes in the archive than the store says: nothing of this "
+                      "slice was recorded; archive verify shows which posts differ",
+                      (long long)uid, VIEW_ARG(address));
+        query_done(&q);
+    }
+}
+
+/* The next UID is above what the archive has, and the next feed number above what a node is past. */
+static void raise_list(struct op_run *r, int64_t list, view address, int64_t uid) {
+    if (list == 0)
+        db_run(r->db,
+               "INSERT INTO list_past(address, uid_last) VALUES($1, $2) ON CONFLICT(address) DO UPDATE SET"
+               " uid_last = CASE WHEN list_past.uid_last < excluded.uid_last THEN excluded.uid_last ELSE"
+               " list_past.uid_last END",
+               DB_T(address), DB_I(uid));
+    else
+        db_run(
+            r->db,
+            "UPDATE list SET uid_last = CASE WHEN uid_last < $2 THEN $2 ELSE uid_last END, feed_last = "
+            "(SELECT"
+            " max(x.n) FROM (SELECT list.feed_last AS n UNION ALL SELECT max(f.n) FROM feed f WHERE f.list ="
+            " list.id UNION ALL SELECT max(w.cursor) FROM follower w WHERE w.list = list.id) AS x)"
+            " WHERE id = $1",
+            DB_I(list), DB_I(uid));
+}
+
+/* in: list's address, largest UID its archive has; count; per post of the archive: UID, sha256, Message-ID.
+ * out: the list is here (0/1), posts that were not known. A list that is not here gets no posts, but its next
+ * UID is remembered as that of a deleted one. DAMAGED when a post is known with other bytes. */
+void op_run_ARCHIVE_RECORD(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    int64_t last = vals_get_int(&r->in), added = 0;
+    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1 {for update}", DB_T(address));
+    for (size_t count = vals_get_count(&r->in); count > 0 && !db_error(r->db) && r->err.code == ERR_OK;
+         count--) {
+        int64_t uid = vals_get_int(&r->in);
+        view sha256 = vals_get_view(&r->in), msgid = vals_get_view(&r->in);
+        last = uid > last ? uid : last;
+        if (list == 0)
+            continue;
+        int64_t n = db_change(
+            r->db, "INSERT INTO post(list, uid, sha256, msgid) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            DB_I(list), DB_I(uid), DB_B(sha256), DB_T(msgid));
+        added += n > 0;
+        if (n == 0)
+            compare_post(r, list, uid, sha256, address);
+    }
+    raise_list(r, list, address, last);
+    vals_int(r->out, list != 0);
+    vals_int(r->out, added);
+}
+
+/* in: token of the snapshot, most pages. out: pages left (0: done), pages in all (0: not SQLite,
+ * nothing is made). See db_snapshot_step(); each step is short. */
+void op_run_SNAPSHOT(struct op_run *r) {
+    int64_t token = vals_get_int(&r->in), pages = vals_get_int(&r->in), left, total;
+    db_snapshot_step(r->db, token, pages < 1 ? 1 : pages, &left, &total);
+    vals_int(r->out, left);
+    vals_int(r->out, total);
+}

@@ -206,6 +206,100 @@ static void test_done__by_two_nodes_at_once(struct unit_store *s) {
     assert_number(s, 0, "SELECT count(*) FROM feed");
 }
 
+/* A SHA-256 for tests: the digit over and over. */
+static view sha(struct buf *room, char digit) {
+    buf_reset(room);
+    for (int i = 0; i < 32; i++)
+        buf_add_char(room, digit);
+    return buf_view(room);
+}
+
+static void test_posts__what_the_archive_must_have(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example"), n[2], message[2];
+    must(s, OP_ARCHIVE_POSTS, S("nobody@here.example"), S("one"), N(0), N(10));
+    expect(s, N(0), S(""), N(0), N(0));
+    expect_end(s);
+    must(s, OP_ARCHIVE_JOIN, S("one"));
+    route_mail(s, "1", list, NULL);
+    route_mail(s, "2", list, NULL);
+    must(s, OP_ARCHIVE_POSTS, S("news@here.example"), S("one"), N(0), N(10));
+    expect(s, N(list), S("public"), N(2), N(1), N(1));
+    assert_int_equal(next_view(s).len, 32);
+    expect(s, N(0), N(2));
+    read_feed(s, "one", list, 10, n, message);
+    must(s, OP_FEED_DONE, S("one"), N(list), N(1), N(n[0]), N(message[0]), S("x"));
+    must(s, OP_ARCHIVE_POSTS, S("news@here.example"), S("one"), N(1), N(10));
+    expect(s, N(list), S("public"), N(2), N(2), N(2)); /* the second is still to archive */
+    next_view(s);
+    expect(s, N(0));
+    expect_end(s);
+    change(s, "INSERT INTO hold(message, role, reason, since) VALUES($1, 'archived', 'crashed', 0)",
+           N(message[1]));
+    must(s, OP_FEED_DONE, S("one"), N(list), N(1), N(n[1]), N(message[1]), S(""));
+    must(s, OP_ARCHIVE_POSTS, S("news@here.example"), S("one"), N(1), N(10));
+    expect(s, N(list), S("public"), N(2), N(0), N(2));
+    next_view(s);
+    expect(s, N(1)); /* set aside */
+}
+
+static void test_record__again_is_nothing(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example");
+    struct buf a = BUF_INIT(32), b = BUF_INIT(32);
+    for (int again = 0; again < 2; again++) {
+        must(s, OP_ARCHIVE_RECORD, S("news@here.example"), N(9), N(2), N(1), V(sha(&a, '1')), S("one@x"),
+             N(7), V(sha(&b, '2')), S("two@x"));
+        expect(s, N(1), N(again ? 0 : 2));
+        expect_end(s);
+    }
+    assert_number(s, 2, "SELECT count(*) FROM post WHERE list = $1", N(list));
+    assert_number(s, 9, "SELECT uid_last FROM list");
+    assert_number(s, 1, "SELECT count(*) FROM post WHERE uid = 7 AND msgid = 'two@x'");
+    /* The same bytes under another UID are no second post. */
+    must(s, OP_ARCHIVE_RECORD, S("news@here.example"), N(0), N(1), N(8), V(sha(&a, '1')), S("one@x"));
+    expect(s, N(1), N(0));
+    assert_number(s, 9, "SELECT uid_last FROM list"); /* never goes back */
+    buf_done(&a);
+    buf_done(&b);
+}
+
+static void test_record__other_bytes_stop_it(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    struct buf a = BUF_INIT(32), b = BUF_INIT(32);
+    must(s, OP_ARCHIVE_RECORD, S("news@here.example"), N(0), N(1), N(3), V(sha(&a, '1')), S("one@x"));
+    refused(s, ERR_DAMAGED, OP_ARCHIVE_RECORD, S("news@here.example"), N(0), N(2), N(2), V(sha(&a, '4')),
+            S("new@x"), N(3), V(sha(&b, '5')), S("one@x"));
+    assert_number(s, 1, "SELECT count(*) FROM post"); /* nothing of the slice */
+    assert_number(s, 3, "SELECT uid_last FROM list");
+    buf_done(&a);
+    buf_done(&b);
+}
+
+/* The files of a list that is not here: should it be made again, it goes on behind them. */
+static void test_record__of_a_deleted_list(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    struct buf a = BUF_INIT(32);
+    must(s, OP_ARCHIVE_RECORD, S("old@here.example"), N(12), N(1), N(4), V(sha(&a, '1')), S("one@x"));
+    expect(s, N(0), N(0));
+    must(s, OP_ARCHIVE_RECORD, S("old@here.example"), N(11), N(0));
+    assert_number(s, 12, "SELECT uid_last FROM list_past WHERE address = 'old@here.example'");
+    assert_number(s, 0, "SELECT count(*) FROM post");
+    int64_t list = make_list(s, "old@here.example");
+    assert_number(s, 12, "SELECT uid_last FROM list WHERE id = $1", N(list));
+    must(s, OP_ARCHIVE_POSTS, S("old@here.example"), S("one"), N(0), N(10));
+    expect(s, N(list), S("public"), N(12), N(0));
+    buf_done(&a);
+}
+
+static void test_record__the_feed_goes_on_behind_its_followers(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example");
+    change(s, "INSERT INTO follower(node, list, cursor) VALUES('one', $1, 17)", N(list));
+    must(s, OP_ARCHIVE_RECORD, S("news@here.example"), N(5), N(0));
+    assert_number(s, 17, "SELECT feed_last FROM list");
+    change(s, "UPDATE list SET feed_last = 20");
+    must(s, OP_ARCHIVE_RECORD, S("news@here.example"), N(5), N(0));
+    assert_number(s, 20, "SELECT feed_last FROM list");
+}
+
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_join__twice_is_once),
@@ -216,6 +310,11 @@ int main(void) {
         STORE_CASE(test_join__later),
         STORE_CASE(test_feed__without_nodes_stays),
         STORE_CASE(test_done__by_two_nodes_at_once),
+        STORE_CASE(test_posts__what_the_archive_must_have),
+        STORE_CASE(test_record__again_is_nothing),
+        STORE_CASE(test_record__other_bytes_stop_it),
+        STORE_CASE(test_record__of_a_deleted_list),
+        STORE_CASE(test_record__the_feed_goes_on_behind_its_followers),
     };
     return RUN_STORE_CASES("store/op_archive", cases);
 }

@@ -379,6 +379,7 @@ static void ask_about(struct actors *a, int64_t message) {
     ACT(a, R_CLI, OP_TRACE_FIND, S("author@there.example"), N(0), N(0), N(10));
     ACT(a, R_CLI, OP_TRACE, N(message), N(0), N(10));
     ACT(a, R_CLI, OP_TRACE_PENDING, N(message), S(""), N(-1), S(""), N(0), N(0), N(0), N(0), N(10));
+    ACT(a, R_CLI, OP_SNAPSHOT, N(1), N(1));
 }
 
 /* A list post, and a message that is not routed yet. */
@@ -420,6 +421,17 @@ static void crash_everything(struct actors *a) {
     }
 }
 
+static void look_after_archive(struct actors *a) {
+    char sha256[33];
+    memset(sha256, 'x', 32);
+    sha256[32] = '\0';
+    ACT(a, R_CLI, OP_ARCHIVE_POSTS, S("news@here.example"), S("node"), N(0), N(10));
+    ACT(a, R_CLI, OP_ARCHIVE_RECORD, S("news@here.example"), N(9), N(1), N(8), S(sha256),
+        S("id@there.example"));
+    ACT(a, R_CLI, OP_ARCHIVE_RECORD, S("gone@here.example"), N(9), N(0));
+    ACT(a, R_CLI, OP_ARCHIVE_RECORD, S("gone@here.example"), N(10), N(0));
+}
+
 static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     struct actors a;
     open_actors(&a, s);
@@ -439,6 +451,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     deliver_everything(&a, list);
     ACT(&a, R_ARCHIVED, OP_FEED_READ, S("node"), N(10), N(0));
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
+    look_after_archive(&a);
     crash_everything(&a);
     ACT(&a, R_ROUTER, OP_ROUTE_RESET, S("router"));
     ACT(&a, R_ROUTER, OP_REAP, N(0), N(64), N(0), N(1));

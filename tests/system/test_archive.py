@@ -30,7 +30,7 @@ def journal(path):
         head, check = line.rsplit(" ", 1)
         assert hashlib.sha256(f"{head} ".encode()).hexdigest()[:8] == check, line
         rows.append(head.split(" "))
-        assert len(rows[-1]) == 11, line
+        assert len(rows[-1]) == 12, line
     return rows
 
 
