@@ -104,7 +104,7 @@ bool db_sync(struct db *db);
 int64_t db_wal_bytes(struct db *db);
 void db_checkpoint(struct db *db);
 
-/* SQLite: one step of a snapshot into the file <store>-snapshot beside the store, at most `pages` pages. A
+/* SQLite: one step of a snapshot into the file <store>.snapshot/store.db, at most `pages` pages. A
  * `token` other than in the step before begins anew. What this connection commits between two steps goes into
  * it too; a rollback may send it back to its beginning. *ret_left 0: the file is complete and closed, not yet
  * synced. One that nobody takes further for a minute is given up. Errors are sticky, as everywhere. Others: 0
