@@ -22,7 +22,7 @@ static size_t take_octet(view v, char *ret_octet) {
     }
     int high = v.len > 2 ? hex_digit(v.ptr[1]) : -1, low = v.len > 2 ? hex_digit(v.ptr[2]) : -1;
     int octet = high * 16 + low;
-    if (high < 0 || low < 0 || octet < ' ' || octet > '~')
+    if (high < 0 || low < 0 || octet < ' ' || octet == 0x7f)
         return 0;
     *ret_octet = (char)octet;
     return 3;

@@ -133,13 +133,6 @@ static bool allow_beside(const struct lock *l, const struct config *c, const cha
     return allow(l, holds_instance || is_data || len == 1 ? real : folder, FS_READ);
 }
 
-static bool allow_each(const struct lock *l, const char *const *paths, uint64_t rights) {
-    bool ok = true;
-    for (; *paths; paths++)
-        ok = allow(l, *paths, rights) && ok;
-    return ok;
-}
-
 static bool allow_home(const struct lock *l) {
     const char *home = getenv("HOME"), *passfile = getenv("PGPASSFILE");
     bool ok = !passfile || allow(l, passfile, FS_READ);
@@ -154,9 +147,12 @@ static bool allow_home(const struct lock *l) {
 /* A report names functions and lines: it reads the program, its libraries and the list of mappings; the
  * search for leaks at the end reads the list of threads. */
 static bool allow_sanitizer(const struct lock *l) {
-    static const char *const paths[] = {"/proc", "/usr/lib", "/lib", "/lib64", NULL};
+    static const char *const paths[] = {"/proc", "/usr/lib", "/lib", "/lib64"};
     FREE_AUTO char *self = realpath("/proc/self/exe", NULL);
-    return allow_each(l, paths, FS_READ) && (!self || allow(l, self, FS_READ));
+    bool ok = !self || allow(l, self, FS_READ);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        ok = allow(l, paths[i], FS_READ) && ok;
+    return ok;
 }
 #else
 static bool allow_sanitizer(const struct lock *l) {
@@ -216,8 +212,10 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
 
 static bool add_paths(const struct lock *l, const struct row *row, const struct config *c) {
     unsigned may = row->may | (uses_postgresql(c) ? MAY_RESOLVE : 0);
-    FREE_AUTO char *archive = config_path(c, "data/archive");
-    if ((may & MAY_ARCHIVE) && !file_mkdirs(archive, 0750, NULL)) /* a rule needs something to be about */
+    FREE_AUTO char *archive = config_path(c, "data/archive"),
+                   *snapshot = config_path(c, "data/store.db.snapshot");
+    if (((may & MAY_ARCHIVE) && !file_mkdirs(archive, 0750, NULL)) || /* a rule needs something to be about */
+        ((may & MAY_STORE) && !file_mkdirs(snapshot, 0700, NULL)))
         return false;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (places[i].may && !(places[i].may & may))

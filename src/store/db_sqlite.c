@@ -257,8 +257,6 @@ struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
     s->mode = DURABLE_READ;
     s->wal_path = mem_printf("%s-wal", path);
     s->snapshot_path = mem_printf("%s" DB_SNAPSHOT_SUFFIX, path);
-    FREE_AUTO char *snapshots = mem_printf("%s" DB_SNAPSHOT_FOLDER, path);
-    mkdir(snapshots, 0700); /* whether that went well is asked when a snapshot is made */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &s->handle, flags, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(s->handle, 2000);
@@ -311,7 +309,11 @@ void db_checkpoint(struct db *db) {
  */
 static bool begin_snapshot(struct db_sqlite *s, int64_t token) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    char *name = strrchr(s->snapshot_path, '/');
     end_snapshot(s);
+    *name = '\0';
+    mkdir(s->snapshot_path, 0700); /* whether there is a folder now is seen when the file is opened */
+    *name = '/';
     unlink(s->snapshot_path);
     s->snapshot_token = token;
     return sqlite3_open_v2(s->snapshot_path, &s->snapshot, flags, NULL) == SQLITE_OK &&

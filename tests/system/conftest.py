@@ -11,7 +11,7 @@ import postroad
 
 
 def pytest_addoption(parser):
-    parser.addoption("--build", default=os.environ.get("POSTROAD_BUILD", str(postroad.ROOT / "build/asan")),
+    parser.addoption("--build", type=os.path.abspath, default=os.environ.get("POSTROAD_BUILD", str(postroad.ROOT / "build/asan")),
                      help="build folder with the programs under test (also POSTROAD_BUILD)")
     parser.addoption("--store", action="append", choices=["sqlite", "postgresql"],
                      help="only this engine")

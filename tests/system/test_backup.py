@@ -281,7 +281,7 @@ def test_in_place_of_a_lost_store(news, place, store, restore):
     clean(new)
 
 
-def test_the_drill(news, place, restore, sink):
+def test_the_drill(news, place, restore, sink, request):
     """A day, its backup, another day, the end of the machine; the archive's disk survived."""
     began = time.monotonic()
     for n in range(10):

@@ -59,7 +59,7 @@ def check_archive(folder, ids):
         entries = 0
         for line in journal.read_text().splitlines():
             op, uid, generation, offset, length, sha256, _, eol, *_ = line.split(" ")
-            assert (op, generation, eol) == ("add", "0", "-")
+            assert (op, generation, eol) == ("add", "0", "me@sender.example")
             octets = archived_octets(months[int(offset):int(offset) + int(length)])
             assert hashlib.sha256(octets).hexdigest() == sha256
             found.append(sha256)

@@ -124,7 +124,7 @@ def test_more_than_the_limit_are_told_so(make, sink, certificate):
 def test_a_client_that_drips_is_ended_too(make, sink, certificate):
     """Something within every idle timeout keeps a session for smtp_session_timeout, two hours, and no longer."""
     # One worker takes what comes in order: when NOOP is answered, the byte sent before it has been seen.
-    post = make_post(make, sink, certificate, smtp_idle_timeout="30m", smtpd_workers=1)
+    post = make_post(make, sink, certificate, smtp_idle_timeout="30m", smtp_body_rate_min="0", smtpd_workers=1)
     with stuck_clients(post, 1) as clients:
         [idle], [handshake], [data] = clients.values()
         for minutes in range(20, 120, 20):

@@ -52,11 +52,12 @@ struct hop {
     char *name; /* "mx.example.org,mx2.example.org", "smtp:host:port"; and the class where it has its own
                    identity */
     bool lmtp;
+    bool own;                /* the host is the domain itself */
     bool by_mx;              /* the hosts are exchangers that the domain names */
     const char *helo, *bind; /* of its classes; bind NULL: the system chooses */
     char **hosts;            /* in order of preference */
     size_t host_count;
-    int port;         /* 0: it is in the host's text */
+    int port;         /* 0: the host is "unix:/path" */
     size_t active;    /* threads that use or make a connection */
     size_t connected; /* of them, those that have one */
     struct window window;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/transport.h"
 #include "roles/deliver/deliver.h"
 #include "store/class.h"
 
@@ -185,7 +186,7 @@ void hop_give_back(struct hop *h, struct smtp *c, bool usable) {
 struct route {
     struct arena arena;
     struct buf name;
-    bool lmtp, by_mx;
+    bool lmtp, by_mx, own;
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     int port;
@@ -208,13 +209,25 @@ static void add_host(struct route *r, view host) {
         r->hosts[r->host_count++] = arena_str(&r->arena, host);
 }
 
-/* "smtp:host:port", "lmtp:host:port", "lmtp:unix:/path"; the smart host may be without "smtp:". */
-static void route_by_transport(struct route *r, view transport) {
-    r->lmtp = view_starts_with(transport, VIEW("lmtp:"));
-    if (r->lmtp || view_starts_with(transport, VIEW("smtp:")))
-        transport = view_skip(transport, 5);
-    buf_printf(&r->name, "%s:%.*s", r->lmtp ? "lmtp" : "smtp", VIEW_ARG(transport));
-    add_host(r, transport);
+/* A transport, or the smart host, which may be without "smtp:". False: people wrote something else. */
+static bool route_by_transport(struct route *r, view text, bool *ret_by_mx, struct err *e) {
+    struct transport t;
+    bool bare = !view_starts_with(text, VIEW("smtp:")) && !view_starts_with(text, VIEW("lmtp:")) &&
+                !view_eq(text, VIEW("mx"));
+    if (bare)
+        text = arena_printf(&r->arena, "smtp:%.*s", VIEW_ARG(text));
+    if (!transport_parse(text, &t, e)) {
+        e->code = ERR_DNS; /* our own mistake is not the message's */
+        return false;
+    }
+    *ret_by_mx = t.kind == TRANSPORT_MX;
+    r->lmtp = t.kind == TRANSPORT_LMTP;
+    r->port = t.port;
+    if (*ret_by_mx)
+        return true;
+    buf_add(&r->name, text);
+    add_host(r, t.path.len > 0 ? arena_printf(&r->arena, "unix:%.*s", VIEW_ARG(t.path)) : t.host);
+    return true;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -265,6 +278,7 @@ static bool route_by_mx(struct route *r, view domain, struct err *e) {
     }
     buf_add(&r->name, domain);
     add_host(r, domain);
+    r->own = true;
     return true;
 }
 
@@ -280,6 +294,7 @@ static struct hop *find_or_make(const struct route *r, const char *helo, const c
     *h = (struct hop){.name = mem_view(name),
                       .lmtp = r->lmtp,
                       .by_mx = r->by_mx,
+                      .own = r->own,
                       .helo = helo,
                       .bind = bind,
                       .hosts = mem_resize(NULL, r->host_count, sizeof *h->hosts),
@@ -300,9 +315,10 @@ bool hop_find(struct queue *q, struct err *e) {
     arena_init(&r.arena, LIMIT_STEP_ARENA);
     bool ok = true;
     const char *transport = *q->transport ? q->transport : c->relay;
-    if (*transport && strcmp(transport, "mx") != 0)
-        route_by_transport(&r, view_of(transport));
-    else
+    bool by_mx = !*transport;
+    if (*transport)
+        ok = route_by_transport(&r, view_of(transport), &by_mx, e);
+    if (ok && by_mx)
         ok = route_by_mx(&r, view_of(q->domain), e);
     helo = helo ? helo : c->hostname;
     if (bind || helo != c->hostname) /* a connection is kept for those that look the same from outside */
@@ -342,32 +358,14 @@ static size_t add_addresses(view host, int port, struct arena *a, struct target 
     return count;
 }
 
-/* A host that people wrote down: "host:port", "unix:/path". A mistake in it is not the message's. */
-static size_t find_named(view host, struct arena *a, struct target targets[ADDRESSES_MAX], int64_t deadline,
-                         struct err *e) {
-    targets[0].host = host;
-    if (view_starts_with(host, VIEW("unix:")))
-        return unix_address(view_skip(host, 5), &targets[0].addr, e);
-    if (sockaddr_parse(host, &targets[0].addr, NULL))
-        return 1;
-    ptrdiff_t colon = view_rfind(host, ':');
-    int64_t port;
-    if (colon <= 0 || !view_to_i64(view_skip(host, (size_t)colon + 1), &port) || port < 1 || port > 65535) {
-        err_set(e, ERR_DNS, "%.*s: host:port is wanted", VIEW_ARG(host));
-        return 0;
-    }
-    size_t n = add_addresses(view_slice(host, 0, (size_t)colon), (int)port, a, targets, 0, deadline, e);
-    if (n == 0)
-        err_set(e, ERR_DNS, "%.*s has no address", VIEW_ARG(host));
-    return n;
-}
-
 static size_t find_targets(const struct hop *h, struct arena *a, struct target targets[ADDRESSES_MAX],
                            struct err *e) {
     int64_t deadline = clock_mono_ms() + deliver.role.config->deliver_connect_timeout;
     size_t count = 0;
-    if (h->port == 0)
-        return find_named(view_of(h->hosts[0]), a, targets, deadline, e);
+    if (h->port == 0) {
+        targets[0].host = view_of(h->hosts[0]);
+        return unix_address(view_skip(targets[0].host, 5), &targets[0].addr, e);
+    }
     for (size_t i = 0; i < h->host_count && count < ADDRESSES_MAX; i++) {
         struct err why = {.code = ERR_OK};
         size_t before = count;
@@ -376,6 +374,9 @@ static size_t find_targets(const struct hop *h, struct arena *a, struct target t
             continue;
         if (h->by_mx) /* the domain exists, and one of its exchangers may be mended */
             err_set(e, ERR_DNS, "no mail exchanger of the domain has an address: %.160s", h->name);
+        else if (!h->own)
+            err_set(e, ERR_DNS, "%s has no address",
+                    h->hosts[i]); /* people named it: not the message's fault */
         else if (why.code != ERR_OK)
             *e = why;
         else

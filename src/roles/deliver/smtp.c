@@ -165,8 +165,10 @@ static void name_host(struct smtp *c, const struct sockaddr_any *addr, view host
         return;
     }
     struct sockaddr_text text = sockaddr_format(addr);
-    bool numeric = view_eq(host, view_of(text.s));
-    snprintf(c->host, sizeof c->host, numeric ? "%.*s" : "%.*s[%s]", VIEW_ARG(host), text.s);
+    if (view_eq(host, view_of(sockaddr_ip(addr).s)))
+        snprintf(c->host, sizeof c->host, "%s", text.s);
+    else
+        snprintf(c->host, sizeof c->host, "%.*s[%s]", VIEW_ARG(host), text.s);
 }
 
 /* The address to come from; len 0 when the system chooses, as it does for the IP version we have none of. */
