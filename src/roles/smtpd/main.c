@@ -70,7 +70,8 @@ static void reload(void) {
         p = policy_new(config, true, &e);
     if (!p) {
         log_line(LOG_ERROR, "not-reloaded", LOG_S("reason", e.text));
-        role_reloaded(false); /* a successor would not start either: the reload fails, and this process stays */
+        role_reloaded(
+            false); /* a successor would not start either: the reload fails, and this process stays */
         return;
     }
     bool alive = can_be_taken_alive(server.role.config, config);
