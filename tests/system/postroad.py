@@ -546,10 +546,10 @@ class PySink:
     def _accept(self):
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, peer = self.listener.accept()
             except OSError:
                 return
-            session = {"commands": [], "mail": None, "tls": False, "number": len(self.sessions), "segments": []}
+            session = {"from": peer[0], "commands": [], "mail": None, "tls": False, "number": len(self.sessions), "segments": []}
             with self.lock:
                 self.sessions.append(session)
                 self.connections.append(connection)

@@ -135,3 +135,15 @@ def test_a_site_that_is_down_warns_too(make, sink, pysink):
     until(lambda: post.log.count("site-failed") >= 3)
     assert len(post.events("down@test.example", "deferred")) == 1
     assert len([row for row in post.queue() if row["from"] == "me@[127.0.0.1]"]) == 1
+
+
+def test_a_class_has_its_own_address_and_name(make, pysink):
+    server = pysink()
+    post = make(relay=server, settings={"deliver_helo": "announcement=news.example.org",
+                                        "deliver_bind": "announcement=127.0.0.5"}).start()
+    make_lists(post, 1, 1)
+    for name in ("all", "talk"):
+        post.post("me@sender.example", f"{name}@example.org", message(id=f"{name}@test.example"))
+        post.wait()
+    seen = {s["commands"][0]: s["from"] for s in server.sessions}
+    assert seen == {"EHLO news.example.org": "127.0.0.5", "EHLO mx.example.org": "127.0.0.1"}
