@@ -9,6 +9,7 @@ import pytest
 
 import peers_dovecot
 import peers_exim
+import peers_mailman
 import peers_postfix
 import postroad
 
@@ -179,6 +180,20 @@ def dovecot():
 
     def start(users):
         made.append(peers_dovecot.Dovecot(users))
+        return made[-1]
+
+    yield start
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture
+def mailman():
+    """mailman({list: members}, relay): a running Mailman 3, ended and removed after the test."""
+    made = []
+
+    def start(lists, relay):
+        made.append(peers_mailman.Mailman(lists, relay))
         return made[-1]
 
     yield start
