@@ -9,6 +9,7 @@ import pytest
 
 import peers_dovecot
 import peers_exim
+import peers_knot
 import peers_mailman
 import peers_postfix
 import postroad
@@ -199,3 +200,10 @@ def mailman():
     yield start
     for peer in made:
         peer.close()
+
+
+@pytest.fixture(scope="session")
+def knot():
+    """The port of a name server that knows the zone example., and no other."""
+    with peers_knot.running() as port:
+        yield port
