@@ -62,7 +62,7 @@ def why_not():
 
 def version():
     """The package's own version, such as 3.7.11."""
-    run = subprocess.run([unpacked() / "usr/sbin/postconf", "-dh", "mail_version"], env=_environment(unpacked()),
+    run = subprocess.run([unpacked() / "usr/sbin/postconf", "-dh", "mail_version"], env=environment(unpacked()),
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     return run.stdout.strip()
 
@@ -90,14 +90,15 @@ def end(pid, number):
         pass
 
 
-def _environment(root):
+def environment(root):
+    """Variables with which the unpacked programs find each other and their libraries."""
     libraries = [root / "usr/lib/postfix", *sorted((root / "usr/lib").glob("*-linux-gnu"))]
     return {"PATH": f"{root}/usr/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C",
             "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
 
 
 def _tool(root, name, *arguments):
-    run = subprocess.run([root / "usr/sbin" / name, *map(str, arguments)], env=_environment(root), check=True,
+    run = subprocess.run([root / "usr/sbin" / name, *map(str, arguments)], env=environment(root), check=True,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     return run.stdout
 
@@ -258,7 +259,7 @@ class Postfix:
         self._configure()
         # -s keeps standard output; our own session, so that a Ctrl-C of the caller does not reach it twice.
         command = [*self.wrapper, self.root / "usr/lib/postfix/sbin/master", "-s", "-c", self.etc]
-        self.process = subprocess.Popen([str(c) for c in command], env=_environment(self.root), start_new_session=True,
+        self.process = subprocess.Popen([str(c) for c in command], env=environment(self.root), start_new_session=True,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + timeout
         while not greets(self.port):

@@ -7,6 +7,11 @@ import tempfile
 
 import pytest
 
+import peers_dovecot
+import peers_exim
+import peers_knot
+import peers_mailman
+import peers_postfix
 import postroad
 
 
@@ -145,3 +150,60 @@ def certificate(tmp_path_factory):
                     "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=mx.example.org"],
                    check=True, capture_output=True)
     return cert, key
+
+
+@pytest.fixture
+def postfix():
+    """postfix(relay=…, tls=…, mailboxes=…): a running Postfix, ended and removed after the test."""
+    peers = peers_postfix.Peers()
+    yield peers
+    peers.close()
+
+
+@pytest.fixture
+def exim():
+    """exim(relay=…, tls=…): a running Exim, ended and removed after the test."""
+    made = []
+
+    def start(**options):
+        made.append(peers_exim.Exim(**options))
+        return made[-1]
+
+    yield start
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture
+def dovecot():
+    """dovecot({address: quota}): a running Dovecot that takes mail by LMTP, ended and removed after the test."""
+    made = []
+
+    def start(users):
+        made.append(peers_dovecot.Dovecot(users))
+        return made[-1]
+
+    yield start
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture
+def mailman():
+    """mailman({list: members}, relay): a running Mailman 3, ended and removed after the test."""
+    made = []
+
+    def start(lists, relay):
+        made.append(peers_mailman.Mailman(lists, relay))
+        return made[-1]
+
+    yield start
+    for peer in made:
+        peer.close()
+
+
+@pytest.fixture(scope="session")
+def knot():
+    """The port of a name server that knows the zone example., and no other."""
+    with peers_knot.running() as port:
+        yield port

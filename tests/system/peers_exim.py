@@ -45,6 +45,11 @@ text:
   accept
 
 begin routers
+lost:
+  driver = redirect
+  local_parts = late-gone
+  data = :fail: this mailbox is lost
+  allow_fail
 mailbox:
   driver = accept
   domains = x.example : y.example : there.example : sender.example

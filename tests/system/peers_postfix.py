@@ -2,6 +2,7 @@
 import importlib.util
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -59,3 +60,13 @@ def kept(peer, address):
 def log_lines(peer, *words):
     """The lines of Postfix's log that have all these words."""
     return [line for line in peer.log().splitlines() if all(word in line for word in words)]
+
+
+def tool(name, *arguments):
+    """One of Postfix's programs, such as smtp-source; what it said, as subprocess.run gives it."""
+    module = _load()
+    reason = module.why_not()
+    if reason:
+        pytest.skip(f"no Postfix: {reason}")
+    return subprocess.run([module.unpacked() / "usr/sbin" / name, *map(str, arguments)], capture_output=True, text=True,
+                          check=False, timeout=300, env=module.environment(module.unpacked()))

@@ -1,6 +1,7 @@
 """Debian packages that bring a daemon are unpacked below build/peers, not installed: no service is started."""
 import os
 import pathlib
+import shlex
 import subprocess
 
 import pytest
@@ -21,3 +22,16 @@ def environment(folder):
     """Variables with which a program of an unpacked package finds its libraries."""
     libraries = ":".join(str(path) for path in sorted(pathlib.Path(folder, "usr/lib").glob("*-linux-gnu")))
     return {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C"}
+
+
+def on_top(folder, command):
+    """A command that sees the packages' files on top of the machine's /usr, for programs that insist on their place: in
+    a mount namespace that ends with it. It exits with 77 where no overlay can be mounted (see skip_without_overlay)."""
+    words = " ".join(shlex.quote(str(word)) for word in command)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+            f"mount -t overlay overlay -o lowerdir={folder}/usr:/usr /usr || exit 77; exec {words}"]
+
+
+def skip_without_overlay(status, said):
+    if status == 77 or "unshare: " in said:
+        pytest.skip(f"no overlay can be mounted here: {said.strip()[-200:]}")

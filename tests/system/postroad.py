@@ -98,6 +98,7 @@ class Instance:
     def __init__(self, folder, build, store="sqlite", postgresql=None, domain="example.org", relay=None,
                  settings=None, lmtp=False, tls=False):
         self.dir = pathlib.Path(folder)
+        self.log_folder = self.dir.parent
         self.build = pathlib.Path(build)
         self.engine = store
         self.domain = domain
@@ -140,7 +141,7 @@ class Instance:
 
     def start(self, *roles, wait=True, program=None, environment=None):
         """`postroad run` with these roles, or with all. Waits until each says it has started."""
-        log = self.dir.with_name(f"{self.dir.name}.log{len(self.logs)}")
+        log = self.log_folder / f"{self.dir.name}.log{len(self.logs)}"
         with open(log, "wb") as out:
             process = subprocess.Popen([*bound(), program or self.program, "-C", self.dir, "run", *roles],
                                        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
@@ -694,26 +695,30 @@ class PostgreSQL:
         self.numbers = itertools.count(1)
         self.process = None
         self.port = free_port()
+        self.environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
         try:
-            self._start()
+            self._make()
+            self.start()
         except BaseException:
             self.close()
             raise
 
-    def _start(self):
-        data, log = self.folder / "data", self.folder / "log"
-        environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+    def _make(self):
+        data = self.folder / "data"
         made = subprocess.run([*self.as_user, self.bin / "initdb", "-D", data, "-U", "postroad", "--auth=trust",
-                               "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], env=environment, text=True,
+                               "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], env=self.environment, text=True,
                               capture_output=True, check=False, timeout=120)
         if made.returncode != 0:
             raise Unavailable(f"initdb: {made.stderr.strip()[-300:]}")
-        with open(log, "wb") as out:
+
+    def start(self):
+        data, log = self.folder / "data", self.folder / "log"
+        with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 [*self.as_user, self.bin / "postgres", "-D", data, "-p", str(self.port), "-k", self.folder,
                  "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
                  "-c", f"fsync={self.fsync}", "-c", "log_min_messages=warning"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
         def answers():
             assert self.process.poll() is None, log.read_text()
@@ -734,7 +739,7 @@ class PostgreSQL:
         name = urllib.parse.urlsplit(url).path[1:]
         self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", check=False)
 
-    def close(self):
+    def stop(self):
         if self.process:
             self.process.send_signal(signal.SIGINT)  # a "fast" shutdown
             try:
@@ -742,4 +747,8 @@ class PostgreSQL:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self.process = None
+
+    def close(self):
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

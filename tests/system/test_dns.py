@@ -1,78 +1,8 @@
 """Delivery by MX, asked of a real name server (knot) on a loopback port."""
-import os
-import pathlib
-import shutil
-import subprocess
-import tempfile
-
 import pytest
 
 import postroad
 from postroad import PySink, message, until
-
-ZONE = """\
-@ 60 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60
-@ 60 IN NS ns
-ns 60 IN A 127.0.0.1
-two 60 IN MX 20 mx2.two
-two 60 IN MX 10 mx1.two
-mx1.two 60 IN A 127.0.0.21
-mx2.two 60 IN A 127.0.0.22
-twin 60 IN MX 20 mx2.two
-twin 60 IN MX 10 mx1.two
-self 60 IN MX 10 mx.example.org.
-self 60 IN MX 20 mx2.two
-backup 60 IN MX 10 mx2.two
-backup 60 IN MX 20 mx.example.org.
-same 60 IN MX 10 mx.same
-mx.same 60 IN A 127.0.0.29
-mx.same 60 IN A 127.0.0.22
-plain 60 IN A 127.0.0.22
-null 60 IN MX 0 .
-nowhere 60 IN MX 10 missing.nowhere
-empty 60 IN TXT "no mail here"
-alias 60 IN CNAME plain
-xn--mller-kva 60 IN MX 10 mx2.two
-loop1 60 IN CNAME loop2
-loop2 60 IN CNAME loop1
-"""
-
-
-@pytest.fixture(scope="session")
-def knot():
-    """The port of a name server that knows the zone example., and no other."""
-    got = subprocess.run([postroad.ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
-    if got.returncode != 0:
-        pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-knot-"))
-    port = postroad.free_port()
-    (folder / "example.zone").write_text("$ORIGIN example.\n" + ZONE)
-    (folder / "knot.conf").write_text(f"""\
-server:
-    rundir: {folder}
-    listen: 127.0.0.1@{port}
-database:
-    storage: {folder}/db
-log:
-  - target: stderr
-    any: warning
-template:
-  - id: default
-    storage: {folder}
-zone:
-  - domain: example.
-    file: example.zone
-""")
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([*postroad.bound(), got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
-    try:
-        until(lambda: postroad.connects(port), 20, "knot's start")
-        yield port
-    finally:
-        postroad.end(process)
-        shutil.rmtree(folder, ignore_errors=True)
-
 
 @pytest.fixture
 def world(make, knot):

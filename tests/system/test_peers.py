@@ -1,79 +1,17 @@
 """Peers nobody here wrote: real Postfix on both sides, swaks, Python's smtplib and OpenSSL's s_client."""
 import email
 import email.policy
-import shutil
-import smtplib
 import ssl
 
 import pytest
 
 from peers_clients import SClient, stuffed, swaks
-from peers_exim import Exim
 from peers_mail import LIST_FIELDS, sample, samples, top, utf8_sample
-from peers_postfix import Peers, kept, log_lines
+from peers_postfix import kept, log_lines
+from peers_tasks import MEMBERS, failures, feed, passed_on, unverified, with_list, with_tls
 from postroad import message, until
 
-MEMBERS = ["a@x.example", "b@x.example", "c@y.example"]
-
-
-@pytest.fixture
-def postfix():
-    """postfix(relay=…, tls=…, mailboxes=…): a running Postfix, ended and removed after the test."""
-    peers = Peers()
-    yield peers
-    peers.close()
-
-
-@pytest.fixture
-def exim():
-    """exim(relay=…, tls=…): a running Exim, ended and removed after the test."""
-    made = []
-
-    def start(**options):
-        made.append(Exim(**options))
-        return made[-1]
-
-    yield start
-    for peer in made:
-        peer.close()
-
-
-def with_tls(make, certificate, **options):
-    """An instance that offers STARTTLS; the files lie in its folder."""
-    instance = make(settings={"tls_certificate": "cert.pem", "tls_key": "key.pem"}, **options)
-    for source, name in zip(certificate, ("cert.pem", "key.pem")):
-        shutil.copy(source, instance.dir / name)
-    return instance.start()
-
-
-def with_list(instance, members=MEMBERS):
-    instance.cli("list", "create", "news@example.org", "--owner", "boss@example.net")
-    instance.cli("member", "add", "news@example.org", "-", input="".join(f"{m}\n" for m in members))
-    return instance
-
-
-def unverified(version=None):
-    """A TLS context for a certificate made for this run; one version only if given."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if version:
-        context.minimum_version = context.maximum_version = version
-    return context
-
-
 # ---- Postfix sends to us ----
-
-def feed(peer, posts, sender="me@sender.example", options=("BODY=8BITMIME",)):
-    """Hand messages to Postfix: [(recipients, octets)]."""
-    with smtplib.SMTP("127.0.0.1", peer.port, timeout=30) as client:
-        for recipients, octets in posts:
-            refused = client.sendmail(sender, recipients, octets, mail_options=options)
-            assert refused == {}
-
-
-def passed_on(peer):
-    assert peer.wait_queue_empty(60), peer.log()[-4000:]
-
 
 @pytest.mark.parametrize("level", ["none", "encrypt"])
 def test_postfix_relays_to_us(make, sink, postfix, certificate, level):
@@ -139,17 +77,6 @@ def test_postfix_returns_what_we_refuse(make, sink, postfix):
 
 
 # ---- we send to Postfix ----
-
-def failures(octets):
-    """{recipient: its fields} of a delivery status notification (RFC 3464), by Python's parser."""
-    parsed = email.message_from_bytes(octets, policy=email.policy.default)
-    assert parsed.get_content_type() == "multipart/report", octets
-    assert parsed.get_param("report-type") == "delivery-status"
-    report, = [part for part in parsed.iter_parts() if part.get_content_type() == "message/delivery-status"]
-    blocks = [block for block in report.get_payload() if block["Final-Recipient"]]
-    assert all(block["Action"] == "failed" for block in blocks), octets
-    return {block["Final-Recipient"].split(";")[1].strip(): block for block in blocks}
-
 
 @pytest.mark.parametrize("level", ["none", "may", "encrypt"])
 def test_we_deliver_to_postfix(make, postfix, certificate, level):
@@ -338,6 +265,8 @@ def test_exim_relays_to_us(make, sink, exim, certificate, secure):
     posts = samples()
     feed(peer, [(["news@example.org", "out@far.example"], octets) for octets in posts.values()])
     peer.passed_on()
+    sent = [line for line in peer.log.splitlines() if " => " in line]
+    assert sent and all(" K " in line for line in sent), sent  # by BDAT (RFC 3030), as we offer CHUNKING
     post.wait(60)
     for recipient in ("out@far.example", *MEMBERS):
         arrived = sink.to(recipient)

@@ -11,7 +11,6 @@ model is a disk that acknowledges a flush and forgets, or one that reorders what
 Needs root and loop devices. `make check` takes a few images, `make soak` (POSTROAD_SOAK=1) more.
 """
 import contextlib
-import ctypes
 import fcntl
 import os
 import pathlib
@@ -26,12 +25,12 @@ import pytest
 
 import postroad
 from load import LIST, SOAK, Load, arrivals, make_list, missing, octets_of, read_archive, wait_for_more
+from mounts import own_mounts
 
 IMAGES = 10 if SOAK else 3
 MORE = 400 if SOAK else 150  # at most, acknowledged between two images
 DISK_BYTES = 1 << 30
 FICLONE = 0x40049409  # linux/fs.h
-CLONE_NEWNS = 0x00020000  # linux/sched.h
 
 # The next hop takes mail for quick.example and puts off late.example, so that every message has somebody who still
 # waits for it, and results are under way while the image is taken.
@@ -45,30 +44,6 @@ LATE = "c@late.example"
 
 
 # ---- the rig ----
-
-@contextlib.contextmanager
-def own_mounts():
-    """A mount namespace for this thread and the processes it starts: what is mounted here is nobody else's business,
-    and a container that somebody starts meanwhile cannot take a copy of our mounts and keep them busy."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def call(function, *arguments):
-        if function(*arguments) != 0:
-            raise OSError(ctypes.get_errno(), function.__name__)
-
-    folder, root, before = os.getcwd(), os.open("/", os.O_RDONLY), os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
-    try:
-        call(libc.unshare, CLONE_NEWNS)
-        subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
-        yield
-    finally:
-        call(libc.setns, before, CLONE_NEWNS)
-        os.fchdir(root)  # setns leaves a chroot
-        os.chroot(".")
-        os.chdir(folder)
-        os.close(before)
-        os.close(root)
-
 
 class Rig:
     """The disk: `live` is the file system on it, image() what a power cut would leave."""
@@ -209,6 +184,7 @@ class Copy(postroad.Instance):
 
     def __init__(self, folder, original, relay, server=None):  # pylint: disable=super-init-not-called
         self.dir, self.build, self.engine = pathlib.Path(folder), original.build, original.engine
+        self.log_folder = self.dir.parent
         self.domain, self.port, self.database = original.domain, postroad.free_port(), original.database
         self.processes, self.logs = [], []
         self.expected_deaths, self.allow_deaths, self.allow_reports = 0, False, False

@@ -251,7 +251,7 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
         add_direct(d, m->recipients[i].address, &m->recipients[i]);
         return true;
     }
-    if (!read_head(h, m->id, e)) /* a list's rules look at it, and a notification returns it */
+    if (!read_head(h, m->id, e)) /* a list's rules look at it */
         return false;
     if (i > 0 && d->direct_count + d->list_count + route.count > LIMIT_MESSAGE_TARGETS) {
         struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
@@ -265,19 +265,39 @@ static bool decide_recipient(struct message *m, size_t i, struct decision *d, st
     return true;
 }
 
-static bool add_notice(struct batch *b, struct message *m, struct decision *d, view body, struct err *e) {
+/* The notification returns the message as its sender asked (RET) and names its envelope (ENVID). */
+static bool add_notice(struct batch *b, struct message *m, const struct decision *d, struct err *e) {
     if (d->told_count == 0 || !notice_wanted(m->sender, 0)) {
         vals_int(&m->commit.args, 0);
         return true;
     }
-    vals_int(&m->commit.args, 1);
-    return notice_args(&(struct notice){.hostname = view_of(b->role->config->hostname),
-                                        .message = m->id,
-                                        .sender = m->sender,
-                                        .body = body,
-                                        .recipients = d->told,
-                                        .recipient_count = d->told_count},
-                       clock_now_ms(), &m->commit.args, e);
+    struct notice n = {.hostname = view_of(b->role->config->hostname),
+                       .message = m->id,
+                       .sender = m->sender,
+                       .recipients = d->told,
+                       .recipient_count = d->told_count};
+    struct store_request q;
+    store_request_init(&q, OP_MESSAGE_INFO);
+    vals_int(&q.args, m->id);
+    bool ok = store_call(b->role->store, &q, e);
+    if (ok) {
+        struct vals v = vals_of(buf_view(&q.out));
+        vals_get_view(&v); /* sender */
+        vals_get_view(&v); /* Message-ID */
+        int64_t size = vals_get_int(&v);
+        vals_get_view(&v); /* sha256 */
+        n.fields = vals_get_view(&v);
+        vals_get_view(&v); /* origin */
+        bool full = vals_get_int(&v) & MESSAGE_RET_FULL;
+        vals_get_int(&v); /* gone */
+        n.body = vals_get_view(&v);
+        n.envid = vals_get_view(&v);
+        n.whole = full && (int64_t)n.body.len == size;
+        vals_int(&m->commit.args, 1);
+        ok = notice_args(&n, clock_now_ms(), &m->commit.args, e);
+    }
+    store_request_done(&q);
+    return ok;
 }
 
 static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
@@ -313,7 +333,7 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
         ok = decide_recipient(m, i, d, &h, e);
     if (ok) {
         format_commit(b, m, d);
-        ok = add_notice(b, m, d, buf_view(&h.bytes), e);
+        ok = add_notice(b, m, d, e);
         metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
         log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", d->list_count),
                  LOG_I("direct", d->direct_count), LOG_I("other", d->other_count));
