@@ -19,7 +19,7 @@ enum {
 
 enum stall {
     STALL_NONE,
-    STALL_IDLE,      /* silent after the banner */
+    STALL_IDLE,      /* silent after the banner; with STARTTLS after the EHLO behind it */
     STALL_HANDSHAKE, /* half a ClientHello sent */
     STALL_DATA,      /* silent in the middle of a message */
 };
@@ -30,7 +30,7 @@ struct load_options {
     double seconds, rate, timeout;
     size_t body_len;
     const char *sender, *rcpt, *prefix, *file, *ack_log, *helo;
-    bool reconnect, pipelining, starttls, raw, json, tolerate, retry_connect;
+    bool reconnect, pipelining, starttls, raw, json, tolerate, retry_connect, times;
     enum stall stall;
 };
 

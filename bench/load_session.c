@@ -271,6 +271,8 @@ static void message_done(struct worker *w, struct session *s) {
     add_latency(&w->stats->lat, now - s->begun_us);
     if (w->run->ack_fd >= 0) {
         message_id(&w->acks, w->run->opt, s->number);
+        if (w->run->opt->times)
+            buf_addf(&w->acks, "\t%.3f", now_unix());
         buf_adds(&w->acks, "\n");
     }
     if (w->run->opt->reconnect)
@@ -396,7 +398,7 @@ static void reply_banner(struct worker *w, struct session *s, int code) {
         return;
     }
     w->stats->connections++;
-    if (w->run->opt->stall == STALL_IDLE) {
+    if (w->run->opt->stall == STALL_IDLE && !w->run->opt->starttls) {
         w->stats->stalled++;
         s->state = ST_STALLED;
         return;
@@ -415,6 +417,9 @@ static void reply_ehlo(struct worker *w, struct session *s, int code) {
     } else if (opt->pipelining && !s->has_pipelining) {
         /* Going on in lock-step would measure something else than was asked for. */
         die("the server does not offer PIPELINING");
+    } else if (opt->stall == STALL_IDLE) {
+        w->stats->stalled++;
+        s->state = ST_STALLED;
     } else {
         next_message(w, s);
     }

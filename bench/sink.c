@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: postroad-sink -l HOST:PORT [-l HOST:PORT ...] [options]\n"
+    "usage: postroad-sink -l HOST:PORT [-l HOST:PORT ...] | --sites FILE [options]\n"
     "  -l HOST:PORT           listen here; port 0 takes a free one, printed on standard error\n"
     "  -w N                   worker threads (1)\n"
     "  --starttls CERT KEY    offer STARTTLS with these PEM files\n"
@@ -31,6 +31,12 @@ static const char usage[] =
     "  --delay-ms N           wait this long before answering the end of a message\n"
     "  --drop-after N         close a connection after N messages\n"
     "  --max-conn N           answer 421 to connections beyond N\n"
+    "  --sites FILE           listen for the sites of a table as well, one a line: NAME HOST:PORT and any "
+    "of\n"
+    "                           delay=MS       answer this long after the client has spoken\n"
+    "                           connections=N  answer 421 to connections beyond N\n"
+    "                           rate=N         answer 421 to MAIL beyond N recipients a second\n"
+    "                           dead           do not even answer a SYN\n"
     "Statistics are JSON, written on SIGUSR1 and at the end (SIGTERM, SIGINT, --expect).\n";
 
 enum {
@@ -44,6 +50,7 @@ enum {
     OPT_DELAY,
     OPT_DROP,
     OPT_MAX,
+    OPT_SITES,
     OPT_HELP,
 };
 
@@ -58,6 +65,7 @@ static const struct option long_options[] = {
     {"delay-ms", required_argument, NULL, OPT_DELAY},
     {"drop-after", required_argument, NULL, OPT_DROP},
     {"max-conn", required_argument, NULL, OPT_MAX},
+    {"sites", required_argument, NULL, OPT_SITES},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -82,12 +90,6 @@ static void add_rule(struct sink_options *o, char *arg) {
     o->n_rules++;
 }
 
-static void add_listener(struct sink_options *o, const char *arg) {
-    if (o->n_listen == MAX_LISTENERS || !addr_parse(arg, &o->listen[o->n_listen]))
-        die("-l wants a numeric HOST:PORT, at most %d times, not '%s'", MAX_LISTENERS, arg);
-    o->n_listen++;
-}
-
 static bool take_number(struct sink_options *o, int opt, const char *arg) {
     switch (opt) {
     case 'w':
@@ -110,10 +112,15 @@ static bool take_number(struct sink_options *o, int opt, const char *arg) {
     }
 }
 
-static void take_text(struct sink_options *o, int opt, char *arg) {
+static void take_text(struct sink *k, int opt, char *arg) {
+    struct sink_options *o = &k->opt;
     switch (opt) {
     case 'l':
-        add_listener(o, arg);
+        site_add(k, "", arg);
+        break;
+    case OPT_SITES:
+        o->sites_file = arg;
+        sites_read(k, arg);
         break;
     case OPT_STARTTLS:
         o->cert = arg;
@@ -142,7 +149,8 @@ static void take_text(struct sink_options *o, int opt, char *arg) {
     }
 }
 
-static void parse_options(struct sink_options *o, int argc, char **argv) {
+static void parse_options(struct sink *k, int argc, char **argv) {
+    struct sink_options *o = &k->opt;
     int opt;
     o->workers = 1;
     /* The '+' stops getopt from moving words about, so that --starttls may take the word behind its argument.
@@ -150,7 +158,7 @@ static void parse_options(struct sink_options *o, int argc, char **argv) {
     while ((opt = getopt_long(argc, argv, "+l:w:", long_options, NULL)) != -1) {
         if (take_number(o, opt, optarg))
             continue;
-        take_text(o, opt, optarg);
+        take_text(k, opt, optarg);
         if (opt == OPT_STARTTLS) {
             if (optind >= argc)
                 die("--starttls wants CERT and KEY");
@@ -159,26 +167,11 @@ static void parse_options(struct sink_options *o, int argc, char **argv) {
     }
     if (optind < argc)
         die("unexpected argument '%s'; try --help", argv[optind]);
-    if (o->n_listen == 0)
-        die("-l HOST:PORT is missing; try --help");
+    if (k->n_sites == 0)
+        die("-l HOST:PORT or --sites FILE is missing; try --help");
 }
 
 /* ---- set-up ---- */
-
-static int open_listener(const struct addr *a) {
-    int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int one = 1;
-    char name[80];
-    addr_format(a, name, sizeof name);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, &a->u.sa, a->len) != 0 || listen(fd, 4096) != 0)
-        die("cannot listen on %s: %s", name, strerror(errno));
-    struct addr real = {.len = sizeof real.u};
-    if (getsockname(fd, &real.u.sa, &real.len) == 0)
-        addr_format(&real, name, sizeof name);
-    fprintf(stderr, "listening %s\n", name);
-    return fd;
-}
 
 static void set_up(struct sink *k) {
     struct sink_options *o = &k->opt;
@@ -196,8 +189,7 @@ static void set_up(struct sink *k) {
             SSL_CTX_use_PrivateKey_file(k->tls, o->key, SSL_FILETYPE_PEM) != 1)
             die("cannot use certificate %s with key %s", o->cert, o->key);
     }
-    for (int i = 0; i < o->n_listen; i++)
-        k->listeners[i] = open_listener(&o->listen[i]);
+    sites_open(k);
 }
 
 /* ---- statistics ---- */
@@ -249,6 +241,8 @@ static void write_stats(struct sink *k, struct worker *workers) {
         buf_addf(&out, "\"%s\": %ld, ", sums[i].name, sum_of(k, workers, sums[i].offset));
     buf_addf(&out, "\"open\": %ld, \"open_max\": %ld, ", (long)k->open, (long)k->open_max);
     add_times(&out, k, workers);
+    if (k->opt.sites_file != NULL)
+        sites_report(k, &out);
     buf_adds(&out, "}\n");
     int fd = STDOUT_FILENO;
     if (k->opt.stats_file != NULL)
@@ -301,7 +295,7 @@ int main(int argc, char **argv) {
     sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: only this one takes signals */
 
-    parse_options(&k.opt, argc, argv);
+    parse_options(&k, argc, argv);
     set_up(&k);
     start_workers(&k, workers);
     for (;;) {

@@ -1,6 +1,6 @@
 /*
  * postroad-sink: what its files share. sink.c reads options, starts threads and reports; sink_session.c
- * speaks SMTP; sink_data.c takes message text.
+ * speaks SMTP; sink_data.c takes message text; sink_site.c has the sites and their limits.
  */
 #ifndef BENCH_SINK_H
 #define BENCH_SINK_H
@@ -13,7 +13,8 @@
 #include <sys/queue.h>
 
 enum {
-    MAX_LISTENERS = 16,
+    MAX_SITES = 4096,
+    SITE_NAME = 64,
     MAX_RULES = 32,
     MAX_WORKERS = 16,
     READ_SIZE = 256 * 1024, /* one read, one worker: several small messages, or a good part of a large one */
@@ -28,13 +29,26 @@ struct fail_rule {
 };
 
 struct sink_options {
-    struct addr listen[MAX_LISTENERS];
-    int n_listen;
     long workers, expect, delay_ms, drop_after, max_conn;
-    const char *stats_file, *log_file, *dump_dir, *cert, *key;
+    const char *stats_file, *log_file, *dump_dir, *cert, *key, *sites_file;
     struct fail_rule rules[MAX_RULES];
     int n_rules;
     char fail_data[REPLY_TEXT]; /* "" = accept */
+};
+
+/* A listening address and what is particular about it; 0 = no limit. Those of -l have no name. */
+struct site {
+    char name[SITE_NAME];
+    struct addr addr;
+    int fd;
+    long delay_ms; /* between what a client sends and our answer, as on a long line */
+    long max_conn; /* 421 to connections beyond it */
+    long rate;     /* recipients a second; 421 to MAIL beyond it */
+    bool dead;     /* never answers, not even to a SYN */
+    _Atomic long open, open_max, connections, refused_connections, refused_rate, rcpts;
+    pthread_mutex_t lock; /* of the bucket */
+    double tokens;
+    uint64_t filled_us;
 };
 
 /* Counters of one worker: written by it alone, so the atomics never wait; read by the reporting thread. */
@@ -50,7 +64,8 @@ struct sink_stats {
 struct sink {
     struct sink_options opt;
     SSL_CTX *tls;
-    int listeners[MAX_LISTENERS];
+    struct site sites[MAX_SITES];
+    int n_sites;
     int log_fd;
     _Atomic long open, open_max;   /* connections */
     _Atomic long rcpts, dump_next; /* rcpts: kept for --expect only */
@@ -70,23 +85,38 @@ struct data {
 
 struct worker;
 
+/* What a session waits with until due_us. */
+enum delay {
+    DELAY_NONE,
+    DELAY_GREETING,
+    DELAY_INPUT,  /* a site's delay: what has come in is not looked at before */
+    DELAY_ANSWER, /* --delay-ms: the answer to a message */
+};
+
 struct session {
     struct chan ch;
     struct worker *worker;
-    bool greeted, in_mail, in_data, handshaking, closing, delayed;
+    struct site *site;
+    bool greeted, in_mail, in_data, handshaking, closing, refused;
+    enum delay delayed;
     bool polled_read, polled_write;
     long n_rcpts, transactions;
-    uint64_t due_us;   /* --delay-ms: when the reply goes out */
+    uint64_t due_us; /* while delayed */
+    size_t heap_at;
     struct buf sender; /* envelope, kept only for --log and --dump */
     struct buf rcpts;  /* each with a NUL behind it */
     struct buf carry;  /* input not yet understood: the start of a line */
     struct data data;
     LIST_ENTRY(session) all;
-    STAILQ_ENTRY(session) delay;
 };
 
 LIST_HEAD(session_list, session);
-STAILQ_HEAD(session_queue, session);
+
+/* Delayed sessions; those that are due first come first. */
+struct timer {
+    struct session **heap;
+    size_t len, cap;
+};
 
 struct worker {
     struct sink *sink;
@@ -96,7 +126,7 @@ struct worker {
     char *in; /* READ_SIZE and room for a carry */
     size_t in_cap;
     struct session_list sessions;
-    struct session_queue delayed;
+    struct timer delayed;
     struct sink_stats stats;
     pthread_t thread;
 };
@@ -110,6 +140,27 @@ void data_begin(struct data *d);
  */
 size_t data_take(struct data *d, const char *p, size_t len, bool want_id, bool want_copy, bool *end);
 void data_free(struct data *d);
+
+/* ---- sink_timer.c ---- */
+
+/* By s->due_us, which stays as it is until the session is removed. */
+void timer_add(struct timer *t, struct session *s);
+void timer_remove(struct timer *t, struct session *s);
+struct session *timer_first(const struct timer *t); /* NULL: none */
+void timer_free(struct timer *t);
+
+/* ---- sink_site.c ---- */
+
+/* A listening address without limits; name may be "". */
+struct site *site_add(struct sink *k, const char *name, const char *address);
+/* The sites of a table (--sites); a mistake in it ends the program. */
+void sites_read(struct sink *k, const char *file);
+void sites_open(struct sink *k);
+/* May a message begin now? Counts the refusal. */
+bool site_rate_ok(struct site *site);
+void site_charge(struct site *site, long rcpts);
+/* Append the counters of sites that have limits. */
+void sites_report(struct sink *k, struct buf *out);
 
 /* ---- sink_session.c ---- */
 

@@ -22,7 +22,7 @@ enum {
 };
 
 /* epoll's data.ptr for what is not a session. */
-static char wake_mark, listener_marks[MAX_LISTENERS];
+static char wake_mark; /* that of a listener is its site */
 
 static void reply(struct session *s, const char *text) {
     buf_adds(&s->ch.out, text);
@@ -30,8 +30,8 @@ static void reply(struct session *s, const char *text) {
 
 static void session_free(struct session *s) {
     struct worker *w = s->worker;
-    if (s->delayed)
-        STAILQ_REMOVE(&w->delayed, s, session, delay);
+    if (s->delayed != DELAY_NONE)
+        timer_remove(&w->delayed, s);
     LIST_REMOVE(s, all);
     chan_close(&s->ch);
     buf_free(&s->ch.out);
@@ -40,7 +40,14 @@ static void session_free(struct session *s) {
     buf_free(&s->carry);
     data_free(&s->data);
     w->sink->open--;
+    s->site->open--;
     free(s);
+}
+
+static void delay(struct session *s, enum delay what, long ms) {
+    s->due_us = now_us() + (uint64_t)ms * 1000;
+    s->delayed = what;
+    timer_add(&s->worker->delayed, s);
 }
 
 static void session_lost(struct session *s) {
@@ -114,6 +121,9 @@ static void cmd_mail(struct session *s, const char *arg, size_t len) {
         bad(s, "503 5.5.1 Bad sequence of commands\r\n");
     } else if (path == NULL) {
         bad(s, "501 5.5.4 Syntax: MAIL FROM:<address>\r\n");
+    } else if (!site_rate_ok(s->site)) {
+        reply(s, "421 4.7.28 Too many messages, try later\r\n");
+        s->closing = true;
     } else {
         reset(s);
         s->in_mail = true;
@@ -150,6 +160,7 @@ static void cmd_rcpt(struct session *s, const char *arg, size_t len) {
         return;
     }
     s->n_rcpts++;
+    site_charge(s->site, 1);
     if (o->log_file != NULL || o->dump_dir != NULL) {
         buf_add(&s->rcpts, path, path_len);
         buf_add(&s->rcpts, "", 1);
@@ -245,6 +256,7 @@ static void finish_message(struct session *s) {
         reply(s, o->fail_data);
     } else {
         record_message(w, s);
+        s->site->rcpts += s->n_rcpts;
         reply(s, "250 2.0.0 Ok\r\n");
     }
     reset(s);
@@ -262,10 +274,7 @@ static void end_of_data(struct session *s) {
         finish_message(s);
         return;
     }
-    /* The delay is the same for all, so the queue is in order of time. */
-    s->due_us = now_us() + (uint64_t)w->sink->opt.delay_ms * 1000;
-    s->delayed = true;
-    STAILQ_INSERT_TAIL(&w->delayed, s, delay);
+    delay(s, DELAY_ANSWER, w->sink->opt.delay_ms);
 }
 
 /* ---- input and output ---- */
@@ -374,9 +383,22 @@ static void on_readable(struct session *s) {
     session_flush(s);
 }
 
-/* The delay is over: answer, and go on with what came in behind the message. */
-static void resume(struct session *s) {
-    s->delayed = false;
+static void greet(struct session *s) {
+    struct worker *w = s->worker;
+    if (s->refused) {
+        w->stats.refused_connections++;
+        s->site->refused_connections++;
+        reply(s, "421 4.7.0 Too many connections\r\n");
+        s->closing = true;
+    } else {
+        w->stats.connections++;
+        s->site->connections++;
+        reply(s, "220 sink.example ESMTP\r\n");
+    }
+}
+
+/* The answer's delay is over: give it, and go on with what came in behind the message. */
+static void resume_answer(struct session *s) {
     finish_message(s);
     size_t used = process(s, s->carry.data, s->carry.len);
     if (used > 0 && used < s->carry.len)
@@ -387,13 +409,26 @@ static void resume(struct session *s) {
     on_readable(s); /* TLS may hold decrypted bytes that epoll knows nothing of */
 }
 
+static void resume(struct session *s) {
+    enum delay what = s->delayed;
+    timer_remove(&s->worker->delayed, s);
+    s->delayed = DELAY_NONE;
+    if (what == DELAY_ANSWER) {
+        resume_answer(s);
+    } else if (what == DELAY_INPUT) {
+        on_readable(s);
+    } else {
+        greet(s);
+        session_flush(s);
+    }
+}
+
 static int resume_due(struct worker *w) {
     struct session *s;
     uint64_t now = now_us();
-    while ((s = STAILQ_FIRST(&w->delayed)) != NULL) {
+    while ((s = timer_first(&w->delayed)) != NULL) {
         if (s->due_us > now)
             return (int)((s->due_us - now) / 1000 + 1);
-        STAILQ_REMOVE_HEAD(&w->delayed, delay);
         resume(s);
     }
     return TICK_MS;
@@ -401,39 +436,44 @@ static int resume_due(struct worker *w) {
 
 /* ---- connections ---- */
 
-static void session_start(struct worker *w, int fd) {
+/* Count one more; the new number. */
+static long count_open(_Atomic long *open, _Atomic long *open_max) {
+    long now = ++*open;
+    long max = *open_max;
+    while (now > max && !atomic_compare_exchange_weak(open_max, &max, now)) {
+    }
+    return now;
+}
+
+static void session_start(struct worker *w, struct site *site, int fd) {
     struct sink *k = w->sink;
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct session *s = xcalloc(1, sizeof *s);
     s->worker = w;
+    s->site = site;
     chan_open(&s->ch, fd);
     LIST_INSERT_HEAD(&w->sessions, s, all);
-    long open = ++k->open;
-    long max = k->open_max;
-    while (open > max && !atomic_compare_exchange_weak(&k->open_max, &max, open)) {
-    }
-    if (k->opt.max_conn > 0 && open > k->opt.max_conn) {
-        w->stats.refused_connections++;
-        reply(s, "421 4.7.0 Too many connections\r\n");
-        s->closing = true;
-    } else {
-        w->stats.connections++;
-        reply(s, "220 sink.example ESMTP\r\n");
-    }
+    long open = count_open(&k->open, &k->open_max), here = count_open(&site->open, &site->open_max);
+    s->refused =
+        (k->opt.max_conn > 0 && open > k->opt.max_conn) || (site->max_conn > 0 && here > site->max_conn);
+    if (site->delay_ms > 0)
+        delay(s, DELAY_GREETING, site->delay_ms);
+    else
+        greet(s);
     poll_update(s, EPOLL_CTL_ADD);
     session_flush(s);
 }
 
-static void on_listener(struct worker *w, int fd) {
+static void on_listener(struct worker *w, struct site *site) {
     for (int i = 0; i < ACCEPTS; i++) {
-        int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int conn = accept4(site->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (conn < 0) {
             if (errno == EMFILE || errno == ENFILE)
                 die("accept: %s", strerror(errno));
             return;
         }
-        session_start(w, conn);
+        session_start(w, site, conn);
     }
 }
 
@@ -446,20 +486,28 @@ static void on_wake(struct worker *w) {
 }
 
 static void on_session(struct session *s, uint32_t events) {
-    if ((events & (EPOLLHUP | EPOLLERR)) != 0 && (s->delayed || s->closing))
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0 && (s->delayed || s->closing)) {
         session_lost(s);
-    else if ((events & EPOLLOUT) != 0 && !session_flush(s))
         return;
-    else if ((events & EPOLLIN) != 0 || (events & EPOLLOUT) == 0)
+    }
+    if ((events & EPOLLOUT) != 0 && !session_flush(s))
+        return;
+    if ((events & EPOLLIN) == 0 && (events & EPOLLOUT) != 0)
+        return;
+    if (s->site->delay_ms == 0) {
         on_readable(s);
+    } else if (!s->delayed) {
+        delay(s, DELAY_INPUT, s->site->delay_ms);
+        poll_update(s, EPOLL_CTL_MOD);
+    }
 }
 
 static void on_event(struct worker *w, const struct epoll_event *ev) {
-    char *mark = ev->data.ptr;
+    char *mark = ev->data.ptr, *sites = (char *)w->sink->sites;
     if (mark == &wake_mark)
         on_wake(w);
-    else if (mark >= listener_marks && mark < listener_marks + MAX_LISTENERS)
-        on_listener(w, w->sink->listeners[mark - listener_marks]);
+    else if (mark >= sites && mark < sites + sizeof w->sink->sites)
+        on_listener(w, ev->data.ptr);
     else
         on_session(ev->data.ptr, ev->events);
 }
@@ -472,15 +520,17 @@ static void watch(struct worker *w, int fd, void *mark, uint32_t flags) {
 
 static void worker_open(struct worker *w) {
     LIST_INIT(&w->sessions);
-    STAILQ_INIT(&w->delayed);
     w->in_cap = 2 * (size_t)READ_SIZE + LINE_LIMIT; /* a delayed session's carry may be a whole read */
     w->in = xcalloc(1, w->in_cap);
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0)
         die("epoll_create1: %s", strerror(errno));
     watch(w, w->wake, &wake_mark, 0);
-    for (int i = 0; i < w->sink->opt.n_listen; i++)
-        watch(w, w->sink->listeners[i], &listener_marks[i], EPOLLEXCLUSIVE);
+    for (int i = 0; i < w->sink->n_sites; i++) {
+        struct site *site = &w->sink->sites[i];
+        if (!site->dead)
+            watch(w, site->fd, site, EPOLLEXCLUSIVE);
+    }
 }
 
 void worker_run(struct worker *w) {
@@ -503,6 +553,7 @@ void worker_run(struct worker *w) {
     while (!LIST_EMPTY(&w->sessions))
         session_free(LIST_FIRST(&w->sessions));
     record_flush(w);
+    timer_free(&w->delayed);
     buf_free(&w->log);
     free(w->in);
     close(w->epoll);

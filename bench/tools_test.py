@@ -141,6 +141,13 @@ class LoadAgainstSink(Scratch):
         self.assertEqual({row[1] for row in rows}, {"sender@load.example"})
         self.assertLess(abs(float(rows[0][0]) - time.time()), 30)
 
+    def test_times_of_answers(self):
+        acks = self.dir / "acks"
+        self.check("-s", 3, "-p", "tt", "-a", acks, "--times", messages=20)
+        rows = [line.split("\t") for line in acks.read_text().splitlines()]
+        self.assertEqual({row[0] for row in rows}, {f"load-tt-{n}@load.example" for n in range(20)})
+        self.assertTrue(all(abs(float(row[1]) - time.time()) < 30 for row in rows))
+
 
 class Messages(Scratch):
     def dump_one(self, *options):
@@ -262,12 +269,86 @@ class Stalls(Scratch):
                 self.assertEqual((stats["connections"], stats["transactions"]), (40, 0))
                 self.assertEqual(stats["broken_transactions"], 40 if kind == "data" else 0)
 
+    def test_idle_inside_tls(self):
+        with Sink("--starttls", *map(str, self.certificate())) as s:
+            report = load(s.port, "--stall", "idle", "-S", "-s", 30, "-t", "0.5")
+            stats = s.stop()
+        self.assertEqual((report["stalled"], report["stall_ended_by_peer"], stats["tls"]), (30, 0, 30))
+
     def test_server_ends_them(self):
         with Sink() as s:
             threading.Timer(0.3, s.process.send_signal, (signal.SIGTERM,)).start()
             report = load(s.port, "--stall", "idle", "-s", 8, "-t", "3")
         self.assertEqual(report["stall_ended_by_peer"], 8)
         self.assertLess(report["stall_first_end_s"], 1.5)
+
+
+class Sites(Scratch):
+    """A table of sites, each at an address of its own."""
+
+    def open(self, *lines):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        table = self.dir / "sites"
+        table.write_text("# name, address, what it does\n" + "".join(f"{line.replace('PORT', str(port))}\n" for line in lines))
+        sink = Sink("--sites", str(table))
+        while "sites " not in sink.process.stderr.readline():
+            pass
+        return sink, port
+
+    def load(self, port, *options, host="127.0.7.1", expect=0):
+        command = [BIN / NAMES[0], "-c", f"{host}:{port}", "--json", *map(str, options)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(run.returncode, expect, run.stderr)
+        return json.loads(run.stdout)
+
+    def test_delay_of_each_site(self):
+        sink, port = self.open("near 127.0.7.1:PORT delay=20", "far 127.0.7.2:PORT delay=120", "here 127.0.7.3:PORT")
+        with sink as s:
+            far = self.load(port, "-m", 8, "-s", 4, "-P", host="127.0.7.2")
+            near = self.load(port, "-m", 8, "-s", 4, "-P")
+            here = self.load(port, "-m", 8, "-s", 4, host="127.0.7.3")
+            self.assertEqual(s.stop()["transactions"], 24)
+        self.assertGreaterEqual(far["latency_p50_ms"], 235)  # pipelined: commands in one flight, the text in the next
+        self.assertGreaterEqual(near["latency_p50_ms"], 38)
+        self.assertLess(near["latency_p50_ms"], far["latency_p50_ms"])
+        self.assertLess(here["latency_p50_ms"], near["latency_p50_ms"])
+
+    def test_connections_of_one_site(self):
+        sink, port = self.open("big 127.0.7.1:PORT connections=3", "free 127.0.7.2:PORT")
+        with sink as s:
+            report = self.load(port, "-m", 100, "-s", 5, expect=1)
+            self.load(port, "-m", 100, "-s", 5, host="127.0.7.2")
+            stats = s.stop()
+        self.assertEqual((report["acked"], report["connect_failures"]), (100, 2))
+        self.assertEqual(list(stats["sites"]), ["big"])
+        self.assertEqual((stats["sites"]["big"]["refused_connections"], stats["sites"]["big"]["recipients"]), (2, 100))
+
+    def test_rate_counts_recipients(self):
+        sink, port = self.open("big 127.0.7.1:PORT rate=50")
+        with sink as s:
+            report = self.load(port, "-m", 100, "-r", 10, "-P", "-T", "r%d@x.example", "--tolerate")
+            refused = s.stop()["sites"]["big"]["refused_rate"]
+        self.assertGreaterEqual(report["acked"], 5)  # 50 at once
+        self.assertLess(report["acked"], 50)
+        self.assertGreater(refused, 0)
+        self.assertIn("421 4.7.28 Too many messages, try later", [e["text"] for e in report["errors"]])
+
+    def test_a_dead_site_does_not_answer(self):
+        sink, port = self.open("dead 127.0.7.1:PORT dead", "alive 127.0.7.2:PORT")
+        with sink:
+            with socket.socket() as c:
+                c.settimeout(0.5)
+                self.assertRaises(TimeoutError, c.connect, ("127.0.7.1", port))
+            self.load(port, "-m", 1, host="127.0.7.2")
+
+    def test_a_mistake_names_the_line(self):
+        table = self.dir / "sites"
+        table.write_text("a 127.0.7.1:0\n\nb 127.0.7.2:0 speed=3\n")
+        run = subprocess.run([BIN / NAMES[1], "--sites", table], capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(f"{table}:3: ", run.stderr)
 
 
 class ScriptedServer(threading.Thread):
