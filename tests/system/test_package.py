@@ -78,7 +78,7 @@ def test_a_user_runs_what_root_has_made_and_root_reloads_and_upgrades_it(package
             post.cli(*deed)
         post.wait()
         assert sink.recipients() == ["ada@x.example"] * 3
-        assert {p.owner() for p in var.rglob("*")} == {"nobody"}
+        assert [p for p in var.rglob("*") if p.owner() != "nobody"] == []
         assert post.stop() == 0
 
 
@@ -106,6 +106,8 @@ def test_manual_pages_are_well_formed(package):
         "postroad-smtpd.8.gz", "postroad-router.8.gz", "postroad-deliver.8.gz", "postroad-archived.8.gz"}
     if not shutil.which("mandoc"):
         pytest.skip("no mandoc")
+    subprocess.run(["gunzip", *pages], check=True)
+    pages = [p.with_suffix("") for p in pages]
     got = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *pages], capture_output=True, text=True, check=False)
     assert got.stdout + got.stderr == "" and got.returncode == 0
     text = subprocess.run(["mandoc", "-Tascii", *pages], capture_output=True, text=True, check=True).stdout
