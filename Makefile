@@ -40,7 +40,7 @@ fuzz:
 	@scripts/deps build check
 	@scripts/fuzz $(or $(FUZZ_SECONDS),60)
 
-deb: deps
+deb:
 	@scripts/deps build check deb
 	@scripts/deb
 	@scripts/check gcc
