@@ -1,5 +1,5 @@
 # A thin front of Meson: every target is a command a person would type.
-.PHONY: all deps run check bench soak fuzz install clean help
+.PHONY: all deps run check bench soak fuzz deb install clean help
 
 all:
 	@[ -d build/release ] || meson setup build/release --buildtype=debugoptimized -Dtests=disabled
@@ -14,6 +14,7 @@ help:
 	@echo "make bench     measure beside Debian's Postfix; writes bench/RESULTS.md"
 	@echo "make soak      the crash and power-cut tests in full size"
 	@echo "make fuzz      run every fuzz target for FUZZ_SECONDS (60) each, with libFuzzer"
+	@echo "make deb       build the Debian packages into build/deb, hold them to lintian, and try what is in them"
 	@echo "make install   install into DESTDIR/usr/local"
 	@echo "make clean     remove build/"
 
@@ -38,6 +39,12 @@ soak:
 fuzz:
 	@scripts/deps build check
 	@scripts/fuzz $(or $(FUZZ_SECONDS),60)
+
+deb:
+	@scripts/deps build check deb
+	@scripts/deb
+	@scripts/check gcc
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/system/test_package.py
 
 install: all
 	@meson install -C build/release --no-rebuild

@@ -5,8 +5,11 @@
  * step fails, or somebody presses Ctrl-C, everything made so far is removed again. */
 #include "cli/cli.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <fts.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +35,8 @@ struct init {
     char *first_made; /* the topmost directory that was not there before; NULL: none */
     char *dir, *data, *conf;
     bool data_made, conf_made;
+    bool data_given;            /* an empty folder that was there, or a link to one */
+    const struct passwd *owner; /* of the data, when root makes the instance for the user of the roles */
 };
 
 /* A value that the file could not hold: it would read back as something else. */
@@ -101,6 +106,15 @@ static bool check_postmaster(struct init *i, struct err *e) {
            err_prefix(e, "--postmaster %.60s", i->config->postmaster);
 }
 
+static bool find_owner(struct init *i, struct err *e) {
+    const char *name = i->config->user;
+    if (geteuid() != 0 || !*name)
+        return true;
+    i->owner = getpwnam(name);
+    return i->owner != NULL ||
+           err_set(e, ERR_CONFIG, "user = %.60s: this system has no such user; make it first", name);
+}
+
 /* Everything that can be wrong with what was given is found before anything is made. */
 static bool check_given(struct init *i, struct err *e) {
     if (!cli_domain(i->cli, args_get(&i->cli->args, "--domain"), &i->domain, e) || !collect_settings(i, e))
@@ -110,7 +124,18 @@ static bool check_given(struct init *i, struct err *e) {
     if (!config_parse(buf_view(&i->text), "the new postroad.conf", i->config, e))
         return false;
     return check_addresses(&i->config->smtp_listen, "--smtp", e) &&
-           check_addresses(&i->config->lmtp_listen, "--lmtp", e) && check_postmaster(i, e);
+           check_addresses(&i->config->lmtp_listen, "--lmtp", e) && check_postmaster(i, e) &&
+           find_owner(i, e);
+}
+
+static bool is_empty_folder(const char *path) {
+    DIR *d = opendir(path);
+    bool empty = d != NULL;
+    for (const struct dirent *entry; empty && (entry = readdir(d));)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (d)
+        closedir(d);
+    return empty;
 }
 
 static bool check_place(struct init *i, struct err *e) {
@@ -119,7 +144,8 @@ static bool check_place(struct init *i, struct err *e) {
             e, ERR_EXISTS,
             "%.80s is an instance already: use it with postroad -C %.80s, or choose another directory",
             i->dir, i->dir);
-    if (file_exists(i->data))
+    i->data_given = is_empty_folder(i->data);
+    if (file_exists(i->data) && !i->data_given)
         return err_set(e, ERR_EXISTS,
                        "%.80s is there without a postroad.conf: move it away, or choose another directory",
                        i->data);
@@ -147,9 +173,9 @@ static bool make_folders(struct init *i, struct err *e) {
     i->config->dir = realpath(i->dir, NULL);
     if (!i->config->dir)
         return err_errno(e, ERR_IO, "%s", i->dir);
-    if (mkdir(i->data, DATA_MODE) < 0)
+    if (!i->data_given && mkdir(i->data, DATA_MODE) < 0)
         return err_errno(e, ERR_IO, "cannot make %s", i->data);
-    i->data_made = true;
+    i->data_made = !i->data_given;
     static const char *const folders[] = {"data/run", "data/archive"};
     bool ok = true;
     for (size_t k = 0; ok && k < COUNT_OF(folders); k++) {
@@ -208,9 +234,38 @@ static bool interrupted(void) {
            (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) || sigismember(&pending, SIGHUP));
 }
 
+/* The data belongs to the user of the roles, who may read the settings as well and not change them. */
+static bool give_away(struct init *i, struct err *e) {
+    if (!i->owner)
+        return true;
+    FREE_AUTO char *real = realpath(i->data, NULL);
+    char *const roots[] = {real, NULL};
+    FTS *tree = real ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+    bool ok = tree && chown(i->conf, (uid_t)-1, i->owner->pw_gid) == 0;
+    for (const FTSENT *entry; ok && (entry = fts_read(tree));)
+        ok = entry->fts_info == FTS_DP || lchown(entry->fts_accpath, i->owner->pw_uid, i->owner->pw_gid) == 0;
+    int saved = errno;
+    if (tree)
+        fts_close(tree);
+    errno = saved;
+    return ok || err_errno(e, ERR_IO, "cannot give %s to user %s", i->data, i->config->user);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place) {
     (void)st, (void)type, (void)place;
     return remove(path);
+}
+
+static int remove_inside(const char *path, const struct stat *st, int type, struct FTW *place) {
+    (void)st, (void)type;
+    return place->level == 0 ? 0 : remove(path);
+}
+
+/* It was empty: what is in it now was made here. */
+static void empty_again(const char *folder) {
+    FREE_AUTO char *real = realpath(folder, NULL);
+    if (real)
+        nftw(real, remove_inside, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Remove what was made here, and only that. */
@@ -219,6 +274,8 @@ static void undo(struct init *i) {
         unlink(i->conf);
     if (i->data_made)
         nftw(i->data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    else if (i->data_given)
+        empty_again(i->data);
     if (!i->first_made)
         return;
     size_t least = strlen(i->first_made);
@@ -231,8 +288,8 @@ static void undo(struct init *i) {
 }
 
 static bool make(struct init *i, struct err *e) {
-    static bool (*const steps[])(struct init * i, struct err * e) = {make_folders, make_certificate, prepare,
-                                                                     add_domain, write_config};
+    static bool (*const steps[])(struct init * i, struct err * e) = {
+        make_folders, make_certificate, prepare, add_domain, write_config, give_away};
     sigset_t stop, before;
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);

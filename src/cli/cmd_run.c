@@ -116,5 +116,5 @@ bool cmd_upgrade(struct cli *c, struct err *e) {
     FREE_AUTO char *path = config_path(c->config, "data/run/upgrade");
     if (!self)
         return err_errno(e, ERR_SYSTEM, "cannot tell where this program is");
-    return file_replace(path, view_of(self), 0600, e) && ask(c, pid, SIGUSR2, "upgrade", e);
+    return file_replace(path, view_of(self), 0644, e) && ask(c, pid, SIGUSR2, "upgrade", e);
 }

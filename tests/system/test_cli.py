@@ -347,6 +347,26 @@ def test_init_twice_and_into_an_existing_folder(command, tmp_path, store):
     assert os.stat(there / "data").st_mode & 0o007 == 0
 
 
+def test_init_uses_an_empty_data_folder_elsewhere(command, tmp_path, store):
+    if store == "postgresql":
+        pytest.skip("nothing in it depends on the engine")
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    there.mkdir()
+    elsewhere.mkdir()
+    (there / "data").symlink_to(elsewhere)
+    (elsewhere / "other").write_text("keep me")
+    words = ["init", there, "--domain", "example.org"]
+    assert command(*words).returncode == 1  # not empty
+    (elsewhere / "other").unlink()
+    bad = command(*words, "--store", f"postgresql://postroad@127.0.0.1:{free_port()}/none")
+    assert bad.returncode > 0 and list(elsewhere.iterdir()) == [] and (there / "data").is_symlink()
+    assert command(*words).returncode == 0
+    assert (elsewhere / "store.db").exists() and (there / "data").is_symlink()
+    if os.geteuid() == 0:
+        assert "no such user" in command("init", tmp_path / "new", "--domain", "a.example", "--set",
+                                         "user=nobody-at-all").stderr
+
+
 def test_configuration_errors_name_the_line(make):
     instance = make()
     conf = instance.dir / "postroad.conf"
