@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""What 900 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and of DATA.
+"""What 1,200 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and of DATA, and
+trickling a body as slowly as is allowed.
 
 Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones there;
 which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios
@@ -12,17 +13,21 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import procs
 import run
 from sides import BenchError, Postroad, Sink
 
-KINDS = ("idle", "handshake", "data")
+KINDS = ("idle", "handshake", "data")  # of postroad-load; then those that trickle
+ALL_KINDS = (*KINDS, "trickle")
+TRICKLE = b"x" * 198 + b"\r\n"  # each second: above smtp_body_rate_min, so that nobody is cut off
 SETTLED = 0.02  # seconds of processor time in half a second: nobody is connecting any more
 STUCK_WITHIN = 60
 
@@ -38,8 +43,9 @@ class Server(Postroad):
     def _command(self, *arguments, **options):
         out = super()._command(*arguments, **options)
         if arguments[0] == "init":
-            with open(self.folder / "postroad.conf", "a", encoding="utf-8") as f:
-                f.writelines(f"{name} = {value}\n" for name, value in self.settings.items())
+            path = self.folder / "postroad.conf"
+            kept = [s for s in path.read_text().splitlines() if s.split("=")[0].strip() not in self.settings]
+            path.write_text("\n".join([*kept, *(f"{n} = {v}" for n, v in self.settings.items())]) + "\n")
         return out
 
     def sessions_open(self):
@@ -52,6 +58,47 @@ def make_certificate(folder):
                     "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2", "-subj",
                     "/CN=mx.example.org"], check=True, capture_output=True)
     return folder
+
+
+class Trickle:
+    """Clients in the middle of DATA that send a line a second each, from one thread."""
+
+    def __init__(self, port, count):
+        self.stopping = threading.Event()
+        self.clients = [self._begin(port) for _ in range(count)]
+        self.ended = 0
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    @staticmethod
+    def _begin(port):
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        lines = client.makefile("rb")
+        for command in (b"", b"HELO trickle.example\r\n", b"MAIL FROM:<slow@load.example>\r\n",
+                        b"RCPT TO:<slow@sink.example>\r\n", b"DATA\r\n"):
+            client.sendall(command)
+            reply = lines.readline()
+            if reply[:1] not in (b"2", b"3"):
+                raise BenchError(f"a client that was to trickle: {command!r}: {reply!r}")
+        client.sendall(b"Subject: slow\r\n\r\n")
+        return client
+
+    def _run(self):
+        pause = 1 / max(len(self.clients), 1)  # spread over the second
+        while not self.stopping.is_set():
+            for client in self.clients:
+                try:
+                    client.sendall(TRICKLE)
+                except OSError:
+                    self.ended += 1
+                if self.stopping.wait(pause):
+                    return
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join()
+        for client in self.clients:
+            client.close()
 
 
 def wait_until_stuck(server, count):
@@ -76,7 +123,13 @@ def stuck_clients(options, server):
                                 stdout=subprocess.PIPE, text=True) for kind in KINDS]
     try:
         wait_until_stuck(server, len(KINDS) * options.stuck)
-        yield
+        trickle = Trickle(server.port, options.stuck)
+        try:
+            yield
+        finally:
+            trickle.close()
+        if trickle.ended:
+            raise BenchError(f"trickle: {trickle.ended} times a client could not send: it was ended")
         for kind, holder in zip(KINDS, holders):
             holder.send_signal(signal.SIGTERM)
             report = json.loads(holder.communicate(timeout=30)[0])
@@ -106,7 +159,7 @@ def one_round(options, certificate, stuck_first):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     sink = Sink(options.programs, folder)
-    server = Server(folder / "server", sink.port, certificate, len(KINDS) * options.stuck + 100)
+    server = Server(folder / "server", sink.port, certificate, len(ALL_KINDS) * options.stuck + 100)
     try:
         server.start()
         run.load(options, server.port, "-m", run.WARM_UP, "-T", "warm-%d@sink.example")
@@ -125,8 +178,8 @@ def one_round(options, certificate, stuck_first):
 
 
 def section(options, rounds):
-    lines = [f"## Stuck clients: one healthy session beside {len(KINDS)} × {options.stuck} that are stuck "
-             f"({', '.join(KINDS)})", "",
+    lines = [f"## Stuck clients: one healthy session beside {len(ALL_KINDS)} × {options.stuck} that are stuck "
+             f"({', '.join(ALL_KINDS)})", "",
              f"{options.messages:,} messages of 5 KB over one session, answer to end-of-data in ms; each round on a "
              "fresh server, quiet first in odd rounds, stuck first in even ones.", "",
              "| round | quiet p50 | stuck p50 | ratio | quiet p95 | stuck p95 | ratio |",

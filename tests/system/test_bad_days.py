@@ -5,6 +5,7 @@ queue drains by itself. (Next hops that drop, hang or refuse at each stage: test
 """
 import contextlib
 import re
+import select
 import socket
 import threading
 
@@ -276,3 +277,30 @@ def test_a_next_hop_that_talks_nonsense(make, pysink, what):
         for connection in bad.connections:  # the next begins with a greeting
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_sites_that_hang_leave_room_for_others(make, pysink):
+    """More hung sites than threads: mail for a healthy one goes out all the same, and that for the hung ones when
+    they can be had again."""
+    good = pysink()
+    post = make(relay=good, settings={"deliver_threads": "8", "deliver_connect_timeout": "3s",
+                                      "deliver_reply_timeout": "3s"}).start()
+    domains = [f"hung{n}.example" for n in range(24)]
+    sites = []
+    with contextlib.ExitStack() as stack:
+        for n, domain in enumerate(domains):
+            hung = stack.enter_context(socket.socket())  # connects, and never says a word
+            hung.bind((f"127.0.0.{30 + n}", 0))
+            hung.listen(64)
+            sites.append(hung)
+            post.cli("transport", "set", domain, f"smtp:127.0.0.{30 + n}:{hung.getsockname()[1]}")
+        assert attempt(post, message(id="hung@test.example"), [f"x@{d}" for d in domains])
+        until(lambda: len(select.select(sites, [], [], 0)[0]) >= 8, 30, "a hung site for each thread")
+        for n in range(10):
+            assert attempt(post, message(id=f"well{n}@test.example"), ["x@good.example"])
+        until(lambda: len(good.mails) == 10, 40, "mail for the healthy site")
+        assert {row["recipient"] for row in post.events("hung@test.example", "delivered")} == set()
+        for domain in domains:
+            post.cli("transport", "set", domain, "default")
+    until(lambda: post.clock("+1h") is not None and len(good.mails) == 10 + len(domains), 60, "the mail of all others")
+    post.wait()
