@@ -5,13 +5,13 @@
 
 #include "base/buf.h"
 
-/* Append what v stands for. False when v is no xtext, or stands for a control character: no line end can
- * be hidden in it. It may stand for 8-bit octets: Postfix writes UTF-8 addresses so. NULL for `out` only
- * checks. */
+/* Append what v stands for. False when v is no xtext, or stands for something else than printable ASCII and
+ * spaces: no line end can be hidden in it. NULL for `out` only checks. */
 bool xtext_decode(view v, struct buf *out);
 
-/* ORCPT's value "addr-type;xtext" (RFC 3461 4.2); with `utf8` the address may also have UTF-8 as it is
- * (RFC 6533 3). At most LIMIT_ORCPT octets. */
+/* ORCPT's value "addr-type;xtext" (RFC 3461 4.2) that stands for printable text; with `utf8` the address may
+ * also have UTF-8 as it is (RFC 6533 3). Postfix writes the octets of UTF-8 in xtext, which is taken too. At
+ * most LIMIT_ORCPT octets. */
 bool xtext_is_orcpt(view v, bool utf8);
 
 #endif
