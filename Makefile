@@ -1,5 +1,5 @@
 # A thin front of Meson: every target is a command a person would type.
-.PHONY: all deps run check bench soak fuzz deb install clean help
+.PHONY: all deps run check bench bench-deadline soak fuzz deb install clean help
 
 all:
 	@[ -d build/release ] || meson setup build/release --buildtype=debugoptimized -Dtests=disabled
@@ -12,6 +12,7 @@ help:
 	@echo "make run       install what is missing, build, and show a demo: real posts to a list, traced and archived"
 	@echo "make check     install what is missing, build and run every gate and test"
 	@echo "make bench     measure beside Debian's Postfix; writes bench/RESULTS.md"
+	@echo "make bench-deadline  its scene \"deadline\" alone: announcements to many beside ordinary posts"
 	@echo "make soak      the crash and power-cut tests in full size"
 	@echo "make fuzz      run every fuzz target for FUZZ_SECONDS (60) each, with libFuzzer"
 	@echo "make deb       build the Debian packages into build/deb, hold them to lintian, and try what is in them"
@@ -31,6 +32,10 @@ check:
 bench: all
 	@scripts/deps build check bench
 	@scripts/bench
+
+bench-deadline: all
+	@scripts/deps build check bench
+	@scripts/bench deadline
 
 soak:
 	@scripts/deps build check

@@ -36,7 +36,7 @@ static const char usage[] =
     "  --raw             send FILE as it is: no Message-ID added, line ends kept\n"
     "  --helo NAME       name in EHLO (load.example)\n"
     "  --rate R          at most R messages a second\n"
-    "  --stall KIND      hold sessions stuck: idle (with -S inside TLS), handshake or data\n"
+    "  --stall KIND      hold sessions stuck: idle, ehlo, handshake or data\n"
     "  --timeout S       longest wait for a reply (60)\n"
     "  --retry-connect   open lost connections again; their messages count as unanswered, not failed\n"
     "  --tolerate        exit 0 although messages failed\n"
@@ -95,11 +95,13 @@ static void on_signal(int sig) {
 static enum stall parse_stall(const char *kind) {
     if (strcmp(kind, "idle") == 0)
         return STALL_IDLE;
+    if (strcmp(kind, "ehlo") == 0)
+        return STALL_EHLO;
     if (strcmp(kind, "handshake") == 0)
         return STALL_HANDSHAKE;
     if (strcmp(kind, "data") == 0)
         return STALL_DATA;
-    die("--stall wants idle, handshake or data, not '%s'", kind);
+    die("--stall wants idle, ehlo, handshake or data, not '%s'", kind);
 }
 
 /* Options that set a number. False when it is not one of them. */

@@ -19,7 +19,8 @@ enum {
 
 enum stall {
     STALL_NONE,
-    STALL_IDLE,      /* silent after the banner; with STARTTLS after the EHLO behind it */
+    STALL_IDLE,      /* silent after the banner */
+    STALL_EHLO,      /* silent after EHLO; with STARTTLS after the EHLO behind it */
     STALL_HANDSHAKE, /* half a ClientHello sent */
     STALL_DATA,      /* silent in the middle of a message */
 };

@@ -398,7 +398,7 @@ static void reply_banner(struct worker *w, struct session *s, int code) {
         return;
     }
     w->stats->connections++;
-    if (w->run->opt->stall == STALL_IDLE && !w->run->opt->starttls) {
+    if (w->run->opt->stall == STALL_IDLE) {
         w->stats->stalled++;
         s->state = ST_STALLED;
         return;
@@ -417,7 +417,7 @@ static void reply_ehlo(struct worker *w, struct session *s, int code) {
     } else if (opt->pipelining && !s->has_pipelining) {
         /* Going on in lock-step would measure something else than was asked for. */
         die("the server does not offer PIPELINING");
-    } else if (opt->stall == STALL_IDLE) {
+    } else if (opt->stall == STALL_EHLO) {
         w->stats->stalled++;
         s->state = ST_STALLED;
     } else {

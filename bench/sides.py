@@ -36,7 +36,7 @@ class Sink:
         self.stats_file = folder / "sink.json"
         self.process = subprocess.Popen(
             [programs / "postroad-sink", "-l", "127.0.0.1:0", "--stats", self.stats_file, *options],
-            stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.port = int(self.process.stderr.readline().rsplit(":", 1)[1])
 
     def stats(self, timeout=10):
@@ -108,8 +108,9 @@ class Postroad:
     name = "Postroad"
     program = None  # set by run.py
 
-    def __init__(self, folder, sink_port, members=None, wrapper=()):
+    def __init__(self, folder, sink_port, members=None, wrapper=(), settings=None, store="sqlite"):
         self.folder = folder / "instance"
+        self.settings, self.store = {"relay_networks": "127.0.0.0/8", **(settings or {})}, store
         self.port = postfix.free_port()
         self.sink_port, self.members, self.wrapper = sink_port, members, list(wrapper)
         self.log_file = folder / "postroad.log"
@@ -127,18 +128,24 @@ class Postroad:
 
     def start(self):
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._command("init", self.folder, "--domain", LIST_DOMAIN, "--smtp", f"127.0.0.1:{self.port}",
-                      "--relay", f"127.0.0.1:{self.sink_port}", "--store", "sqlite")
-        with open(self.folder / "postroad.conf", "a", encoding="utf-8") as f:
-            f.write("\nrelay_networks = 127.0.0.0/8\n")
-        with open(self.log_file, "wb") as log:
+        relay = ("--relay", f"127.0.0.1:{self.sink_port}") if self.sink_port else ()  # none: by MX
+        self._command("init", self.folder, "--domain", LIST_DOMAIN, "--smtp", f"127.0.0.1:{self.port}", *relay,
+                      "--store", self.store, *(a for item in self.settings.items() for a in ("--set", "=".join(item))))
+        self.launch()
+        if self.members:
+            self.make_list(LIST, self.members)
+
+    def launch(self):
+        """Run what start() made, again after a stop()."""
+        with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.wrapper, str(self.program), "-C", str(self.folder), "run"], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
         self._wait_for_greeting(20)
-        if self.members:
-            self._on("list", "create", LIST)
-            self._on("member", "add", LIST, "-", text="".join(f"{m}\n" for m in self.members))
+
+    def make_list(self, address, addresses, *options):
+        self._on("list", "create", address, *options)
+        self._on("member", "add", address, "-", text="".join(f"{m}\n" for m in addresses))
 
     def _wait_for_greeting(self, timeout):
         deadline = time.monotonic() + timeout

@@ -1,12 +1,10 @@
-#!/usr/bin/python3
 """What 1,200 stuck clients do to a healthy session: 300 each idle, in the middle of a TLS handshake, and of DATA, and
 trickling a body as slowly as is allowed.
 
 Each round measures one session's answers to the end of data on a fresh server, quiet and with the stuck ones there;
-which comes first changes from round to round. Prints a section for RESULTS.md; exits 1 when the median of the ratios
-of p95 is over --most (2).
+which comes first changes from round to round. The whole bench ends with status 1 when the median of the ratios of p95
+is over --most (2).
 """
-import argparse
 import contextlib
 import json
 import pathlib
@@ -16,13 +14,12 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
+import compare
 import procs
-import run
 from sides import BenchError, Postroad, Sink
 
 KINDS = ("idle", "handshake", "data")  # of postroad-load; then those that trickle
@@ -36,17 +33,9 @@ class Server(Postroad):
     """Postroad that offers STARTTLS and lets one address have all these sessions."""
 
     def __init__(self, folder, sink_port, certificate, sessions):
-        super().__init__(folder, sink_port)
-        self.settings = {"tls_certificate": certificate / "cert.pem", "tls_key": certificate / "key.pem",
-                         "smtp_sessions_per_client": sessions, "smtp_sessions_max": sessions}
-
-    def _command(self, *arguments, **options):
-        out = super()._command(*arguments, **options)
-        if arguments[0] == "init":
-            path = self.folder / "postroad.conf"
-            kept = [s for s in path.read_text().splitlines() if s.split("=")[0].strip() not in self.settings]
-            path.write_text("\n".join([*kept, *(f"{n} = {v}" for n, v in self.settings.items())]) + "\n")
-        return out
+        super().__init__(folder, sink_port, settings={
+            "tls_certificate": str(certificate / "cert.pem"), "tls_key": str(certificate / "key.pem"),
+            "smtp_sessions_per_client": str(sessions), "smtp_sessions_max": str(sessions)})
 
     def sessions_open(self):
         found = re.search(r'^smtpd_sessions_open\{role="smtpd"\} (\d+)', self._on("metrics"), re.MULTILINE)
@@ -143,9 +132,9 @@ def stuck_clients(options, server):
 
 
 def healthy(options, server):
-    """One session's latencies; run.load counts no run in which a message failed."""
-    report = run.load(options, server.port, "-m", options.messages, "-s", 1, "-T", "well-%d@sink.example")
-    server.wait_empty(run.EMPTY_WITHIN)
+    """One session's latencies; compare.load counts no run in which a message failed."""
+    report = compare.load(options, server.port, "-m", options.messages, "-s", 1, "-T", "well-%d@sink.example")
+    server.wait_empty(compare.EMPTY_WITHIN)
     return {"p50": report["latency_p50_ms"], "p95": report["latency_p95_ms"]}
 
 
@@ -162,8 +151,8 @@ def one_round(options, certificate, stuck_first):
     server = Server(folder / "server", sink.port, certificate, len(ALL_KINDS) * options.stuck + 100)
     try:
         server.start()
-        run.load(options, server.port, "-m", run.WARM_UP, "-T", "warm-%d@sink.example")
-        server.wait_empty(run.EMPTY_WITHIN)
+        compare.load(options, server.port, "-m", compare.WARM_UP, "-T", "warm-%d@sink.example")
+        server.wait_empty(compare.EMPTY_WITHIN)
         if stuck_first:
             stuck = beside_stuck(options, server)
             quiet = healthy(options, server)
@@ -189,34 +178,26 @@ def section(options, rounds):
                      f"| {r['quiet']['p95']:.2f} | {r['stuck']['p95']:.2f} | {r['p95']:.2f} |")
     lines.append(f"| median | | | {statistics.median(r['p50'] for r in rounds):.2f} | | "
                  f"| {statistics.median(r['p95'] for r in rounds):.2f} |")
-    return "\n".join(lines)
+    return lines
 
 
-def main():
-    p = argparse.ArgumentParser(description="Measure a healthy session beside stuck clients.")
-    p.add_argument("--rounds", type=int, default=3)
+def add_arguments(p):
     p.add_argument("--messages", type=int, default=2000, help="of the healthy session, each time (2000)")
     p.add_argument("--stuck", type=int, default=300, help="clients of each kind (300)")
     p.add_argument("--most", type=float, default=2, help="largest ratio of p95 that is good (2)")
-    p.add_argument("--build", type=pathlib.Path, default=run.ROOT / "build/release")
-    p.add_argument("--disk", type=pathlib.Path, default=run.ROOT / "build/bench")
-    options = p.parse_args()
-    options.disk = options.disk.absolute()
-    options.programs = options.build.absolute() / "bench"
-    Postroad.program = options.build.absolute() / "postroad"
-    rounds = []
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            certificate = make_certificate(pathlib.Path(folder))
-            for number in range(options.rounds):
-                rounds.append(one_round(options, certificate, number % 2 == 1))
-                run.say(f"round {number + 1}: p95 quiet {rounds[-1]['quiet']['p95']:.2f} ms, stuck "
+
+
+def too_slow(options):
+    rounds = getattr(options, "stall_rounds", ())
+    return bool(rounds) and statistics.median(r["p95"] for r in rounds) > options.most
+
+
+def scene(options):
+    rounds = options.stall_rounds = []
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = make_certificate(pathlib.Path(folder))
+        for number in range(options.rounds):
+            rounds.append(one_round(options, certificate, number % 2 == 1))
+            compare.say(f"stall round {number + 1}: p95 quiet {rounds[-1]['quiet']['p95']:.2f} ms, stuck "
                         f"{rounds[-1]['stuck']['p95']:.2f} ms, ratio {rounds[-1]['p95']:.2f}")
-    except BenchError as error:
-        sys.exit(f"bench: {error}")
-    print(section(options, rounds))
-    return 0 if statistics.median(r["p95"] for r in rounds) <= options.most else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return section(options, rounds)

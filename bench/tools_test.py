@@ -261,7 +261,7 @@ class Failures(Scratch):
 class Stalls(Scratch):
     def test_kinds(self):
         sink = ("--starttls", *map(str, self.certificate()))
-        for kind in ("idle", "handshake", "data"):
+        for kind in ("idle", "ehlo", "handshake", "data"):
             with self.subTest(kind=kind), Sink(*sink) as s:
                 report = load(s.port, "--stall", kind, "-s", 40, "-t", "0.5")
                 stats = s.stop()
@@ -269,9 +269,9 @@ class Stalls(Scratch):
                 self.assertEqual((stats["connections"], stats["transactions"]), (40, 0))
                 self.assertEqual(stats["broken_transactions"], 40 if kind == "data" else 0)
 
-    def test_idle_inside_tls(self):
+    def test_silent_behind_ehlo_inside_tls(self):
         with Sink("--starttls", *map(str, self.certificate())) as s:
-            report = load(s.port, "--stall", "idle", "-S", "-s", 30, "-t", "0.5")
+            report = load(s.port, "--stall", "ehlo", "-S", "-s", 30, "-t", "0.5")
             stats = s.stop()
         self.assertEqual((report["stalled"], report["stall_ended_by_peer"], stats["tls"]), (30, 0, 30))
 
@@ -291,7 +291,8 @@ class Sites(Scratch):
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         table = self.dir / "sites"
-        table.write_text("# name, address, what it does\n" + "".join(f"{line.replace('PORT', str(port))}\n" for line in lines))
+        table.write_text("# name, address, what it does\n" +
+                         "".join(f"{line.replace('PORT', str(port))}\n" for line in lines))
         sink = Sink("--sites", str(table))
         while "sites " not in sink.process.stderr.readline():
             pass
@@ -346,7 +347,8 @@ class Sites(Scratch):
     def test_a_mistake_names_the_line(self):
         table = self.dir / "sites"
         table.write_text("a 127.0.7.1:0\n\nb 127.0.7.2:0 speed=3\n")
-        run = subprocess.run([BIN / NAMES[1], "--sites", table], capture_output=True, text=True, timeout=20, check=False)
+        run = subprocess.run([BIN / NAMES[1], "--sites", table], capture_output=True, text=True, timeout=20,
+                             check=False)
         self.assertEqual(run.returncode, 2)
         self.assertIn(f"{table}:3: ", run.stderr)
 

@@ -125,11 +125,15 @@ class Postfix:
     mailboxes        addresses, or "@domain" for all of one: kept in maildirs, see messages()
     settings         further main.cf parameters; they win
     wrapper          command put in front of master, such as strace
+    services         lines added to master.cf
+    files            {name: text}: further files in the configuration folder
+    resolver         address of a name server (port 53) that it asks instead of the machine's own; it then runs with a
+                     private mount namespace, where /etc/resolv.conf names that one
     """
 
     def __init__(self, folder, port=0, relay=None, *, tls=None, client_tls="none", mynetworks="127.0.0.0/8",
                  relay_domains=(), transport=None, virtual_aliases=None, aliases=None, mailboxes=(),
-                 hostname="postfix.example", settings=None, wrapper=()):
+                 hostname="postfix.example", settings=None, wrapper=(), services="", files=None, resolver=None):
         self.folder = pathlib.Path(folder).absolute()
         self.port = port or free_port()
         self.relay, self.tls, self.client_tls = relay, tls, client_tls
@@ -139,6 +143,7 @@ class Postfix:
         self.mailboxes = list(mailboxes)
         self.settings = dict(settings or {})
         self.wrapper = list(wrapper)
+        self.services, self.files, self.resolver = services, dict(files or {}), resolver
         self.etc, self.queue_folder = self.folder / "etc", self.folder / "queue"
         self.maillog = self.folder / "maillog"
         self.process = None
@@ -239,6 +244,10 @@ class Postfix:
         for name in ("main.cf", "master.cf"):
             text = (TEMPLATES / name).read_text()
             (self.etc / name).write_text(re.sub("@([A-Z]+)@", lambda m: str(values.get(m[1], m[0])), text))
+        with open(self.etc / "master.cf", "a", encoding="utf-8") as f:
+            f.write(self.services)
+        for name, text in self.files.items():
+            (self.etc / name).write_text(text)
         asked = self._asked_for()  # postmap reads the main.cf written above
         kept = [line for line in (self.etc / "main.cf").read_text().splitlines(keepends=True)
                 if line.split("=")[0].strip() not in asked]
@@ -250,6 +259,15 @@ class Postfix:
         for path in self.etc.iterdir():
             os.utime(path, (past, past))
 
+    def _own_resolver(self):
+        """Command prefix: replaced by master, so that its process id stays that of the process we started."""
+        if not self.resolver:
+            return []
+        file = self.etc / "resolv.conf"
+        file.write_text(f"nameserver {self.resolver}\n")
+        script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, file]
+
     # ---- running ----
 
     def start(self, timeout=20):
@@ -258,7 +276,8 @@ class Postfix:
         self._folders()
         self._configure()
         # -s keeps standard output; our own session, so that a Ctrl-C of the caller does not reach it twice.
-        command = [*self.wrapper, self.root / "usr/lib/postfix/sbin/master", "-s", "-c", self.etc]
+        command = [*self.wrapper, *self._own_resolver(), self.root / "usr/lib/postfix/sbin/master", "-s", "-c",
+                   self.etc]
         self.process = subprocess.Popen([str(c) for c in command], env=environment(self.root), start_new_session=True,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + timeout
