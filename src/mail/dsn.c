@@ -110,6 +110,9 @@ static void add_original_recipient(struct buf *out, view orcpt) {
     } else {
         buf_add(&address, rest);
     }
+    if (strcmp(type, "rfc822") == 0 &&
+        !text_is_7bit(buf_view(&address))) /* as Postfix gives it; RFC 6533 3 */
+        memcpy(type, "utf-8", sizeof "utf-8");
     add_typed(out, "Original-Recipient", type, buf_view(&address), true);
     buf_done(&address);
 }

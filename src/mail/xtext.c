@@ -11,7 +11,7 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The octet at the front, and how many octets of xtext it takes; 0: none that is allowed. */
+/* The octet at the front, whatever it is, and how many octets of xtext it takes; 0: this is no xtext. */
 static size_t take_octet(view v, char *ret_octet) {
     char c = v.ptr[0];
     if (c <= ' ' || c > '~' || c == '=')
@@ -21,10 +21,9 @@ static size_t take_octet(view v, char *ret_octet) {
         return 1;
     }
     int high = v.len > 2 ? hex_digit(v.ptr[1]) : -1, low = v.len > 2 ? hex_digit(v.ptr[2]) : -1;
-    int octet = high * 16 + low;
-    if (high < 0 || low < 0 || octet < ' ' || octet > '~')
+    if (high < 0 || low < 0)
         return 0;
-    *ret_octet = (char)octet;
+    *ret_octet = (char)(high * 16 + low);
     return 3;
 }
 
@@ -32,7 +31,7 @@ bool xtext_decode(view v, struct buf *out) {
     while (v.len > 0) {
         char octet;
         size_t len = take_octet(v, &octet);
-        if (len == 0)
+        if (len == 0 || octet < ' ' || octet > '~')
             return false;
         if (out)
             buf_add_char(out, octet);
@@ -49,13 +48,15 @@ static bool is_type(view v) {
     return v.len > 0;
 }
 
-static bool is_utf8_text(view v) {
+static bool decode_address(view v, bool utf8, struct buf *out) {
     while (v.len > 0) {
-        size_t n = (unsigned char)v.ptr[0] >= 0x80 ? text_char_len(v) : 0;
         char octet;
-        if (n == 0)
-            n = take_octet(v, &octet);
-        if (n == 0)
+        size_t n = utf8 && (unsigned char)v.ptr[0] >= 0x80 ? text_char_len(v) : 0;
+        if (n > 0)
+            buf_add(out, view_slice(v, 0, n));
+        else if ((n = take_octet(v, &octet)) > 0)
+            buf_add_char(out, octet);
+        else
             return false;
         v = view_skip(v, n);
     }
@@ -67,5 +68,8 @@ bool xtext_is_orcpt(view v, bool utf8) {
     if (semicolon < 0 || v.len > LIMIT_ORCPT || !is_type(view_slice(v, 0, (size_t)semicolon)))
         return false;
     view address = view_skip(v, (size_t)semicolon + 1);
-    return address.len > 0 && (utf8 ? is_utf8_text(address) : xtext_decode(address, NULL));
+    struct buf text = BUF_INIT(LIMIT_ORCPT);
+    bool fine = address.len > 0 && decode_address(address, utf8, &text) && text_is_printable(buf_view(&text));
+    buf_done(&text);
+    return fine;
 }

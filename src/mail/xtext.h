@@ -9,8 +9,9 @@
  * spaces: no line end can be hidden in it. NULL for `out` only checks. */
 bool xtext_decode(view v, struct buf *out);
 
-/* ORCPT's value "addr-type;xtext" (RFC 3461 4.2); with `utf8` the address may also have UTF-8 as it is
- * (RFC 6533 3). At most LIMIT_ORCPT octets. */
+/* ORCPT's value "addr-type;xtext" (RFC 3461 4.2) that stands for printable text; with `utf8` the address may
+ * also have UTF-8 as it is (RFC 6533 3). Postfix writes the octets of UTF-8 in xtext, which is taken too. At
+ * most LIMIT_ORCPT octets. */
 bool xtext_is_orcpt(view v, bool utf8);
 
 #endif

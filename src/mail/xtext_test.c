@@ -39,6 +39,9 @@ static void test_xtext__orcpt(void **state) {
     assert_true(xtext_is_orcpt(VIEW("utf-8;j\\x{FC}rgen@example.org"), false));
     assert_true(xtext_is_orcpt(VIEW("utf-8;j\xc3\xbcrgen@example.org"), true));
     assert_true(xtext_is_orcpt(VIEW("x-local;a;b"), false));
+    assert_true(xtext_is_orcpt(VIEW("rfc822;j+C3+BCrgen@example.org"), true)); /* as Postfix */
+    assert_false(xtext_is_orcpt(VIEW("rfc822;j+C3rgen@example.org"), true));
+    assert_false(xtext_is_orcpt(VIEW("rfc822;j+C2+85@example.org"), true));
     assert_false(xtext_is_orcpt(VIEW("utf-8;j\xc3\xbcrgen@example.org"), false));
     assert_false(xtext_is_orcpt(VIEW("utf-8;j\xc3@example.org"), true));
     assert_false(xtext_is_orcpt(VIEW("utf-8;j\xc2\x85@example.org"), true)); /* a control */

@@ -7,9 +7,9 @@ import smtplib
 
 import pytest
 
-from peers_mail import sample, top
+from peers_mail import sample, top, utf8_sample
 from peers_postfix import kept, log_lines
-from peers_tasks import MEMBERS, failures, passed_on, report, with_list, with_tls
+from peers_tasks import MEMBERS, feed, passed_on, report, with_list, with_tls
 from postroad import until
 
 ME = "me@sender.example"
@@ -98,6 +98,24 @@ def test_success_where_the_next_server_cannot_tell(make, without_dsn):
     assert message["Original-Envelope-Id"] == "e1" and returned == "text/rfc822-headers"
     assert {r: (b["Action"], b["Status"][0]) for r, b in recipients.items()} == {"ok@there.example": ("relayed", "2")}
     assert recipients["ok@there.example"]["Original-Recipient"].replace(" ", "") == "rfc822;ok@old.example"
+
+
+def test_a_utf8_recipient_of_postfix_that_is_refused(make, postfix):
+    """Postfix gives the octets of UTF-8 in ORCPT as xtext; the notification has the address as it is (RFC 6533)."""
+    last = postfix(mailboxes=["jürgen@sender.example", "x@there.example"], hostname="last.example")
+    post = make(relay=last).start()
+    first = postfix(relay=f"127.0.0.1:{post.port}", hostname="first.example")
+    feed(first, [(["ünï@there.example"], utf8_sample())], sender="jürgen@sender.example",
+         options=("SMTPUTF8", "BODY=8BITMIME"))
+    passed_on(first)
+    post.wait()
+    notice, = until(lambda: kept(last, "jürgen@sender.example"), 30, "the notification")
+    boundary = email.message_from_bytes(notice).get_boundary().encode()
+    status, = [part for part in notice.split(b"--" + boundary) if b"global-delivery-status" in part]
+    text = quopri.decodestring(status).decode()
+    assert "Final-Recipient: utf-8; ünï@there.example" in text
+    assert "Original-Recipient: utf-8; ünï@there.example" in text
+    assert "Reporting-MTA: dns; mx.example.org" in text
 
 
 @pytest.mark.parametrize("ret", ["FULL", "HDRS"])
