@@ -192,12 +192,18 @@ void op_run_QUEUE_FROZEN(struct op_run *r) {
 /* out: is there anything left: accepted and not routed, expanding, to deliver, to archive (0/1 each). What is
  * held waits for people and does not count. */
 void op_run_QUEUE_PENDING(struct op_run *r) {
-    vals_int(r->out, db_number(r->db, 0, "SELECT 1 FROM inbox LIMIT 1"));
-    vals_int(r->out, db_number(r->db, 0, "SELECT 1 FROM expansion LIMIT 1"));
-    vals_int(r->out, db_number(r->db, 0,
-                               "SELECT 1 FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE"
-                               " h.message = d.message AND h.role = 'deliver') LIMIT 1"));
-    vals_int(r->out, db_number(r->db, 0, "SELECT 1 FROM feed LIMIT 1"));
+    struct query q;
+    db_query(
+        r->db,
+        &q, /* one statement, one view: what moves from one table to another meanwhile is in one of them */
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM inbox) THEN 1 ELSE 0 END,"
+        " CASE WHEN EXISTS (SELECT 1 FROM expansion) THEN 1 ELSE 0 END,"
+        " CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE"
+        " h.message = d.message AND h.role = 'deliver')) THEN 1 ELSE 0 END,"
+        " CASE WHEN EXISTS (SELECT 1 FROM feed) THEN 1 ELSE 0 END");
+    while (query_row(&q))
+        for (int i = 0; i < 4; i++)
+            vals_int(r->out, query_int(&q, i));
 }
 
 /* in: Message-ID or address, newest message id to look at (0: any), oldest (0: any), most. out: ids of
