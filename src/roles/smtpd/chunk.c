@@ -6,6 +6,7 @@
  * DATA, over all chunks; a dot has no meaning. */
 #include <string.h>
 
+#include "base/log.h"
 #include "roles/smtpd/smtpd.h"
 
 /* The chunk is over, and a command comes next. */
@@ -70,6 +71,8 @@ static enum next chunk_ended(struct session *s) {
         s->phase = data_phase;
     } else if (t->fault.code != ERR_OK) {
         session_reply_err(s, &t->fault);
+        log_line(LOG_INFO, "refused", LOG_S("client", s->peer_ip.s), LOG_V("from", t->sender),
+                 LOG_S("reason", t->fault.text));
         t->spoilt = true;
     } else {
         session_reply(s, 250, "2.0.0 %lld octets taken", (long long)s->chunk_size);
