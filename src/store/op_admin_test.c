@@ -68,12 +68,12 @@ static void test_list_delete__waits_for_posts_under_way(struct unit_store *s) {
     add_member(s, "news@here.example", "m@one.example");
     must(s, OP_ARCHIVE_JOIN, S("node"));
     refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example")); /* expanding */
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     change(s, "DELETE FROM delivery");
     refused(s, ERR_CONFLICT, OP_LIST_DELETE, S("news@here.example")); /* not in the archive yet */
     must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("x"));
     message = route_mail(s, "2", list, NULL);
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(2), N(message), S("x"));
     refused(s, ERR_CONFLICT, OP_LIST_DELETE,
             S("news@here.example")); /* its envelope sender is still needed */
@@ -89,7 +89,7 @@ static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     for (int i = 0; i < 3; i++) {
         int64_t message = route_mail(s, i == 0 ? "1" : i == 1 ? "2" : "3", list, NULL);
-        must(s, OP_EXPAND, N(message), N(list));
+        must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
         must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(i + 1), N(message), S("x"));
     }
     delete_list(s, "news@here.example", 0);
@@ -98,7 +98,7 @@ static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
     int64_t message = route_mail(s, "1", again, NULL); /* the same bytes: new to this list */
     must(s, OP_FEED_READ, S("node"), N(10), N(0));
     expect(s, N(again), S("news@here.example"), S("public"), N(1), N(1), N(0), N(message), N(4));
-    must(s, OP_EXPAND, N(message), N(again));
+    must(s, OP_EXPAND, N(message), N(again), N(LIMIT_EXPAND_SLICE));
     must(s, OP_FEED_DONE, S("node"), N(again), N(1), N(1), N(message), S("x"));
     delete_list(s, "news@here.example", 0);
     make_list(s, "news@here.example");

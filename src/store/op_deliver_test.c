@@ -220,7 +220,7 @@ static void test_fetch__pages_by_cursor(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     add_members(s, "news@here.example", 0, MEMBERS, 1);
     int64_t message = route_mail(s, "1", list, "direct@d1.example");
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     int64_t dest = destination_of(s, "d0.example");
     int64_t due = 0, at = 0, of = 0, rcpt = 0, seen = 0;
     for (;;) {
@@ -300,7 +300,7 @@ static void test_results__many_and_a_notification_in_one_commit(struct unit_stor
     int64_t list = make_list(s, "news@here.example");
     add_members(s, "news@here.example", 0, 3, 1);
     int64_t message = route_mail(s, "1", list, NULL);
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     int64_t dest = destination_of(s, "d0.example");
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(10));
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);

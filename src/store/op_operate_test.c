@@ -119,7 +119,7 @@ static void test_retry__in_slices(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example"), rows = 0;
     add_members(s, "news@here.example", 0, MANY, 3);
     int64_t message = route_mail(s, "1", list, NULL);
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     change(s, "UPDATE delivery SET due = $1", N(clock_now_ms() + 300000));
     int slices = 0;
     for (bool done = false; !done; slices++) {
@@ -158,7 +158,7 @@ static void test_stop__what_is_held_and_an_expansion(struct unit_store *s) {
     must(s, OP_QUEUE_STOP, N(message), N(EVENT_DELETED), S("by ada"), S(""), N(0));
     expect(s, N(0), N(1));
     assert_number(s, 0, "SELECT (SELECT count(*) FROM hold) + (SELECT count(*) FROM expansion)");
-    must(s, OP_EXPAND, N(message), N(list)); /* router comes too late */
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE)); /* router comes too late */
     expect(s, N(0), N(1));
 }
 

@@ -40,7 +40,7 @@ static void test_queue__states_of_a_post(struct unit_store *s) {
     must(s, OP_ROUTE_COMMIT, N(message), N(7), S("sha"), S(""), N(1), N(list), N(0), N(0), N(0), N(0));
     expect_state(s, message, "expanding", "", 0);
     expect_pending(s, 0, 1, 0, 1);
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     expect_state(s, message, "delivering", "", 2);
     expect_pending(s, 0, 0, 1, 1);
     change(s, "UPDATE destination SET error = 'connection refused' WHERE id / 4 = (SELECT id FROM site WHERE "
@@ -88,7 +88,7 @@ static void test_trace_find__by_message_id_sender_and_recipient(struct unit_stor
     add_member(s, "news@here.example", "member@one.example");
     int64_t post = route_mail(s, "1", list, NULL), direct = route_mail(s, "2", 0, "direct@one.example");
     accept_mail(s, "else@there.example", "3", "x@here.example");
-    must(s, OP_EXPAND, N(post), N(list));
+    must(s, OP_EXPAND, N(post), N(list), N(LIMIT_EXPAND_SLICE));
     must(s, OP_TRACE_FIND, S("author@there.example"), N(0), N(0), N(10));
     expect(s, N(direct), N(post)); /* the newest first */
     expect_end(s);
@@ -125,7 +125,7 @@ static void test_trace__events_in_order_by_pages(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     add_member(s, "news@here.example", "m@one.example");
     int64_t message = route_mail(s, "1", list, NULL);
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     int64_t dest = destination_of(s, "one.example"), rcpt = address_of(s, "m@one.example");
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(1));
     int64_t due = next_int(s);
@@ -176,7 +176,7 @@ static void test_trace_pending__what_is_still_to_do(struct unit_store *s) {
     add_members(s, "news@here.example", 0, 3, 2);
     int64_t message = route_mail(s, "1", list, "direct@one.example"), later = clock_now_ms() + 300000,
             seen = 0;
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     change(s,
            "UPDATE destination SET due = $1, tries = 2, error = 'connection refused' WHERE id / 4 = (SELECT "
            "id FROM site WHERE name = 'one.example')",
@@ -209,8 +209,8 @@ static void test_trace_pending__several_copies_for_one_address(struct unit_store
     int64_t message = route_mail(s, "1", first, "m@one.example");
     change(s, "INSERT INTO expansion(message, list, class, site, addr, made) VALUES($1, $2, 1, 0, 0, 0)",
            N(message), N(second));
-    must(s, OP_EXPAND, N(message), N(first));
-    must(s, OP_EXPAND, N(message), N(second));
+    must(s, OP_EXPAND, N(message), N(first), N(LIMIT_EXPAND_SLICE));
+    must(s, OP_EXPAND, N(message), N(second), N(LIMIT_EXPAND_SLICE));
     int copies = 0;
     int64_t at[4] = {0}, lists = 0;
     for (bool more = true; more; copies += more) {
@@ -252,7 +252,7 @@ static void test_queue_ls__filters(struct unit_store *s) {
     add_member(s, "news@here.example", "m@one.example");
     int64_t post = route_mail(s, "1", list, NULL), direct = route_mail(s, "2", 0, "x@two.example");
     int64_t fresh = accept_mail(s, "else@there.example", "3", "News@here.example");
-    must(s, OP_EXPAND, N(post), N(list));
+    must(s, OP_EXPAND, N(post), N(list), N(LIMIT_EXPAND_SLICE));
     must(s, OP_QUEUE_LS, N(0), N(10), S(""), S("two.example"), N(-1), S(""), N(0), N(0));
     expect_found(s, direct);
     must(s, OP_QUEUE_LS, N(0), N(10), S(""), S("none.example"), N(-1), S(""), N(0), N(0));
@@ -279,7 +279,7 @@ static void test_queue_sites__one_row_a_site_and_class(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     add_members(s, "news@here.example", 0, 3, 1);
     int64_t post = route_mail(s, "1", list, "x@d0.example"), later = clock_now_ms() + 300000;
-    must(s, OP_EXPAND, N(post), N(list));
+    must(s, OP_EXPAND, N(post), N(list), N(LIMIT_EXPAND_SLICE));
     change(s, "UPDATE destination SET due = $1, tries = 2, error = 'refused' WHERE id % 4 = 0", N(later));
     must(s, OP_QUEUE_SITES, N(0), S(""), N(-1));
     expect(s, N(0), S("d0.example"), N(0), N(1), N(post), N(later), N(2), S("refused"), N(0), N(0));

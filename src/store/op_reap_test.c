@@ -97,7 +97,7 @@ static void test_reap__walks_with_a_post(struct unit_store *s) {
     must(s, OP_ARCHIVE_JOIN, S("archive"));
     int64_t message = route_mail(s, "post", list, NULL);
     assert_int_equal(reap(s, DAY_MS), 0); /* expanding */
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     int64_t dest = destination_of(s, "one.example");
     assert_int_equal(reap(s, DAY_MS), 0); /* delivering */
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(10));

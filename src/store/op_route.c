@@ -244,14 +244,14 @@ struct slice {
     int64_t site, addr, members;
 };
 
-static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int64_t addr) {
+static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int64_t addr, int64_t most) {
     struct slice to = {0};
     struct query q;
     db_query(r->db, &q,
              "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 AND (site, addr) > ($2, $3)"
              " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
              " ORDER BY site DESC, addr DESC LIMIT 1",
-             DB_I(list), DB_I(site), DB_I(addr), DB_I(LIMIT_EXPAND_SLICE));
+             DB_I(list), DB_I(site), DB_I(addr), DB_I(most));
     if (query_row(&q))
         to = (struct slice){query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
     query_done(&q);
@@ -286,10 +286,12 @@ static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, cons
     return n;
 }
 
-/* in: message, list. out: deliveries made in this slice; done (0/1). */
+/* in: message, list, most members. out: deliveries made in this slice; done (0/1). */
 void op_run_EXPAND(struct op_run *r) {
-    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), n = 0;
+    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), most = vals_get_int(&r->in), n = 0;
     struct query q;
+    if (most < 1 || most > LIMIT_EXPAND_SLICE)
+        most = LIMIT_EXPAND_SLICE;
     db_query(r->db, &q,
              "SELECT class, site, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
              DB_I(message), DB_I(list));
@@ -301,13 +303,13 @@ void op_run_EXPAND(struct op_run *r) {
     struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
     int64_t made = query_int(&q, 3);
     query_done(&q);
-    struct slice to = find_slice(r, list, from.site, from.addr);
+    struct slice to = find_slice(r, list, from.site, from.addr, most);
     if (to.members > 0) {
         n = make_copies(r, message, list, &from, &to);
         db_run(r->db, "UPDATE expansion SET site = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
                DB_I(message), DB_I(list), DB_I(to.site), DB_I(to.addr), DB_I(made + n));
     }
-    bool done = to.members < LIMIT_EXPAND_SLICE;
+    bool done = to.members < most;
     if (done)
         finish_expansion(r, message, list, made + n);
     vals_int(r->out, n);

@@ -348,7 +348,7 @@ static void test_commit__wakes_a_destination(struct unit_store *s) {
 /* -- EXPANSIONS, EXPAND */
 
 static int64_t expand(struct unit_store *s, int64_t message, int64_t list, bool *ret_done) {
-    must(s, OP_EXPAND, N(message), N(list));
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     int64_t n = next_int(s);
     *ret_done = next_int(s) != 0;
     expect_end(s);
@@ -488,7 +488,7 @@ static void test_expand__a_member_leaves_within_a_slice(struct unit_store *s) {
     assert_true(db_begin(other, DURABLE_SOON));
     db_script(other, "LOCK TABLE delivery IN ACCESS EXCLUSIVE MODE");
     struct other_call c = {.s = s, .op = OP_EXPAND, .args = BUF_INIT(100)};
-    add_values(&c.args, N(message), N(list));
+    add_values(&c.args, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, run_call, &c), 0);
     wait_until_blocked(other, pid);

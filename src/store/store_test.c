@@ -446,7 +446,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     pass_as_router(&a);
     ask_about(&a, message);
     ACT(&a, R_ROUTER, OP_EXPANSIONS);
-    ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list));
+    ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     operate(&a, message);
     deliver_everything(&a, list);
     ACT(&a, R_ARCHIVED, OP_FEED_READ, S("node"), N(10), N(0));

@@ -23,34 +23,56 @@
 #define ORPHANS_EVERY_MS 60000
 #define REAP_SLICES      20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
 
+#define EXPAND_AT_ONCE 32 /* slices that share a commit */
+
+/* A slice of each of n expansions in one group commit; the slices are the smaller the more there are, so that
+ * no transaction lasts. */
+static bool expand_together(struct role *r, struct vals *expansions, size_t n, struct err *e) {
+    struct store_request slices[EXPAND_AT_ONCE];
+    struct store_wait wait;
+    bool ok = true;
+    store_wait_init(&wait);
+    for (size_t i = 0; i < n; i++) {
+        store_request_init(&slices[i], OP_EXPAND);
+        vals_int(&slices[i].args, vals_get_int(expansions));
+        vals_int(&slices[i].args, vals_get_int(expansions));
+        vals_int(&slices[i].args, LIMIT_EXPAND_SLICE / (int64_t)n);
+        store_wait_submit(&wait, r->store, &slices[i]);
+    }
+    store_wait_all(&wait);
+    for (size_t i = 0; i < n; i++) {
+        struct vals out = vals_of(buf_view(&slices[i].out));
+        if (slices[i].err.code == ERR_OK)
+            metric_add(METRIC_ROUTER_DELIVERIES, vals_get_int(&out));
+        else
+            *e = slices[i].err;
+        ok = ok && slices[i].err.code == ERR_OK;
+        store_request_done(&slices[i]);
+    }
+    store_wait_done(&wait);
+    return ok;
+}
+
 /* One slice of every expansion under way. True when there was any. */
 static bool expand_some(struct role *r) {
-    struct store_request list, expand;
+    struct store_request list;
     struct err e = {.code = ERR_OK};
-    bool any = false;
+    size_t all = 0;
     store_request_init(&list, OP_EXPANSIONS);
-    store_request_init(&expand, OP_EXPAND);
     bool ok = store_call(r->store, &list, &e);
+    for (struct vals v = vals_of(buf_view(&list.out)); ok && vals_more(&v); all++)
+        vals_get_int(&v), vals_get_int(&v);
     struct vals v = vals_of(buf_view(&list.out));
-    while (ok && vals_more(&v) && !role_stopping()) {
-        int64_t message = vals_get_int(&v), list_id = vals_get_int(&v);
-        role_works_on(message);
-        buf_reset(&expand.args);
-        vals_int(&expand.args, message);
-        vals_int(&expand.args, list_id);
-        ok = store_call(r->store, &expand, &e);
-        struct vals out = vals_of(buf_view(&expand.out));
-        metric_add(METRIC_ROUTER_DELIVERIES, ok ? vals_get_int(&out) : 0);
-        any = true;
+    for (size_t n = 0, done = 0; ok && done < all && !role_stopping(); done += n) {
+        n = all - done < EXPAND_AT_ONCE ? all - done : EXPAND_AT_ONCE;
+        ok = expand_together(r, &v, n, &e);
     }
-    role_works_on(0);
     if (!ok)
         log_line(LOG_ERROR, "expand-failed", LOG_S("reason", e.text));
-    if (any && ok)
+    if (all > 0 && ok)
         hint_send(r->config->dir, "deliver");
     store_request_done(&list);
-    store_request_done(&expand);
-    return any && ok;
+    return all > 0 && ok;
 }
 
 /* Walk the unfinished messages once in a while and delete the bodies that nothing needs any more. */
