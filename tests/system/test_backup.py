@@ -44,6 +44,7 @@ class Restored(postroad.Instance):
 
     def __init__(self, old, backup, folder, *words, database=None):
         self.dir, self.build, self.engine = folder, old.build, old.engine
+        self.log_folder = folder.parent
         self.port = postroad.free_port()
         self.domain, self.database = old.domain, database
         self.processes, self.logs = [], []
