@@ -116,7 +116,11 @@ static bool reset_leases(struct role *r, struct err *e) {
 }
 
 static void work(struct role *r) {
-    bool left_some = false; /* a round failed in part: what it had leased is given back before the next */
+    /* What was leased is given back before the next round when a round failed in part; and once a second when
+     * there is nothing to do, since a store that crashed may have lost a decision that was not synced yet
+     * (ADR 11). */
+    bool left_some = false;
+    int64_t next_reset_ms = 0;
     while (!role_stopping()) {
         struct err e = {.code = ERR_OK};
         left_some = left_some && !reset_leases(r, &e);
@@ -125,6 +129,10 @@ static void work(struct role *r) {
         if (routed < 0)
             log_line(LOG_ERROR, "route-failed", LOG_S("reason", e.text));
         left_some = left_some || e.code != ERR_OK;
+        if (routed == 0 && clock_real_us() / 1000 >= next_reset_ms) {
+            left_some = true;
+            next_reset_ms = clock_real_us() / 1000 + REAP_EVERY_MS;
+        }
         bool expanded = expand_some(r);
         reap(r);
         if ((routed <= 0 && !expanded) || e.code != ERR_OK)
