@@ -108,7 +108,8 @@ static void index_deferrals(struct reading *r) {
     const struct story *s = r->story;
     r->deferred = mem_resize(NULL, s->count + 1, sizeof *r->deferred);
     r->rows = mem_resize(NULL, s->count + 1, sizeof *r->rows);
-    memcpy(r->rows, s->rows, s->count * sizeof *r->rows); /* the story's own move while it grows */
+    for (size_t i = 0; i < s->count; i++)
+        r->rows[i] = s->rows[i]; /* the story's own move while it grows */
     for (size_t i = 0; i < s->count; i++)
         if (is_event(&r->rows[i], "deferred"))
             r->deferred[r->deferred_count++] = &r->rows[i];
@@ -209,6 +210,9 @@ bool story_read(struct cli *c, int64_t message, view only, struct story *ret, st
     if (view_eq_nocase(ret->message.sender, only)) /* whoever sent the message sees all of it */
         r.only = VIEW("");
     bool ok = read_events(&r, e);
+    if (ok && ret->count == 0) /* at least that it was accepted is known of every message */
+        ok = err_set(e, ERR_NOT_FOUND, "%s is not known any more: its record was deleted just now",
+                     id_format(message).s);
     index_deferrals(&r);
     ok = ok && read_notices(&r, e) && queue_pending_each(c, message, NULL, 0, add_pending, &r, e) &&
          read_accepted(&r, e);
