@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cli/queue.h"
+#include "cli/queue_rows.h"
 #include "net/sockaddr.h"
 #include "store/durability.h"
 

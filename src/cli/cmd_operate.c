@@ -2,7 +2,7 @@
  * messages are named, or chosen by the filters of `queue show`; each is settled by itself, in short
  * transactions, so that a command that was interrupted can be given again. */
 #include "cli/message.h"
-#include "cli/queue.h"
+#include "cli/queue_rows.h"
 
 #include <pwd.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* cmd_queue.c: postroad queue show|sites|cat|wait: messages that are not finished, where they wait, their
  * bytes, and waiting until none is left. */
 #include "cli/message.h"
-#include "cli/queue.h"
+#include "cli/queue_rows.h"
 
 #include <stdlib.h>
 #include <time.h>

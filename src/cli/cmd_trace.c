@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "cli/queue.h"
+#include "cli/queue_rows.h"
 #include "mail/address.h"
 
 enum { NEWEST = 20, SHOWN_EACH = 10, GROUPS_MOST = 100 };

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "cli/queue.h"
+#include "cli/queue_rows.h"
 
 enum { PAGE_ROWS = 300 };
 

@@ -78,7 +78,7 @@ static bool has_name(const struct alias_names *names, view name) {
 }
 
 static view domain_of(view address) {
-    return view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+    return address_split(address).domain;
 }
 
 static bool say(struct err *e, enum err_code code, const struct alias_entry *at, const char *why) {

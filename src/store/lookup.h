@@ -57,7 +57,6 @@ bool lead_walk_init(struct op_run *r, view address, struct lead_walk *ret);
 /* Add the targets of address number `from` that are new. */
 void lead_walk_add(struct op_run *r, struct lead_walk *w, size_t from, view targets);
 
-view address_domain(view address);
 /* The domain of an address is one whose mail is taken, or the operation is refused. */
 bool domain_is_here(struct op_run *r, view address);
 bool alias_is_live(struct op_run *r, view address);

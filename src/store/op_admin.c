@@ -1,5 +1,6 @@
 /* op_admin.c: domains, lists, members: what the command line changes. Long results page by key, long
  * changes come in slices, so that no transaction lasts. */
+#include "mail/address.h"
 #include "store/event.h"
 #include "store/lookup.h"
 #include "store/schema.h"
@@ -109,7 +110,7 @@ void op_run_MEMBER_ADD(struct op_run *r) {
         return;
     for (size_t i = 0; i < count && !db_error(r->db); i++) {
         view address = vals_get_view(&r->in);
-        address_make(r, address, view_skip(address, (size_t)(view_rfind(address, '@') + 1)));
+        address_make(r, address, address_split(address).domain);
     }
     int64_t added = 0;
     for (size_t i = 0; i < count && !db_error(r->db); i++)

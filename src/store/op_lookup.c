@@ -6,10 +6,6 @@
 
 #include "mail/address.h"
 
-view address_domain(view address) {
-    return view_skip(address, (size_t)(view_rfind(address, '@') + 1));
-}
-
 /* ---- versions of alias sources ---- */
 
 static void read_versions(struct op_run *r, struct query *q, struct alias_versions *ret) {
@@ -80,7 +76,7 @@ static view without_detail(struct op_run *r, view address) {
     address_detail(address_split(address).local, &user, &detail);
     if (detail.ptr == NULL)
         return VIEW("");
-    return arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(address_domain(address)));
+    return arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(user), VIEW_ARG(address_split(address).domain));
 }
 
 /* The list that "news-owner@d" or "news-bounces+x=y@d" is about: "news@d"; else empty. */
@@ -90,7 +86,7 @@ static view list_of(struct op_run *r, view address) {
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
         if (view_ends_with(base, view_of(suffixes[i])))
             return arena_printf(r->arena, "%.*s@%.*s", (int)(base.len - strlen(suffixes[i])), base.ptr,
-                                VIEW_ARG(address_domain(address)));
+                                VIEW_ARG(address_split(address).domain));
     return VIEW("");
 }
 
@@ -150,7 +146,7 @@ static bool is_relay_recipient(struct op_run *r, view domain, view address) {
 
 /* *ret_named: the address stands on the list of a relay domain's recipients. */
 static enum domain_state find_domain(struct op_run *r, view address, view base, bool *ret_named) {
-    view name = address_domain(address);
+    view name = address_split(address).domain;
     int64_t relay = 0, listed = 0;
     bool is_there = false;
     struct query q;
@@ -183,7 +179,7 @@ void lead_find(struct op_run *r, const struct alias_versions *v, view address, s
     if (add_aliases(r, v, address, ret) || add_owner(address, &list, ret) || list.id ||
         add_base(r, v, base, ret) || named)
         return;
-    add_aliases(r, v, arena_printf(r->arena, "@%.*s", VIEW_ARG(address_domain(address))), ret);
+    add_aliases(r, v, arena_printf(r->arena, "@%.*s", VIEW_ARG(address_split(address).domain)), ret);
 }
 
 void lead_done(struct lead *l) {
@@ -243,7 +239,7 @@ void op_run_LOOKUP(struct op_run *r) {
 /* ---- what other operations ask ---- */
 
 bool domain_is_here(struct op_run *r, view address) {
-    view domain = address_domain(address);
+    view domain = address_split(address).domain;
     if (db_number(r->db, 0, "SELECT 1 FROM domain WHERE name = $1", DB_T(domain)))
         return true;
     op_refuse(r, ERR_NOT_FOUND, "domain %.*s is not here: add it with domain add %.*s", VIEW_ARG(domain),

@@ -3,13 +3,14 @@
  * deliveries in slices, each a short transaction with a stored cursor. The reaper deletes what nothing refers
  * to any more; docs/states.md names each row's last reader. */
 #include "base/id.h"
+#include "mail/address.h"
 #include "store/accept.h"
 #include "store/class.h"
 #include "store/event.h"
 #include "store/schema.h"
 
 int64_t address_id(struct op_run *r, view address, int64_t *ret_site) {
-    view domain = view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+    view domain = address_split(address).domain;
     for (int try = 0; try < 2; try++) {
         struct query q;
         int64_t id = 0;

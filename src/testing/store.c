@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "mail/address.h"
 #include "store/accept.h"
 #include "store/class.h"
 #include "store/schema.h"
@@ -266,7 +267,7 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
 }
 
 int64_t make_list(struct unit_store *s, const char *address) {
-    view domain = view_skip(view_of(address), (size_t)(view_rfind(view_of(address), '@') + 1));
+    view domain = address_split(view_of(address)).domain;
     if (number(s, "SELECT count(*) FROM domain WHERE name = $1", DB_T(domain)) == 0)
         must(s, OP_DOMAIN_ADD, DB_T(domain));
     must(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"), N(1));

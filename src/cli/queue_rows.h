@@ -1,6 +1,7 @@
-/* queue.h: which messages of the queue a command is about: those it names, or all that fit its options. */
-#ifndef CLI_QUEUE_H
-#define CLI_QUEUE_H
+/* queue_rows.h: which messages of the queue a command is about: those it names, or all that fit its options.
+ */
+#ifndef CLI_QUEUE_ROWS_H
+#define CLI_QUEUE_ROWS_H
 
 #include "cli/cli.h"
 

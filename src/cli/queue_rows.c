@@ -1,5 +1,5 @@
-/* queue.c: see queue.h. */
-#include "cli/queue.h"
+/* queue_rows.c: see queue_rows.h. */
+#include "cli/queue_rows.h"
 
 #include <stdio.h>
 
