@@ -39,6 +39,17 @@ uint64_t random_u64(void) {
     return n;
 }
 
+/* From a stock: an identifier must differ, it need not be secret. */
+static uint64_t cheap_random(void) {
+    static _Thread_local uint64_t stock[32];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        random_bytes(stock, sizeof stock);
+        left = sizeof stock / sizeof stock[0];
+    }
+    return stock[--left];
+}
+
 void id_set_source(unsigned source) {
     BUG_ON(source >> SOURCE_BITS);
     atomic_store(&id_source, source);
@@ -60,7 +71,7 @@ int64_t id_new(void) {
         if (last >> COUNTER_BITS >= now)
             next = last + 1;
         else /* half of the counter's range at most, so that the rest is room to count */
-            next = now << COUNTER_BITS | random_u64() >> (64 - COUNTER_BITS + 1);
+            next = now << COUNTER_BITS | cheap_random() >> (64 - COUNTER_BITS + 1);
     } while (!atomic_compare_exchange_weak(&last_tick, &last, next));
     return (int64_t)(next << SOURCE_BITS | atomic_load(&id_source));
 }

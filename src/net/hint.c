@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,9 +113,22 @@ void hint_interrupt(struct hint *h) {
     errno = saved;
 }
 
+/* One for the life of the process: smtpd gives a hint for each message. */
+static int sending_socket(void) {
+    static _Atomic int kept = -1;
+    int fd = atomic_load(&kept), none = -1;
+    if (fd >= 0)
+        return fd;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || atomic_compare_exchange_strong(&kept, &none, fd))
+        return fd;
+    close(fd); /* another thread was first */
+    return none;
+}
+
 void hint_send(const char *dir, const char *role) {
     CLOSE_AUTO int folder = -1;
-    CLOSE_AUTO int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = sending_socket();
     struct sockaddr_un un;
     if (fd < 0 || !role_address(dir, role, &un, &folder))
         return;

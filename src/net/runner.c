@@ -67,15 +67,17 @@ struct runner {
     struct task *all;
     size_t alive; /* listeners too */
     struct task *queue_head, *queue_tail;
+    size_t queue_length;
     struct listener *listeners;
 
     struct timer *timers; /* a binary heap; [0] is not used */
     size_t timer_count, timer_cap;
 
-    /* A worker that sleeps needs a token to go on; a token is given for each task queued, to one that has
-     * none yet. */
+    /* A worker that sleeps needs a token to go on. `looking` are those that are not in a step and look at the
+     * queue before they sleep or wait; a worker is woken only for a task beyond what these will take, since
+     * waking one costs more than most steps. */
     pthread_cond_t token_given;
-    unsigned sleeping, tokens;
+    unsigned sleeping, tokens, looking;
     unsigned steps; /* since the last poll */
     bool polling;   /* somebody is the poller … */
     bool blocked;   /* … and waits, until `poll_until_ms` */
@@ -160,6 +162,9 @@ static void queue_push(struct runner *r, struct task *t, int event) {
     else
         r->queue_head = t;
     r->queue_tail = t;
+    r->queue_length++;
+    if (r->queue_length <= r->looking + r->tokens + r->kicked)
+        return;
     if (r->sleeping > r->tokens) {
         r->tokens++;
         pthread_cond_signal(&r->token_given);
@@ -173,6 +178,7 @@ static struct task *queue_pop(struct runner *r) {
     r->queue_head = t->run_next;
     if (!r->queue_head)
         r->queue_tail = NULL;
+    r->queue_length--;
     t->state = RUNNING;
     return t;
 }
@@ -342,10 +348,12 @@ static void poll_once(struct runner *r) {
     int timeout = poll_time(r);
     r->polling = true;
     r->blocked = timeout > 0;
+    r->looking -= r->blocked;
     unlock(r);
     int n = epoll_wait(r->epoll_fd, events, POLL_EVENTS, timeout);
     BUG_ON(n < 0 && errno != EINTR);
     lock(r);
+    r->looking += r->blocked;
     r->blocked = r->kicked = false;
     r->steps = 0;
     for (int i = 0; i < n; i++)
@@ -437,15 +445,18 @@ static void run_task(struct runner *r, struct task *t) {
 
 static void sleep_for_token(struct runner *r) {
     r->sleeping++;
+    r->looking--;
     while (r->tokens == 0)
         pthread_cond_wait(&r->token_given, &r->lock);
     r->tokens--;
+    r->looking++;
     r->sleeping--;
 }
 
 static void *work(void *ctx) {
     struct runner *r = ctx;
     lock(r);
+    r->looking++;
     for (;;) {
         bool poll_is_due = !r->polling && !r->ended && (!r->queue_head || r->steps >= POLL_EVERY);
         if (poll_is_due) {
@@ -453,15 +464,18 @@ static void *work(void *ctx) {
         } else if (r->queue_head) {
             struct task *t = queue_pop(r);
             r->steps++;
+            r->looking--;
             unlock(r);
             run_task(r, t);
             lock(r);
+            r->looking++;
         } else if (r->ended) {
             break;
         } else {
             sleep_for_token(r);
         }
     }
+    r->looking--;
     unlock(r);
     return NULL;
 }
@@ -603,6 +617,7 @@ void runner_free(struct runner *r) {
     if (!r)
         return;
     r->queue_head = r->queue_tail = NULL;
+    r->queue_length = 0;
     for (struct task *t; (t = first_not_waiting(r));)
         task_finish(r, t);
     if (r->alive == 0)

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -69,26 +70,33 @@ void store_submit(struct store *s, struct store_request *r) {
         s->submit(s, r);
 }
 
+static bool is_last(struct store_wait *w) {
+    return atomic_fetch_sub(&w->left, 1) == 1;
+}
+
 static void wake_caller(struct store_request *r) {
-    sem_post(r->waiter);
+    struct store_wait *w = r->waiter;
+    if (is_last(w))
+        sem_post(&w->answered);
 }
 
 void store_wait_init(struct store_wait *w) {
     sem_init(&w->answered, 0, 0);
-    w->count = 0;
+    atomic_init(&w->left, 1);
 }
 
 void store_wait_submit(struct store_wait *w, struct store *s, struct store_request *r) {
     r->done = wake_caller;
-    r->waiter = &w->answered;
-    w->count++;
+    r->waiter = w;
+    atomic_fetch_add(&w->left, 1);
     store_submit(s, r);
 }
 
 void store_wait_all(struct store_wait *w) {
-    for (; w->count > 0; w->count--)
+    if (!is_last(w))
         while (sem_wait(&w->answered) < 0 && errno == EINTR)
             ;
+    atomic_store(&w->left, 1);
 }
 
 void store_wait_done(struct store_wait *w) {

@@ -25,7 +25,7 @@ struct store_request {
     struct store_request *next;
     uint64_t number;
     int64_t deadline_ms;
-    void *waiter;
+    struct store_wait *waiter;
     bool sent;
     unsigned sends;
 };
@@ -49,8 +49,8 @@ bool store_call(struct store *s, struct store_request *r, struct err *e);
 
 /* Many calls at once, so that they share commits: submit each, then wait for all. */
 struct store_wait {
-    sem_t answered;
-    size_t count;
+    _Atomic size_t left; /* without an answer, and one for the waiter itself */
+    sem_t answered;      /* posted by the last one: who waits for many wakes up once */
 };
 void store_wait_init(struct store_wait *w);
 void store_wait_submit(struct store_wait *w, struct store *s, struct store_request *r);

@@ -70,6 +70,7 @@ void hop_tend(void) {
             at = &h->next;
         }
     }
+    pthread_cond_signal(&deliver.work); /* time alone lifts some limits */
     pthread_mutex_unlock(&deliver.lock);
     for (struct smtp *next; old; old = next) {
         next = old->next;
@@ -145,10 +146,7 @@ bool hop_refused(struct hop *h) {
 
 void hop_succeeded(struct hop *h) {
     pthread_mutex_lock(&deliver.lock);
-    double before = h->window.size;
     window_success(&h->window, (size_t)deliver.role.config->deliver_site_connections, clock_mono_ms());
-    if (h->window.size > before)
-        pthread_cond_signal(&deliver.work);
     pthread_mutex_unlock(&deliver.lock);
 }
 

@@ -96,6 +96,7 @@ static void take_up(struct queue *q) {
 struct queue *queue_pick(void) {
     struct queue *best[CLASS_COUNT] = {NULL};
     bool busy[CLASS_COUNT] = {false};
+    size_t found = 0;
     enum mail_class order[CLASS_COUNT];
     if (deliver.paused || deliver.frozen)
         return NULL;
@@ -103,9 +104,14 @@ struct queue *queue_pick(void) {
         if (!has_work(q))
             continue;
         busy[q->class] = true;
-        if (goes_before(q, best[q->class]) && may_start(q))
+        if (!may_start(q))
+            continue;
+        found++;
+        if (goes_before(q, best[q->class]))
             best[q->class] = q;
     }
+    if (found > 1) /* who finds work wakes the next one, if there is more */
+        pthread_cond_signal(&deliver.work);
     for (int c = 0; c < CLASS_COUNT; c++)
         if (busy[c])
             fair_wake(&deliver.fair, (enum mail_class)c);
@@ -143,7 +149,6 @@ void queue_leave(struct queue *q) {
         q->hop->active--;
     }
     note_if_finished(q);
-    pthread_cond_signal(&deliver.work);
 }
 
 static void free_page(struct queue *q, struct page *p) {
@@ -257,7 +262,6 @@ static void fetch(struct queue *q) {
     q->looking_back &= !last; /* from here on all is new */
     q->again = false;
     note_if_finished(q);
-    pthread_cond_signal(&deliver.work);
 }
 
 /* A list copy goes alone (VERP); other recipients of one message go together. */
@@ -297,6 +301,8 @@ bool queue_next_job(struct queue *q, size_t done, struct job *ret_job) {
     }
     if (taken)
         fair_charge(&deliver.fair, q->class);
+    if (taken && has_rows(q) && may_start(q)) /* the site takes more than the threads on it send */
+        pthread_cond_signal(&deliver.work);
     pthread_mutex_unlock(&deliver.lock);
     return taken;
 }

@@ -195,7 +195,6 @@ void *worker_run(void *unused) {
             continue;
         }
         bool known = q->hop != NULL;
-        pthread_cond_signal(&deliver.work); /* who has found work wakes the next one */
         pthread_mutex_unlock(&deliver.lock);
         if (known)
             work_on(q);
