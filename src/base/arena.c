@@ -30,7 +30,7 @@ enum { RED_ZONE = 16 };
 enum { RED_ZONE = 0 };
 #endif
 
-enum { ALIGN = 16, FIRST_BLOCK = 4 * 1024, LARGEST_BLOCK = 64 * 1024 };
+enum { ALIGN = 16, FIRST_BLOCK = 256, LARGEST_BLOCK = 64 * 1024 };
 
 struct arena_block {
     struct arena_block *next; /* older */

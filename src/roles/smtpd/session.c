@@ -62,7 +62,7 @@ void session_reset(struct session *s) {
     EVP_MD_CTX_free(t->sha256);
     *t = (struct transaction){.active = false};
     buf_init(&t->body, LIMIT_BODY_CHUNK);
-    arena_reset(&s->transaction_arena);
+    arena_done(&s->transaction_arena); /* a session that waits for its next message holds nothing */
     s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
 }
 
