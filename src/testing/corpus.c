@@ -52,20 +52,20 @@ static FILE *open_unpacked(const char *path) {
     return command ? popen(command, "r") : fopen(path, "rb");
 }
 
-static void visit_file(struct walk *w, const char *path) {
-    size_t len = 0, cap = 0, n;
-    FREE_AUTO char *text = NULL;
+/* `size`: of the file; a packed one needs more than that. */
+static void visit_file(struct walk *w, const char *path, size_t size) {
+    size_t len = 0, cap = size + 1, n;
+    FREE_AUTO char *text = mem_resize(NULL, cap, 1);
     FILE *f = open_unpacked(path);
     if (!f) {
         printf("skipped: %s cannot be read\n", path);
         return;
     }
-    do {
-        if (cap - len < READ_CHUNK)
-            text = mem_resize(text, cap = 2 * cap + READ_CHUNK, 1);
-        n = fread(text + len, 1, cap - len, f);
+    while ((n = fread(text + len, 1, cap - len, f)) > 0) {
         len += n;
-    } while (n > 0);
+        if (len == cap)
+            text = mem_resize(text, cap = 2 * cap + READ_CHUNK, 1);
+    }
     /* A message of its own allocation: reading behind its end is found. */
     FREE_AUTO char *exact = mem_resize(NULL, len, 1);
     memcpy(exact, text, len);
@@ -84,7 +84,7 @@ static void walk(struct walk *w, const char *path) {
         bool wanted =
             w->suffix ? view_ends_with(view_of(path), view_of(w->suffix)) : !is_oracle(view_of(path));
         if (wanted)
-            visit_file(w, path);
+            visit_file(w, path, (size_t)st.st_size);
         return;
     }
     struct dirent **entries = NULL;

@@ -1,5 +1,6 @@
 /* pg.h: a PostgreSQL server of the test program's own: in a temporary folder, on a Unix socket that nobody
- * else knows, with fsync on. It is started when it is first asked for and ends with the program. */
+ * else knows, with fsync on (but in memory, where there is room). It is started when it is first asked for
+ * and ends with the program. */
 #ifndef TESTING_PG_H
 #define TESTING_PG_H
 
