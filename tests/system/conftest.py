@@ -70,6 +70,7 @@ def make(store, build, request):
     def make_instance(**options):
         folder = short / f"instance{len(made) + 1}"
         instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
+        instance.command_leaks = request.module.__name__ == "test_cli"
         made.append(instance)
         return instance
 
@@ -133,6 +134,18 @@ def pysink():
     yield make_one
     for s in made:
         s.close()
+
+
+@pytest.fixture
+def idle(make):
+    """An instance none of whose roles run: the command line works without them."""
+    return make()
+
+
+@pytest.fixture
+def inbound(make):
+    """An instance that takes mail and keeps it: no router, no deliver."""
+    return make().start("smtpd")
 
 
 @pytest.fixture

@@ -95,6 +95,8 @@ class CommandFailed(AssertionError):
 class Instance:
     """A Postroad instance in a folder of its own: `with Instance(...) as p: p.start() ...`."""
 
+    command_leaks = False  # looking for leaks doubles what a command costs: test_cli does it
+
     def __init__(self, folder, build, store="sqlite", postgresql=None, domain="example.org", relay=None,
                  settings=None, lmtp=False, tls=False):
         self.dir = pathlib.Path(folder)
@@ -135,9 +137,9 @@ class Instance:
         return self.build / "postroad"
 
     @staticmethod
-    def environment():
+    def environment(leaks=True):
         return {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")}
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", f"abort_on_error=0:detect_leaks={leaks:d}")}
 
     def start(self, *roles, wait=True, program=None, environment=None):
         """`postroad run` with these roles, or with all. Waits until each says it has started."""
@@ -190,6 +192,21 @@ class Instance:
             until(lambda: f" {role} started pid={new}" in self.log, 30, f"the start of {role}")
         return pid
 
+    def kill_all(self):
+        """kill -9 of the supervisor and every role at once; waits until they are gone."""
+        pids = [self.pid("supervisor"), *filter(None, map(self.pid, ROLES))]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # it may go with the supervisor
+                os.kill(pid, signal.SIGKILL)
+        self.processes[-1].wait(30)
+
+        def is_gone(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                return True
+        until(lambda: all(map(is_gone, pids)), 30, "the end of all roles")
+
     @property
     def log(self):
         return "".join(path.read_text(errors="replace") for path in self.logs)
@@ -198,7 +215,7 @@ class Instance:
 
     def _run(self, command, input=None, check=True, timeout=120, text=True):
         got = subprocess.run([str(c) for c in command], capture_output=True, timeout=timeout, check=False,
-                             text=text, env=self.environment(),
+                             text=text, env=self.environment(self.command_leaks),
                              **({"stdin": subprocess.DEVNULL} if input is None else {"input": input}))
         errors = got.stderr if text else got.stderr.decode(errors="replace")
         if REPORTS.search(errors):
@@ -271,6 +288,12 @@ class Instance:
         """Send octets (CRLF line ends, no dot stuffing yet) in a transaction of its own; the queue id."""
         with self.raw() as c:
             return c.post(sender, [recipients] if isinstance(recipients, str) else recipients, octets, options)
+
+    def rcpt(self, address):
+        """What RCPT says of an address, in a session of its own."""
+        with self.raw() as c:
+            c.cmd("MAIL FROM:<me@sender.example>")
+            return c.cmd(f"RCPT TO:<{address}>")
 
     # -- the archive
 
@@ -689,7 +712,7 @@ class PostgreSQL:
         # initdb refuses root; and the folder must be one that an unprivileged user can reach.
         drop = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
         self.as_user = [*bound("INT"), *drop]
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-pg-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-pg-", dir=self._place()))
         if drop:
             shutil.chown(self.folder, "nobody", "nogroup")
         self.numbers = itertools.count(1)
@@ -702,6 +725,16 @@ class PostgreSQL:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def _place():
+        """Memory, where there is enough: nobody cuts this server's power, and making a database is a thousand syncs."""
+        try:
+            memory = os.statvfs("/dev/shm")
+            roomy = os.access("/dev/shm", os.W_OK | os.X_OK) and memory.f_bavail * memory.f_frsize > 4 << 30
+        except OSError:
+            roomy = False
+        return "/dev/shm" if roomy else None
 
     def _make(self):
         data = self.folder / "data"

@@ -6,19 +6,7 @@ import os
 import subprocess
 import threading
 
-import pytest
 from postroad import bound, message, until
-
-
-@pytest.fixture
-def idle(make):
-    return make()
-
-
-def rcpt(instance, address):
-    with instance.raw() as c:
-        c.cmd("MAIL FROM:<me@sender.example>")
-        return c.cmd(f"RCPT TO:<{address}>")
 
 
 def test_several_and_nested(post, sink):
@@ -46,18 +34,18 @@ def test_catch_all(post, sink):
     post.cli("list", "create", "news@example.org")
     post.cli("member", "add", "news@example.org", "member@far.example")
     post.cli("alias", "set", "named@example.org", "named@far.example")
-    assert rcpt(post, "anything@example.org") == 550
+    assert post.rcpt("anything@example.org") == 550
     post.cli("alias", "set", "@example.org", "rest@far.example")
     for address in ("anything@example.org", "named@example.org", "news@example.org", "Other+tag@EXAMPLE.org"):
         post.post("me@sender.example", address, message(subject=address))
     post.wait()
     assert sorted(m.recipients[0] for m in sink.mails()) == ["member@far.example", "named@far.example", "rest@far.example",
                                                              "rest@far.example"]
-    assert rcpt(post, "news-owner@example.org") == 550  # a list's own addresses are not the catch-all's
+    assert post.rcpt("news-owner@example.org") == 550  # a list's own addresses are not the catch-all's
     post.cli("domain", "add", "other.example.org")
-    assert rcpt(post, "anything@other.example.org") == 550
+    assert post.rcpt("anything@other.example.org") == 550
     post.cli("alias", "remove", "@example.org")
-    assert rcpt(post, "anything@example.org") == 550
+    assert post.rcpt("anything@example.org") == 550
 
 
 def test_alias_to_lists_and_people(post, sink):
@@ -79,12 +67,12 @@ def test_loops_are_refused(post, sink):
     post.cli("alias", "set", "b@example.org", "c@example.org")
     error = post.fails("alias", "set", "c@example.org", "a@example.org", status=1)
     assert "c@example.org -> a@example.org -> b@example.org -> c@example.org" in error
-    assert rcpt(post, "c@example.org") == 550
+    assert post.rcpt("c@example.org") == 550
     post.cli("list", "create", "end@example.org")
     post.cli("alias", "set", "@example.org", "end@example.org")
     post.cli("list", "delete", "end@example.org")  # now the catch-all leads to itself
     for address in ("end@example.org", "anybody@example.org", "a@example.org"):
-        got = rcpt(post, address)
+        got = post.rcpt(address)
         assert got == 554 and got.text.startswith("5.4.6 "), (address, got)
     # A loop behind one target does not hurt the other, and the author hears of it.
     post.cli("alias", "set", "half@example.org", "end@example.org", "good@far.example")
@@ -101,7 +89,7 @@ def test_detail(post, sink):
     post.cli("member", "add", "news@example.org", "member@far.example")
     post.cli("alias", "set", "info@example.org", "info@far.example")
     post.cli("alias", "set", "info+own@example.org", "own@far.example")
-    assert rcpt(post, "nobody+x@example.org") == 550
+    assert post.rcpt("nobody+x@example.org") == 550
     post.cli("alias", "set", "@example.org", "rest@far.example")
     for address in ("info+x@example.org", "Info+Own@example.org", "nobody+x@example.org", "news+x@example.org"):
         post.post("me@sender.example", address, message(subject=address))
@@ -113,15 +101,15 @@ def test_nested_too_deep(post):
     for n in range(15):
         post.cli("alias", "set", f"n{n}@example.org", f"n{n + 1}@example.org")
     post.cli("alias", "set", "n15@example.org", "end@far.example")
-    assert rcpt(post, "n15@example.org") == 250
-    assert rcpt(post, "n7@example.org") == 250
-    got = rcpt(post, "n0@example.org")
+    assert post.rcpt("n15@example.org") == 250
+    assert post.rcpt("n7@example.org") == 250
+    got = post.rcpt("n0@example.org")
     assert got == 554 and "5.4.6" in got.text
 
 
 def test_dead_targets(post, sink):
     post.cli("alias", "set", "dead@example.org", "nobody@example.org")
-    got = rcpt(post, "dead@example.org")
+    got = post.rcpt("dead@example.org")
     assert got == 550 and "5.1.1" in got.text
     post.cli("alias", "set", "half@example.org", "nobody@example.org", "good@far.example")
     post.post("me@sender.example", "half@example.org", message(id="half@test.example"))
@@ -188,7 +176,7 @@ b@example.org one@far.example
     assert len(post.json("alias", "ls")) == 5
     text = post.cli("alias", "import", "tracker", "-", "--dry-run", input="a@example.org: two@far.example\nc@example.org: three@far.example\n@example.org: rest@far.example\n")
     assert "+1 -2, 2 stay" in text and "- a@example.org: one@far.example" in text and "+ c@example.org: three@far.example" in text
-    assert rcpt(post, "b@example.org") == 250
+    assert post.rcpt("b@example.org") == 250
     got = post.json("alias", "import", "tracker", "-", input="a@example.org: two@far.example\nb@example.org: one@far.example\n@example.org: rest@far.example\n")
     assert (got["added"], got["removed"], got["same"], got["version"]) == (0, 1, 3, 2)
     assert post.json("alias", "import", "tracker", "-", input="@example.org rest@far.example\na@example.org two@far.example\nb@example.org one@far.example\n")["changed"] is False
@@ -241,9 +229,9 @@ def many(n, target):
 def test_import_of_many_is_seen_at_the_next_rcpt(post, sink):
     """RCPTs while imports run see the old set or the new one: a session asks for the first and the last of a set that
     changes as a whole, and what it is told never goes back."""
-    assert rcpt(post, "draft-000000.authors@example.org") == 550
+    assert post.rcpt("draft-000000.authors@example.org") == 550
     post.cli("alias", "import", "tracker", "-", input=many(MANY, "old@far.example"), timeout=300)
-    assert rcpt(post, f"draft-{MANY - 1:06}.authors@example.org") == 250
+    assert post.rcpt(f"draft-{MANY - 1:06}.authors@example.org") == 250
     seen, stop = [], threading.Event()
 
     def ask():
@@ -260,7 +248,7 @@ def test_import_of_many_is_seen_at_the_next_rcpt(post, sink):
         table = "new-first@example.org: x@far.example\n" + many(MANY, "new@far.example") + "new-last@example.org: x@far.example\n"
         post.cli("alias", "import", "tracker", "-", "--force", input=table, timeout=300)
         after = len(seen)
-        assert rcpt(post, "new-last@example.org") == 250
+        assert post.rcpt("new-last@example.org") == 250
         until(lambda: len(seen) > after + 3)
     finally:
         stop.set()
@@ -285,18 +273,18 @@ def test_import_that_is_killed_changes_nothing(post):
         process.stdin.write((old + more).encode())
         process.stdin.close()
         for _ in range(n):
-            assert rcpt(post, "draft-000000.authors@example.org") == 250
+            assert post.rcpt("draft-000000.authors@example.org") == 250
         process.kill()
         process.wait()
         seen = len(post.json("alias", "ls", "--source", "tracker"))
         assert seen in (count, 8000), seen
         count = seen
-        assert rcpt(post, "draft-000000.authors@example.org") == 250
-        assert rcpt(post, f"more{n + 1}-0@example.org") == 550
+        assert post.rcpt("draft-000000.authors@example.org") == 250
+        assert post.rcpt(f"more{n + 1}-0@example.org") == 550
     got = post.json("alias", "import", "tracker", "-", "--force", input=many(3001, "new@far.example"))
     assert (got["added"], got["removed"]) == (3001, count)
     assert len(post.json("alias", "ls")) == 3001
-    assert rcpt(post, "more1-0@example.org") == 550
+    assert post.rcpt("more1-0@example.org") == 550
 
 
 def test_who_received_then(idle):

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 import postroad
-from load import LIST, MEMBERS, Load, arrivals, make_list, missing, read_archive, wait_for_more
+from load import LIST, MEMBERS, SOAK, Load, arrivals, make_list, missing, read_archive, wait_for_more
 from mounts import small_disk
 from postroad import PySink, message, message_id, until
 
@@ -227,8 +227,11 @@ def test_resolver_dead_then_back(make, knot):
         assert told.splitlines()[1].startswith("Waiting: "), told
         assert re.search(r"(?i)name server|dns", str(post.json("queue", "sites"))), post.json("queue", "sites")
         resolver.passes = True
-        post.clock("+1h")
-        post.wait(60)
+
+        def tried_again():  # the first try may still get the failure of a question that was asked before
+            post.clock("+1h")
+            return post.run("queue", "wait", "--timeout", "5s", check=False).returncode == 0
+        until(tried_again, 60)
         assert sorted(message_id(m.octets) for m in server.mails) == sorted(ids)
 
 
@@ -259,7 +262,8 @@ def test_a_next_hop_that_talks_nonsense(make, pysink, what):
     bad, good = pysink(), pysink()
     post = make(relay=good, settings={"deliver_connect_timeout": "2s", "deliver_reply_timeout": "2s"}).start()
     post.cli("transport", "set", "bad.example", f"smtp:127.0.0.1:{bad.port}")
-    for stage in ("banner", "EHLO", "MAIL", "RCPT", "."):
+    # What is said at a stage is no matter of the engine; what becomes of the message is.
+    for stage in ("banner", "EHLO", "MAIL", "RCPT", ".") if post.engine == "sqlite" or SOAK else ("RCPT",):
         bad.script = {stage: trickle if what == "trickle" else talk(NONSENSE[what])}
         name = f"{stage.strip('.')}x@test.example"
         failures = post.log.count("site-failed")

@@ -10,6 +10,14 @@ import postroad
 from postroad import free_port
 
 
+@pytest.fixture
+def checked(make, knot):
+    """Instances whose name server answers (that it will not say)."""
+    def make_one(settings=None, **options):
+        return make(settings={"dns_servers": f"127.0.0.1@{knot}", **(settings or {})}, **options)
+    return make_one
+
+
 def findings(post, status=None):
     got = post.run("--json", "check", check=False)
     assert got.returncode in (0, 1) and (status is None or got.returncode == status), got
@@ -20,7 +28,8 @@ def of(rows, check):
     return [(state, text) for state, what, text in rows if what == check]
 
 
-def test_an_instance_that_runs(post, certificate):
+def test_an_instance_that_runs(checked, sink):
+    post = checked(relay=sink).start()
     rows = findings(post, 0)
     states = {check: state for state, check, _ in rows}
     assert states["configuration"] == states["store"] == states["disk"] == states["relay"] == "OK"
@@ -38,8 +47,8 @@ def test_an_instance_that_runs(post, certificate):
     assert text.splitlines()[0].startswith("STATE") and "fit to run: 0 failed" in text
 
 
-def test_ports(make, sink):
-    post = make(relay=sink)
+def test_ports(checked, sink):
+    post = checked(relay=sink)
     assert of(findings(post, 0), "port") == [("OK", f"127.0.0.1:{post.port} is free")]
     with socket.socket() as other:
         other.bind(("127.0.0.1", post.port))
@@ -48,11 +57,11 @@ def test_ports(make, sink):
         assert state == "FAIL" and "taken by another program" in text
 
 
-def test_settings(make, certificate, tmp_path):
+def test_settings(checked, certificate, tmp_path):
     cert, key = certificate
     other = tmp_path / "other.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True, capture_output=True)
-    post = make(relay=free_port(), settings={"tls_certificate": cert, "tls_key": key, "relay_networks": "0.0.0.0/0"})
+    post = checked(relay=free_port(), settings={"tls_certificate": cert, "tls_key": key, "relay_networks": "0.0.0.0/0"})
     rows = findings(post, 0)
     assert "fits its key, and is good for" in of(rows, "certificate")[0][1]
     assert ("WARN", "relay_networks = 0.0.0.0/0: everybody may send through this server; name your own networks only") in of(rows, "configuration")
@@ -65,17 +74,17 @@ def test_settings(make, certificate, tmp_path):
                            ({"tls_certificate": tmp_path / "none", "tls_key": key}, "No such file"),
                            ({"tls_certificate": key, "tls_key": key}, "holds no certificate"),
                            ({"tls_certificate": cert, "tls_key": cert}, "holds no private key")):
-        state, text = of(findings(make(settings=settings), 1), "certificate")[0]
+        state, text = of(findings(checked(settings=settings), 1), "certificate")[0]
         assert state == "FAIL" and said in text, text
-    post = make(settings={"min_free": "1000G", "log_level": "loud"})
+    post = checked(settings={"min_free": "1000G", "log_level": "loud"})
     rows = findings(post, 1)
     assert "make room" in of(rows, "disk")[0][1] and "log_level = loud" in of(rows, "configuration")[0][1]
     (post.dir / "postroad.conf").write_text("no such thing\n")
     assert [row[:2] for row in findings(post, 1)] == [("FAIL", "configuration")]
 
 
-def test_a_store_that_cannot_be_used(make, store):
-    post = make()
+def test_a_store_that_cannot_be_used(checked, store):
+    post = checked()
     if store == "sqlite":
         shutil.move(post.dir / "data", post.dir / "away")
     else:
@@ -85,10 +94,10 @@ def test_a_store_that_cannot_be_used(make, store):
     assert "FAIL" in {state for state, _, _ in rows}
 
 
-def test_run_refuses_a_database_that_loses_mail(make, store, postgresql_server):
+def test_run_refuses_a_database_that_loses_mail(checked, store, postgresql_server):
     if store == "sqlite":
         pytest.skip("what SQLite is refused on, network file systems, cannot be made here: src/store/durability_test.c")
-    post = make()
+    post = checked()
     name = post.database.rsplit("/", 1)[1]
     postgresql_server.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
     state, text = of(findings(post, 1), "durability")[0]
@@ -102,10 +111,10 @@ class Careless(postroad.PostgreSQL):
     fsync = "off"
 
 
-def test_run_refuses_fsync_off(make, store):
+def test_run_refuses_fsync_off(checked, store):
     if store == "sqlite":
         pytest.skip("PostgreSQL only")
-    post = make()
+    post = checked()
     try:
         server = Careless()
     except postroad.Unavailable as e:
@@ -121,7 +130,7 @@ def test_run_refuses_fsync_off(make, store):
         server.close()
 
 
-def test_a_weak_promise_is_said_at_the_start(make):
-    post = make(settings={"store_sync": "off"}).start()
+def test_a_weak_promise_is_said_at_the_start(checked):
+    post = checked(settings={"store_sync": "off"}).start()
     assert " supervisor durability promise=" in post.log and "store_sync is off" in post.log
     assert of(findings(post), "durability")[0][0] == "WARN"

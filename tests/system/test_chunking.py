@@ -8,12 +8,6 @@ import pytest
 from postroad import message, until
 
 
-@pytest.fixture
-def inbound(make):
-    """An instance that takes mail and keeps it: no router, no deliver."""
-    return make().start("smtpd")
-
-
 def envelope(c, *recipients, options=""):
     assert c.cmd(f"MAIL FROM:<a@b.example>{options}") == 250
     for recipient in recipients or ["x@far.example"]:

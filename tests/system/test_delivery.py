@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from load import SOAK
 from postroad import DROP, HANG, PySink, message, until
 
 QUICK = {"deliver_connect_timeout": "2s", "deliver_reply_timeout": "2s"}
@@ -273,7 +274,8 @@ STAGES = ["EHLO", "MAIL", "RCPT", "DATA", "."]
 def test_server_goes_away_at_every_stage(make, pysink, pipelining, what):
     server = pysink(extensions=PySink.EXTENSIONS if pipelining else ["8BITMIME"])
     post = make(relay=server, settings=QUICK).start()
-    for stage in STAGES:
+    # How the dialogue ends is no matter of the engine; what becomes of the rows is.
+    for stage in STAGES if post.engine == "sqlite" or SOAK else ["RCPT", "."]:
         server.script = {stage: what}
         name = f"{stage.strip('.')}x@test.example"
         octets = message(id=name)

@@ -11,12 +11,6 @@ import pytest
 from postroad import Raw, message, until
 
 
-@pytest.fixture
-def inbound(make):
-    """An instance that takes mail and keeps it: no router, no deliver."""
-    return make().start("smtpd")
-
-
 def queued(instance):
     return [(row["from"], row["size"]) for row in instance.queue()]
 
