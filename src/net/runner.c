@@ -33,6 +33,7 @@ enum {
     POLL_EVENTS = 128,
     POLL_EVERY = 61,
     POLL_MS = 250, /* longest wait: a clock that was moved is noticed after that */
+    QUIET_MS = 200,
     ACCEPT_BURST = 32,
     ACCEPT_PAUSE_MS = 200, /* when out of descriptors or memory */
     LAST_WAIT_MS = 2000,   /* for wakes after the end of a drain */
@@ -82,6 +83,8 @@ struct runner {
     bool polling;   /* somebody is the poller … */
     bool blocked;   /* … and waits, until `poll_until_ms` */
     bool kicked;
+    bool stirred; /* something has happened since the last quiet wait */
+    void (*quiet)(void);
     int64_t poll_until_ms;
 
     bool closing; /* the drain's time is over */
@@ -356,8 +359,15 @@ static void poll_once(struct runner *r) {
     r->looking += r->blocked;
     r->blocked = r->kicked = false;
     r->steps = 0;
+    bool quiet = n == 0 && timeout >= QUIET_MS && r->stirred;
+    r->stirred = n > 0 || (r->stirred && !quiet);
     for (int i = 0; i < n; i++)
         take_event(r, events[i].data.ptr);
+    if (quiet && r->quiet) {
+        unlock(r); /* `polling` is set still, and nothing is queued: an event waits as long as this takes */
+        r->quiet();
+        lock(r);
+    }
     int64_t now = clock_mono_ms();
     while (r->timer_count > 0 && r->timers[1].at_ms <= now) {
         struct task *t = r->timers[1].task;
@@ -478,6 +488,10 @@ static void *work(void *ctx) {
     r->looking--;
     unlock(r);
     return NULL;
+}
+
+void runner_on_quiet(struct runner *r, void (*quiet)(void)) {
+    r->quiet = quiet;
 }
 
 void runner_run(struct runner *r) {

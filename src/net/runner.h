@@ -68,6 +68,10 @@ void runner_add(struct runner *r, struct task *t);
  * (with TIMEOUT, say) is not enough, since the other thread may not yet have called. */
 void task_wake(struct task *t);
 
+/* Before runner_run: `quiet` runs on a worker, without a lock, each time nothing has happened for a quarter
+ * of a second after something did. */
+void runner_on_quiet(struct runner *r, void (*quiet)(void));
+
 /* Run until runner_stop; returns when all tasks are closed or `drain_ms` after the stop, whichever is first:
  * then tasks parked in READ, WRITE and TIMER are closed, and those in WAIT get 2 s more for their wake to
  * come; those it does not come for are left as they are. The calling thread is one of the workers. */

@@ -108,6 +108,7 @@ int main(int argc, char **argv) {
         role_on_stop(stop);
         role_on_leave(leave);
         role_on_reload(reload);
+        runner_on_quiet(server.runner, session_quiet);
         role_ready(&server.role);
         runner_run(server.runner);
         role_on_reload(NULL);

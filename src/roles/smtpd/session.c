@@ -1,6 +1,7 @@
 /* session.c: a session from the connection to its end. The runner calls session_step on every readiness
  * event; a step runs phases until one needs something: input (park on READ), the store (park until woken), or
  * the end. Replies pile up while the client pipelines and are sent when the session parks. */
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum {
     FILL_BYTES = 64 * 1024, /* what one readiness event may bring */
     OUT_BYTES = 512 * 1024, /* replies a client may leave unread while it pipelines */
     PHASES_PER_STEP = 200,  /* then others get their turn */
+    TRIM_AFTER = 16,        /* TLS handshakes */
     PROXY_MS = 5000,        /* a front end knows for whom it connects */
 };
 
@@ -114,12 +116,24 @@ enum next session_phase_starttls(struct session *s) {
     return NEXT_MORE;
 }
 
+/* A handshake needs three buffers of 16 KiB, for a moment, between what stays: a burst of them leaves the
+ * heap full of holes that only this gives back. */
+static _Atomic unsigned handshakes;
+
+void session_quiet(void) {
+    if (atomic_load(&handshakes) >= TRIM_AFTER) {
+        atomic_store(&handshakes, 0);
+        malloc_trim(0);
+    }
+}
+
 enum next session_phase_handshake(struct session *s) {
     switch (stream_handshake(&s->stream)) {
     case STREAM_READY:
         s->tls = true;
         s->phase = session_phase_command;
         metric_add(METRIC_SMTPD_TLS, 1);
+        atomic_fetch_add(&handshakes, 1);
         return NEXT_MORE;
     case STREAM_READ:
     case STREAM_WRITE:

@@ -123,6 +123,8 @@ struct session {
 
 /* ---- session.c ---- */
 void session_accepted(struct runner *r, int fd, void *listener);
+/* Nothing happens just now: memory that is not needed goes back. */
+void session_quiet(void);
 /* The first line a client sees. */
 void session_greet(struct session *s);
 /* One reply line "CODE text"; counts refusals. */
