@@ -151,8 +151,8 @@ static bool add_pending(void *context, const struct pending *p, struct err *e) {
     row->pending = true;
     row->frozen = p->frozen;
     row->active = p->active;
-    row->detail = arena_printf(a, "%lld tries%s%.*s", (long long)p->tries, reason.len > 0 ? "; " : "",
-                               VIEW_ARG(reason));
+    row->detail = arena_printf(a, "%lld %s%s%.*s", (long long)p->tries, p->tries == 1 ? "try" : "tries",
+                               reason.len > 0 ? "; " : "", VIEW_ARG(reason));
     return true;
 }
 

@@ -1,6 +1,7 @@
 """What goes next, and where: classes of traffic, sites that want to be left alone, LMTP, warnings of delay."""
 import email
 import email.policy
+import subprocess
 
 import pytest
 
@@ -147,3 +148,14 @@ def test_a_class_has_its_own_address_and_name(make, pysink):
         post.wait()
     seen = {s["commands"][0]: s["from"] for s in server.sessions}
     assert seen == {"EHLO news.example.org": "127.0.0.5", "EHLO mx.example.org": "127.0.0.1"}
+
+
+@pytest.mark.parametrize("setting, said", [("deliver_bind=news=127.0.0.5", "news is no class of traffic"),
+                                           ("deliver_bind=announcement=lo", "not an IP address"),
+                                           ("deliver_helo=mx..example.org", "deliver_helo = mx..example.org")])
+def test_a_mistake_in_them_is_said_at_the_start(make, build, setting, said):
+    name, _, value = setting.partition("=")
+    post = make(settings={name: value}).start("smtpd")
+    got = subprocess.run([build / "postroad-deliver", "-C", post.dir], capture_output=True, text=True, timeout=30,
+                         check=False, env=post.environment())
+    assert got.returncode == 2 and said in got.stdout + got.stderr, got

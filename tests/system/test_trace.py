@@ -31,7 +31,7 @@ def test_a_deferred_recipient(make, pysink):
                     r"1 delivered\.$", lines[1]), lines[1]
     text = "\n".join(lines)
     assert re.search(r"deferred +busy@far\.example .*450 4\.2\.1 mailbox busy", text)
-    assert re.search(r"pending +busy@far\.example .*1 tries; .*mailbox busy", text)
+    assert re.search(r"pending +busy@far\.example .*1 try; .*mailbox busy", text)
     order = [line.split()[1:3] for line in lines if "@far.example" in line and line.startswith("2")]
     assert order == [["deferred", "busy@far.example"], ["pending", "busy@far.example"], ["delivered", "fine@far.example"]]
     for _ in range(3):

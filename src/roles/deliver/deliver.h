@@ -149,6 +149,8 @@ bool hop_find(struct queue *q, struct err *e);
 void hop_put(struct hop *h); /* under the lock */
 /* An idle connection or a new one. NULL: see e. */
 struct smtp_settings hop_settings(struct hop *h);
+/* At the start: deliver_bind and deliver_helo are what they should be. */
+bool hop_check_settings(const struct config *c, struct err *e);
 struct smtp *hop_connect(struct hop *h, bool *ret_reused, struct err *e);
 /* Under the lock: one more thread may go there now. */
 bool hop_may_start(const struct hop *h);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "mail/address.h"
 #include "net/transport.h"
 #include "roles/deliver/deliver.h"
 #include "store/class.h"
@@ -200,6 +201,45 @@ static const char *setting_of(const struct config_list *list, enum mail_class cl
             return equals + 1;
     }
     return found;
+}
+
+/* "VALUE" or "CLASS=VALUE"; *ret_value: what stands behind the class. */
+static bool split_setting(const char *name, const char *item, view *ret_value, struct err *e) {
+    view rest = view_of(item), class_text;
+    enum mail_class class;
+    *ret_value = rest;
+    if (view_find(rest, '=') < 0)
+        return true;
+    view_split(&rest, '=', &class_text);
+    *ret_value = rest;
+    return class_parse(class_text, &class) ||
+           err_set(e, ERR_CONFIG, "%s = %s: %.*s is no class of traffic (direct, list, announcement, bounce)",
+                   name, item, VIEW_ARG(class_text));
+}
+
+bool hop_check_settings(const struct config *c, struct err *e) {
+    struct arena arena;
+    bool ok = true;
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    for (size_t i = 0; ok && i < c->deliver_bind.count; i++) {
+        const char *item = c->deliver_bind.items[i];
+        struct sockaddr_any address;
+        view value;
+        ok = split_setting("deliver_bind", item, &value, e) &&
+             (sockaddr_from_ip(value, 0, &address, NULL) ||
+              err_set(e, ERR_CONFIG, "deliver_bind = %s: not an IP address", item));
+    }
+    for (size_t i = 0; ok && i < c->deliver_helo.count; i++) {
+        const char *item = c->deliver_helo.items[i];
+        view value, name;
+        ok = split_setting("deliver_helo", item, &value, e) &&
+             (view_starts_with(value, VIEW("[")) || domain_normalise(value, &arena, &name, e) ||
+              err_prefix(e, "deliver_helo = %s", item));
+        if (!ok)
+            e->code = ERR_CONFIG;
+    }
+    arena_done(&arena);
+    return ok;
 }
 
 static void add_host(struct route *r, view host) {

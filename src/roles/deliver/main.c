@@ -137,6 +137,8 @@ static void schedule(void) {
 
 static bool start(struct err *e) {
     const struct config *c = deliver.role.config;
+    if (!hop_check_settings(c, e))
+        return false;
     deliver.dns = dns_open(c->dns_servers.items, c->dns_servers.count, e);
     if (!deliver.dns)
         return false;
