@@ -1,6 +1,7 @@
 /* addresses.h: very many addresses given to one command, as words or as lines. All are read and checked
  * before the first is sent: a mistake on line 40,000 changes nothing. They travel in slices, each one
- * transaction; a run that was stopped is run again and passes over what is done. */
+ * transaction; a run that was stopped is run again and passes over what is done. The caller frees with
+ * addresses_done(), after a failure too. */
 #ifndef CLI_ADDRESSES_H
 #define CLI_ADDRESSES_H
 

@@ -1,7 +1,9 @@
-"""kill -9 of each role, and of all at once, again and again under load: nothing acknowledged is lost, nothing is twice but by DESIGN 1.1.
+"""kill -9 of each role, and of all at once, again and again under load: nothing acknowledged is lost, nothing is twice
+but by DESIGN 1.1.
 
-`make check` kills each twenty times, `make soak` (POSTROAD_SOAK=1) two hundred times. On PostgreSQL, which has no stored, the server itself is killed: one of its processes, and it ends all the
-others and recovers. POSTROAD_SEED repeats a run, as far as processes on a real machine can be repeated.
+`make check` kills each twenty times, `make soak` (POSTROAD_SOAK=1) two hundred times. On PostgreSQL, which has no
+stored, the server itself is killed: one of its processes, and it ends all the others and recovers.
+POSTROAD_SEED repeats a run, as far as processes on a real machine can be repeated.
 """
 import contextlib
 import os
