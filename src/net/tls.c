@@ -223,10 +223,12 @@ bool tls_self_signed(const char *name, struct buf *out, struct err *e) {
     char *text;
     bool ok = key && x && pem && fill_certificate(x, key, name) && PEM_write_bio_X509(pem, x) &&
               PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL);
-    if (ok)
-        buf_add(out, view_from(text, (size_t)BIO_get_mem_data(pem, &text)));
-    else
+    if (ok) {
+        long len = BIO_get_mem_data(pem, &text); /* it sets text: not in one expression with its use */
+        buf_add(out, view_from(text, (size_t)len));
+    } else {
         tls_err(e, ERR_TLS, "cannot make a certificate");
+    }
     BIO_free(pem);
     X509_free(x);
     EVP_PKEY_free(key);

@@ -248,8 +248,6 @@ bool store_copy(struct db *from, struct db *to, snapshot_progress progress, void
     BUG_ON(c.arena.failed);
     empty_target(&c);
     bool begun = ended_well(&c, e) && db_begin(from, DURABLE_READ);
-    if (begun && db_engine(from) == DB_POSTGRESQL)
-        db_run(from, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     for (size_t i = 0; begun && i < count && ended_well(&c, e); i++)
         copy_table(&c, &tables[i]);
     if (begun && ended_well(&c, e))

@@ -82,7 +82,8 @@ bool query_is_null(const struct query *q, int column);
 /* Several statements in one text without parameters: the schema. Not prepared. */
 void db_script(struct db *db, const char *sql);
 
-/* Transactions. FULL is decided at begin: SQLite changes its sync mode only outside a transaction. */
+/* Transactions. FULL is decided at begin: SQLite changes its sync mode only outside a transaction. All
+ * statements of a READ see one moment. */
 bool db_begin(struct db *db, enum durability d);
 bool db_commit(struct db *db);
 void db_rollback(struct db *db);

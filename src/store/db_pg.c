@@ -329,6 +329,8 @@ static bool engine_begin(struct db *db, enum durability d) {
             return false;
         }
     }
+    if (d == DURABLE_READ)
+        return send_text(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!send_text(db, "BEGIN"))
         return false;
     if (d == DURABLE_FULL && db->sync)

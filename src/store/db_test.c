@@ -395,6 +395,28 @@ static void test_begin__without_sync_nothing_is_durable(struct unit_store *s) {
     commit(s);
 }
 
+/* What another commits meanwhile belongs to the next one (SQLite has no other). */
+static void test_begin__a_read_sees_one_moment(struct unit_store *s) {
+    if (IS(s, DB_SQLITE))
+        return;
+    make_table(s);
+    struct db *other = unit_store_connect(s);
+    begin(s, DURABLE_READ);
+    assert_int_equal(db_number(s->db, -1, "SELECT count(*) FROM t"), 0);
+    assert_true(db_begin(other, DURABLE_SOON));
+    db_run(other, "INSERT INTO t(id) VALUES(1)");
+    assert_true(db_commit(other));
+    assert_int_equal(db_number(s->db, -1, "SELECT count(*) FROM t"), 0);
+    commit(s);
+    assert_number(s, 1, "SELECT count(*) FROM t");
+    begin(s, DURABLE_READ);
+    db_run(s->db, "INSERT INTO t(id) VALUES(2)");
+    assert_false(db_commit(s->db));
+    assert_non_null(db_error(s->db));
+    db_rollback(s->db);
+    db_close(&other);
+}
+
 static void test_wal__grows_and_is_checkpointed(struct unit_store *s) {
     make_table(s);
     begin(s, DURABLE_SOON);
@@ -590,6 +612,7 @@ int main(void) {
         EMPTY_STORE_CASE(test_pipeline__large_bytes),
         EMPTY_STORE_CASE(test_begin__sets_durability),
         EMPTY_STORE_CASE(test_begin__without_sync_nothing_is_durable),
+        EMPTY_STORE_CASE(test_begin__a_read_sees_one_moment),
         EMPTY_STORE_CASE(test_wal__grows_and_is_checkpointed),
         EMPTY_STORE_CASE(test_open__what_cannot_be_opened_says_why),
         EMPTY_STORE_CASE(test_open__sqlite_keeps_what_was_committed),
