@@ -101,6 +101,8 @@ struct session {
     enum delay delayed;
     bool polled_read, polled_write;
     long n_rcpts, transactions;
+    size_t chunk_left; /* octets of BDAT still to come */
+    bool in_chunk, chunk_last, chunk_useless;
     uint64_t due_us; /* while delayed */
     size_t heap_at;
     struct buf sender; /* envelope, kept only for --log and --dump */
@@ -139,6 +141,8 @@ void data_begin(struct data *d);
  * left over (at most 2 bytes, when *end is not set) must be offered again with more behind it.
  */
 size_t data_take(struct data *d, const char *p, size_t len, bool want_id, bool want_copy, bool *end);
+/* The same of a chunk (BDAT), where a dot is a dot; all of it is used. */
+void data_take_chunk(struct data *d, const char *p, size_t len, bool want_id, bool want_copy);
 void data_free(struct data *d);
 
 /* ---- sink_timer.c ---- */

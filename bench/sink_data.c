@@ -1,4 +1,5 @@
-/* Message text between DATA and the final dot: RFC 5321 section 4.5.2. Only CRLF ends a line. */
+/* Message text: between DATA and the final dot (RFC 5321 section 4.5.2, only CRLF ends a line), or in chunks.
+ */
 #include "sink.h"
 
 #include <string.h>
@@ -74,6 +75,27 @@ static enum dot look_at_dot(const char *p, size_t left) {
     return n == sizeof end - 1 ? DOT_END : DOT_UNKNOWN;
 }
 
+/* Text up to its next line end, or the end of what there is. Returns its length. */
+static size_t take_line(struct data *d, const char *from, size_t len, bool want_id, bool want_copy) {
+    const char *lf = memchr(from, '\n', len);
+    size_t n = lf != NULL ? (size_t)(lf - from) + 1 : len;
+    bool cr_before = n >= 2 ? from[n - 2] == '\r' : d->last_cr;
+    bool line_end = lf != NULL && cr_before;
+    if (want_id && d->in_header)
+        header_part(d, from, n, line_end);
+    if (want_copy)
+        buf_add(&d->copy, from, n);
+    d->bytes += n;
+    d->last_cr = from[n - 1] == '\r';
+    d->line_start = line_end;
+    return n;
+}
+
+void data_take_chunk(struct data *d, const char *p, size_t len, bool want_id, bool want_copy) {
+    for (size_t pos = 0; pos < len;)
+        pos += take_line(d, p + pos, len - pos, want_id, want_copy);
+}
+
 size_t data_take(struct data *d, const char *p, size_t len, bool want_id, bool want_copy, bool *end) {
     size_t pos = 0;
     *end = false;
@@ -87,19 +109,7 @@ size_t data_take(struct data *d, const char *p, size_t len, bool want_id, bool w
                 return pos + 3;
             pos++;
         }
-        const char *from = p + pos;
-        const char *lf = memchr(from, '\n', len - pos);
-        size_t n = lf != NULL ? (size_t)(lf - from) + 1 : len - pos;
-        bool cr_before = n >= 2 ? from[n - 2] == '\r' : d->last_cr;
-        bool line_end = lf != NULL && cr_before;
-        if (want_id && d->in_header)
-            header_part(d, from, n, line_end);
-        if (want_copy)
-            buf_add(&d->copy, from, n);
-        d->bytes += n;
-        d->last_cr = from[n - 1] == '\r';
-        d->line_start = line_end;
-        pos += n;
+        pos += take_line(d, p + pos, len - pos, want_id, want_copy);
     }
     return pos;
 }

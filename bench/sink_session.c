@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -59,7 +60,7 @@ static void session_lost(struct session *s) {
 /* ---- commands ---- */
 
 static void reset(struct session *s) {
-    s->in_mail = s->in_data = false;
+    s->in_mail = s->in_data = s->in_chunk = false;
     s->n_rcpts = 0;
     s->sender.len = s->rcpts.len = 0;
 }
@@ -108,7 +109,8 @@ static void cmd_ehlo(struct session *s, const char *arg, size_t len) {
     (void)len;
     reset(s);
     s->greeted = true;
-    reply(s, "250-sink.example\r\n250-PIPELINING\r\n250-SIZE 1073741824\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n");
+    reply(s, "250-sink.example\r\n250-PIPELINING\r\n250-SIZE 1073741824\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+             "250-CHUNKING\r\n");
     if (s->worker->sink->tls != NULL && s->ch.ssl == NULL)
         reply(s, "250-STARTTLS\r\n");
     reply(s, "250 ENHANCEDSTATUSCODES\r\n");
@@ -180,6 +182,26 @@ static void cmd_data(struct session *s, const char *arg, size_t len) {
     reply(s, "354 End data with <CR><LF>.<CR><LF>\r\n");
 }
 
+/* RFC 3030. The octets follow the command whatever becomes of it. */
+static void cmd_bdat(struct session *s, const char *arg, size_t len) {
+    char text[40];
+    char last[8] = "";
+    int used = 0;
+    snprintf(text, sizeof text, "%.*s", (int)len, arg);
+    if (sscanf(text, "%zu %7s%n", &s->chunk_left, last, &used) < 1 ||
+        (last[0] && strcasecmp(last, "LAST") != 0)) {
+        bad(s, "501 5.5.4 Syntax: BDAT octets [LAST]\r\n");
+        s->closing = true; /* nobody knows where the next command begins */
+        return;
+    }
+    s->chunk_useless = s->n_rcpts == 0;
+    s->chunk_last = last[0] != '\0';
+    if (!s->in_data && !s->chunk_useless)
+        data_begin(&s->data);
+    s->in_data = !s->chunk_useless;
+    s->in_chunk = true;
+}
+
 static void cmd_rset(struct session *s, const char *arg, size_t len) {
     (void)arg;
     (void)len;
@@ -225,9 +247,9 @@ static const struct command {
     size_t len;
     void (*run)(struct session *s, const char *arg, size_t len);
 } commands[] = {
-    {"RCPT", 4, cmd_rcpt}, {"MAIL", 4, cmd_mail},         {"DATA", 4, cmd_data}, {"EHLO", 4, cmd_ehlo},
-    {"HELO", 4, cmd_helo}, {"RSET", 4, cmd_rset},         {"QUIT", 4, cmd_quit}, {"NOOP", 4, cmd_noop},
-    {"VRFY", 4, cmd_vrfy}, {"STARTTLS", 8, cmd_starttls},
+    {"RCPT", 4, cmd_rcpt}, {"MAIL", 4, cmd_mail}, {"DATA", 4, cmd_data},         {"EHLO", 4, cmd_ehlo},
+    {"HELO", 4, cmd_helo}, {"RSET", 4, cmd_rset}, {"QUIT", 4, cmd_quit},         {"NOOP", 4, cmd_noop},
+    {"VRFY", 4, cmd_vrfy}, {"BDAT", 4, cmd_bdat}, {"STARTTLS", 8, cmd_starttls},
 };
 
 static void command(struct session *s, const char *line, size_t len) {
@@ -277,6 +299,16 @@ static void end_of_data(struct session *s) {
     delay(s, DELAY_ANSWER, w->sink->opt.delay_ms);
 }
 
+static void end_of_chunk(struct session *s) {
+    s->in_chunk = false;
+    if (s->chunk_useless)
+        bad(s, "503 5.5.1 No valid recipients\r\n");
+    else if (s->chunk_last)
+        end_of_data(s);
+    else
+        reply(s, "250 2.0.0 Ok\r\n");
+}
+
 /* ---- input and output ---- */
 
 /* Understand as much of p as possible; returns how much that was. */
@@ -284,6 +316,16 @@ static size_t process(struct session *s, const char *p, size_t len) {
     const struct sink *k = s->worker->sink;
     size_t pos = 0;
     while (pos < len && !s->closing && !s->delayed && !s->handshaking) {
+        if (s->in_chunk) {
+            size_t n = len - pos < s->chunk_left ? len - pos : s->chunk_left;
+            if (!s->chunk_useless)
+                data_take_chunk(&s->data, p + pos, n, k->want_id, k->opt.dump_dir != NULL);
+            s->chunk_left -= n;
+            pos += n;
+            if (s->chunk_left == 0)
+                end_of_chunk(s);
+            continue;
+        }
         if (s->in_data) {
             bool end;
             pos += data_take(&s->data, p + pos, len - pos, k->want_id, k->opt.dump_dir != NULL, &end);

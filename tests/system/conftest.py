@@ -18,14 +18,17 @@ import postroad
 def pytest_addoption(parser):
     parser.addoption("--build", type=os.path.abspath, default=os.environ.get("POSTROAD_BUILD", str(postroad.ROOT / "build/asan")),
                      help="build folder with the programs under test (also POSTROAD_BUILD)")
+    parser.addoption("--build-fast", type=os.path.abspath,
+                     help="a build whose processes start fast, for the tests on PostgreSQL and for commands that only look")
     parser.addoption("--store", action="append", choices=["sqlite", "postgresql"],
                      help="only this engine")
 
 
 def pytest_configure(config):
-    folder = pathlib.Path(config.getoption("build"))
-    if not (folder / "postroad").exists():
-        raise pytest.UsageError(f"{folder} has no postroad: build it (scripts/check gcc), or give --build")
+    for option in "build", "build_fast":
+        folder = config.getoption(option)
+        if folder and not pathlib.Path(folder, "postroad").exists():
+            raise pytest.UsageError(f"{folder} has no postroad: build it (scripts/check gcc clang), or give --build")
 
 
 def pytest_generate_tests(metafunc):
@@ -33,9 +36,12 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("store", metafunc.config.getoption("store") or ["sqlite", "postgresql"], indirect=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def build(request):
-    return pathlib.Path(request.config.getoption("build"))
+    """The folder with the programs under test."""
+    engine = request.node.callspec.params.get("store") if hasattr(request.node, "callspec") else None
+    fast = engine == "postgresql" and request.config.getoption("build_fast")
+    return pathlib.Path(fast or request.config.getoption("build"))
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +76,7 @@ def make(store, build, request):
     def make_instance(**options):
         folder = short / f"instance{len(made) + 1}"
         instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
+        instance.looking = pathlib.Path(request.config.getoption("build_fast") or build) / "postroad"
         instance.command_leaks = request.module.__name__ == "test_cli"
         made.append(instance)
         return instance

@@ -102,6 +102,7 @@ class Instance:
         self.dir = pathlib.Path(folder)
         self.log_folder = self.dir.parent
         self.build = pathlib.Path(build)
+        self.looking = self.program  # what looks at the instance, often again and again until it sees something
         self.engine = store
         self.domain = domain
         self.port = free_port()
@@ -228,6 +229,9 @@ class Instance:
         """A command; the finished process, with returncode, stdout and stderr. check=False: may fail."""
         return self._run([self.program, "-C", self.dir, *args], **options)
 
+    def _look(self, *args, **options):
+        return self._run([self.looking, "-C", self.dir, *args], **options)
+
     def cli(self, *args, **options):
         """A command; what it printed."""
         return self.run(*args, **options).stdout
@@ -247,28 +251,28 @@ class Instance:
 
     def wait(self, timeout=30):
         """Until nothing is left to do."""
-        self.cli("queue", "wait", "--timeout", f"{timeout}s", timeout=timeout + 60)
+        self._look("queue", "wait", "--timeout", f"{timeout}s", timeout=timeout + 60)
         return self
 
     def clock(self, forward):
-        return self.cli("clock", forward)
+        return self._look("clock", forward).stdout
 
     def trace(self, what):
         return self.json("trace", what)
 
     def events(self, what, kind, recipient=None):
         """The rows of a trace of one kind, such as delivered, for a recipient if given."""
-        got = self.run("--json", "trace", what, check=False)
+        got = self._look("--json", "trace", what, check=False)
         rows = json.loads(got.stdout) if got.returncode == 0 else []
         return [r for r in rows if r["event"] == kind and recipient in (None, r["recipient"])]
 
     def queue(self):
-        return self.json("queue", "show")
+        return json.loads(self._look("--json", "queue", "show").stdout)
 
     def metrics(self):
         """{name: value summed over the roles, (name, role): value}, as the OpenMetrics text says."""
         found = {}
-        for line in self.cli("metrics").splitlines():
+        for line in self._look("metrics").stdout.splitlines():
             match = re.fullmatch(r'(\w+)\{role="(\w+)"\} (\S+)', line)
             if match:
                 name, role, value = match[1], match[2], float(match[3])
@@ -299,7 +303,7 @@ class Instance:
 
     def posts(self, mailing_list):
         """What `archive ls` says; nothing while the list has no files yet."""
-        got = self.run("--json", "archive", "ls", mailing_list, check=False)
+        got = self._look("--json", "archive", "ls", mailing_list, check=False)
         return json.loads(got.stdout) if got.returncode == 0 else []
 
     def archive(self, mailing_list, kind="public"):
@@ -621,6 +625,8 @@ class PySink:
                     "MAIL": "250 2.1.0 ok", "RCPT": "250 2.1.5 ok", "RSET": "250 2.0.0 ok", "NOOP": "250 2.0.0 ok"}
         if verb == "STARTTLS" and self.tls:
             return self._starttls(session)
+        if verb == "BDAT":
+            return self._chunk(session, line)
         if verb == "MAIL":
             session["mail"] = Mail(re.search(r"<(.*?)>", line)[1], [], b"")
         reply = self._answer(verb, defaults.get(verb, "500 5.5.2 unknown"), session, line)
@@ -655,9 +661,19 @@ class PySink:
             if line == b".\r\n":
                 break
             octets += line[1:] if line.startswith(b".") else line
+        return self._text_taken(session, octets, self._answer(".", "250 2.0.0 taken", session))
+
+    def _chunk(self, session, line):
+        """RFC 3030: the octets come whatever the answer is."""
+        _, octets, last = line.split(" ")
+        assert last == "LAST", line
+        octets = session["file"].read(int(octets))
+        taken = "250 2.0.0 taken" if session["mail"] and session["mail"].recipients else "503 5.5.1 no valid recipients"
+        return self._text_taken(session, octets, self._answer("BDAT", taken, session, line))
+
+    def _text_taken(self, session, octets, reply):
         mail = session["mail"]
         mail.octets = octets
-        reply = self._answer(".", "250 2.0.0 taken", session)
         if isinstance(reply, str) and reply.startswith("2"):
             with self.lock:
                 self.mails.append(dataclasses.replace(mail, recipients=list(mail.recipients)))

@@ -370,6 +370,87 @@ def test_kept_connection_that_the_other_side_closed(make, pysink, farewell):
     assert server.recipients() == ["r0@far.example", "r1@far.example", "r2@far.example"]
 
 
+# ---- CHUNKING ----
+
+CHUNKING = [*PySink.EXTENSIONS, "CHUNKING"]
+DOTS = ".\r\n..two\r\n.\r\n"
+
+
+def send_some(post, n, **options):
+    """Messages s0@… to sN@…, one after another, so that they share a connection."""
+    for i in range(n):
+        post.post("me@sender.example", f"r{i}@far.example", message(id=f"s{i}@test.example", **options))
+        post.wait()
+
+
+def bdats(server):
+    return [c for c in server.commands() if c.startswith("BDAT")]
+
+
+def test_small_mail_leaves_in_one_write(make, pysink):
+    """Once a connection has shown that it answers: MAIL, RCPT and the text together, no dot doubled."""
+    server = pysink(extensions=CHUNKING)
+    post = make(relay=server).start()
+    octets = message(body=DOTS)
+    send_some(post, 3, body=DOTS)
+    assert [m.octets.split(b"\r\n\r\n", 1)[1] for m in server.mails] == [octets.split(b"\r\n\r\n", 1)[1]] * 3
+    assert len(server.sessions) == 1
+    assert [c.split()[0] for c in server.sessions[0]["commands"]] == ["EHLO", "MAIL", "RCPT", "DATA"] + ["MAIL", "RCPT", "BDAT"] * 2
+    assert [int(c.split()[1]) for c in bdats(server)] == [len(m.octets) for m in server.mails[1:]]
+    large = message(body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 1000)
+    post.post("me@sender.example", "big@far.example", large)
+    post.wait()
+    assert len(bdats(server)) == 2  # 70 KB are not sent in vain
+    assert server.mails[-1].octets.endswith(large)
+
+
+def test_recipients_refused_before_the_chunk(make, pysink):
+    """The chunk is answered 503; what counts is what RCPT was answered, and the connection goes on."""
+    server = pysink({"RCPT": lambda s, session, line: "550 5.1.1 no such user" if "<r1@" in line else "250 2.1.5 ok"}, extensions=CHUNKING)
+    post = make(relay=server).start()
+    send_some(post, 3)
+    assert [r for r in server.recipients() if r[0] == "r"] == ["r0@far.example", "r2@far.example"]
+    bounced = post.events("s1@test.example", "bounced")
+    assert len(bounced) == 1 and "550 5.1.1 no such user" in str(bounced[0])
+    assert server.to("me@sender.example")
+    assert len(server.sessions) == 1
+    assert "RSET" in server.commands()
+
+
+@pytest.mark.parametrize("reply", ["451 4.3.0 later", "554 5.7.1 go away", "421 4.3.2 closing"])
+def test_chunk_refused(make, pysink, reply):
+    server = pysink(extensions=CHUNKING)
+    post = make(relay=server).start()
+    send_some(post, 1)
+    server.script = {"BDAT": lambda s, session, line: reply if session["mail"].sender else "250 ok"}  # the report passes
+    post.post("me@sender.example", "x@far.example", message(id="chunk@test.example"))
+    what = "bounced" if reply.startswith("5") else "deferred"
+    until(lambda: post.events("chunk@test.example", what), 20, what)
+    assert reply in str(post.events("chunk@test.example", what)[0])
+    server.script = {}
+    post.clock("+6h")
+    post.wait()
+    assert len(server.to("x@far.example")) == (0 if reply.startswith("5") else 1)
+    assert len(server.to("me@sender.example")) == (1 if reply.startswith("5") else 0)
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "BDAT"])
+@pytest.mark.parametrize("what", [DROP, HANG], ids=["drop", "hang"])
+def test_server_goes_away_around_a_chunk(make, pysink, stage, what):
+    """Nothing is lost; only behind a hang, which may mean that the mail was taken, is the next try a retry."""
+    server = pysink(extensions=CHUNKING)
+    post = make(relay=server, settings=QUICK).start()
+    send_some(post, 1)
+    server.script = {stage: what}
+    failures = post.log.count("site-failed")
+    post.post("me@sender.example", "x@far.example", message(id="chunk@test.example"))
+    until(lambda: post.events("chunk@test.example", "deferred") or post.log.count("site-failed") > failures, 40, stage)
+    server.script = {}
+    post.clock("+6h")
+    post.wait()
+    assert len(server.to("x@far.example")) == 1
+
+
 def test_never_more_connections_than_allowed(make, pysink):
     peak = []
 

@@ -1,5 +1,6 @@
 /* smtp.c: the sending side of SMTP. With PIPELINING (RFC 2920) MAIL, RCPT and DATA leave in one write and the
- * text in a second one; nothing is ever sent behind an end of data that has not been answered. */
+ * text in a second one; with CHUNKING (RFC 3030), too, a small mail is one write and one answer. Nothing is
+ * ever sent behind an end of data that has not been answered: Exim and OpenSMTPD refuse it. */
 #include "roles/deliver/smtp.h"
 
 #include <stdio.h>
@@ -11,7 +12,15 @@
 #include "base/mem.h"
 #include "store/accept.h"
 
-enum { IN_BYTES = 64 * 1024, OUT_BYTES = 256 * 1024, PART_BYTES = 64 * 1024, SLICE_MS = 500 };
+enum {
+    IN_BYTES = 64 * 1024,
+    OUT_BYTES = 256 * 1024,
+    PART_BYTES = 64 * 1024,
+    SLICE_MS = 500,
+    AT_ONCE_BYTES =
+        64 * 1024,          /* of a mail that leaves before anything is answered: in vain if it is refused */
+    AT_ONCE_WAIT_MS = 1000, /* and only to a host that has answered sooner than this so far */
+};
 
 /* The error of a broken connection. */
 static bool lost(const struct smtp *c, struct err *e) {
@@ -108,6 +117,7 @@ static void note_extension(struct smtp *c, view line) {
     if (!view_split(&line, ' ', &word))
         return;
     c->pipelining |= view_eq_nocase(word, VIEW("PIPELINING"));
+    c->chunking |= view_eq_nocase(word, VIEW("CHUNKING"));
     c->eightbit |= view_eq_nocase(word, VIEW("8BITMIME"));
     c->utf8 |= view_eq_nocase(word, VIEW("SMTPUTF8"));
     c->dsn |= view_eq_nocase(word, VIEW("DSN"));
@@ -121,7 +131,7 @@ static void note_extension(struct smtp *c, view line) {
 
 static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e) {
     char line[LIMIT_DOMAIN + 16];
-    c->pipelining = c->size = c->eightbit = c->utf8 = c->dsn = c->starttls = false;
+    c->pipelining = c->chunking = c->size = c->eightbit = c->utf8 = c->dsn = c->starttls = false;
     c->size_max = 0;
     snprintf(line, sizeof line, "%s %s", set->lmtp ? "LHLO" : "EHLO", set->helo);
     if (!command(c, set, e, line))
@@ -317,14 +327,15 @@ static void take_rcpt_reply(struct smtp *c, struct smtp_recipient *to, struct en
     env->accepted += accepted;
 }
 
-static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
-                               struct envelope *env, struct err *e) {
+static void write_envelope(struct smtp *c, const struct smtp_mail *mail) {
     write_mail_from(c, mail);
     for (size_t i = 0; i < mail->recipient_count; i++)
         write_rcpt(c, &mail->recipients[i]);
-    stream_write(&c->stream, VIEW("DATA\r\n"));
-    if (!wait_flush(c, set))
-        return lost(c, e);
+}
+
+/* The replies to what write_envelope wrote. */
+static bool read_envelope(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                          struct envelope *env, struct err *e) {
     if (!read_reply(c, set, e))
         return false;
     take_mail_reply(c, mail, env);
@@ -333,7 +344,16 @@ static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, con
             return false;
         take_rcpt_reply(c, &mail->recipients[i], env);
     }
-    if (!read_reply(c, set, e))
+    return true;
+}
+
+static bool envelope_pipelined(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                               struct envelope *env, struct err *e) {
+    write_envelope(c, mail);
+    stream_write(&c->stream, VIEW("DATA\r\n"));
+    if (!wait_flush(c, set))
+        return lost(c, e);
+    if (!read_envelope(c, mail, set, env, e) || !read_reply(c, set, e))
         return false;
     env->go_ahead = c->reply.code == 354;
     return true;
@@ -364,8 +384,9 @@ static bool envelope_stepwise(struct smtp *c, const struct smtp_mail *mail, cons
 }
 
 static bool write_text(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set) {
-    for (size_t i = 0; i < sizeof mail->parts / sizeof mail->parts[0]; i++)
-        for (view rest = mail->parts[i]; rest.len > 0; rest = view_skip(rest, PART_BYTES)) {
+    const view parts[] = {mail->fields[0], mail->fields[1], mail->stuffed};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (view rest = parts[i]; rest.len > 0; rest = view_skip(rest, PART_BYTES)) {
             stream_write(&c->stream, view_slice(rest, 0, PART_BYTES));
             if (stream_unsent(&c->stream) > PART_BYTES && !wait_flush(c, set))
                 return false;
@@ -432,16 +453,43 @@ static bool go_on(struct smtp *c, const struct smtp_mail *mail, const struct smt
     return reset(c, set);
 }
 
+static bool by_steps(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                     struct envelope *env, struct err *e) {
+    bool ok =
+        c->pipelining ? envelope_pipelined(c, mail, set, env, e) : envelope_stepwise(c, mail, set, env, e);
+    return ok && !env->farewell && go_on(c, mail, set, env, e);
+}
+
+/* The other side has the text before it has said anything, so a silence may mean that it took it: only for a
+ * host that has shown that it answers. */
+static bool may_go_at_once(const struct smtp *c, const struct smtp_mail *mail) {
+    return c->pipelining && c->chunking && !c->lmtp && c->transactions > 1 &&
+           c->longest_wait_ms < AT_ONCE_WAIT_MS && mail->size <= AT_ONCE_BYTES;
+}
+
+static bool at_once(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set,
+                    struct envelope *env, struct err *e) {
+    write_envelope(c, mail);
+    stream_printf(&c->stream, "BDAT %lld LAST\r\n", (long long)mail->size);
+    stream_write(&c->stream, mail->fields[0]);
+    stream_write(&c->stream, mail->fields[1]);
+    stream_write(&c->stream, mail->body);
+    c->behind_dot = true;
+    bool ok = wait_flush(c, set) || lost(c, e);
+    ok = ok && read_envelope(c, mail, set, env, e) && !env->farewell && read_one(c, mail, set, env, e);
+    c->behind_dot = false;
+    env->read_any |= e->code == ERR_TIMEOUT;
+    return ok && (c->reply.code / 100 == 2 || c->reply.code == 421 || reset(c, set)); /* RFC 3030 2 */
+}
+
 enum smtp_end smtp_send(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set) {
     struct envelope env = {.mail_ok = false};
     struct err e = {.code = ERR_OK};
     c->transactions++;
-    bool ok = c->pipelining ? envelope_pipelined(c, mail, set, &env, &e)
-                            : envelope_stepwise(c, mail, set, &env, &e);
+    bool ok = may_go_at_once(c, mail) ? at_once(c, mail, set, &env, &e) : by_steps(c, mail, set, &env, &e);
     if (env.farewell)
         return SMTP_REFUSED;
     bool touched = env.read_any;
-    ok = ok && go_on(c, mail, set, &env, &e);
     if (!ok && e.code == ERR_OK)
         err_set(&e, ERR_CONNECTION_LOST, NULL);
     if (!ok)

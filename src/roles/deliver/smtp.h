@@ -12,7 +12,7 @@ struct smtp {
     struct reply reply;
     char host[LIMIT_DOMAIN + 80]; /* "mx.example.org[192.0.2.1]:25" for events */
     bool lmtp;                    /* RFC 2033: a reply for each recipient behind the text */
-    bool pipelining, size, eightbit, utf8, dsn, starttls, tls;
+    bool pipelining, chunking, size, eightbit, utf8, dsn, starttls, tls;
     int64_t size_max; /* 0: not said */
     int64_t idle_since_ms;
     size_t transactions;
@@ -53,8 +53,10 @@ struct smtp_mail {
     view sender;
     struct smtp_recipient *recipients;
     size_t recipient_count;
-    view parts[3];   /* sent one after another: our fields, the stored fields, the dot-stuffed body */
-    int64_t size;    /* octets of it */
+    view fields[2]; /* sent one after another: our fields, the stored fields, and the body */
+    view body;
+    view stuffed;    /* the body as it goes behind DATA (RFC 5321 4.5.2) */
+    int64_t size;    /* octets of fields and body */
     view envid;      /* RFC 3461, in xtext, or empty */
     const char *ret; /* "FULL", "HDRS" or NULL */
     bool utf8, eightbit;
