@@ -76,7 +76,8 @@ def make(store, build, request):
     def make_instance(**options):
         folder = short / f"instance{len(made) + 1}"
         instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
-        instance.looking = pathlib.Path(request.config.getoption("build_fast") or build) / "postroad"
+        if fast := request.config.getoption("build_fast"):
+            instance.looking = pathlib.Path(fast, "postroad")
         instance.command_leaks = request.module.__name__ == "test_cli"
         made.append(instance)
         return instance

@@ -96,13 +96,13 @@ class Instance:
     """A Postroad instance in a folder of its own: `with Instance(...) as p: p.start() ...`."""
 
     command_leaks = False  # looking for leaks doubles what a command costs: test_cli does it
+    looking = None  # what looks at the instance, again and again until it sees something, if not `program`
 
     def __init__(self, folder, build, store="sqlite", postgresql=None, domain="example.org", relay=None,
                  settings=None, lmtp=False, tls=False):
         self.dir = pathlib.Path(folder)
         self.log_folder = self.dir.parent
         self.build = pathlib.Path(build)
-        self.looking = self.program  # what looks at the instance, often again and again until it sees something
         self.engine = store
         self.domain = domain
         self.port = free_port()
@@ -230,7 +230,7 @@ class Instance:
         return self._run([self.program, "-C", self.dir, *args], **options)
 
     def _look(self, *args, **options):
-        return self._run([self.looking, "-C", self.dir, *args], **options)
+        return self._run([self.looking or self.program, "-C", self.dir, *args], **options)
 
     def cli(self, *args, **options):
         """A command; what it printed."""
