@@ -360,23 +360,27 @@ bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, st
     return ok;
 }
 
-bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e) {
-    struct store_request q;
-    store_request_init(&q, OP_MESSAGE_INFO);
-    vals_int(&q.args, message);
-    bool ok = store_call(r->store, &q, e);
-    struct vals v = vals_of(buf_view(&q.out));
+void role_ask_message(struct role *r, int64_t message, struct store_wait *wait, struct store_request *q) {
+    store_request_init(q, OP_MESSAGE_INFO);
+    vals_int(&q->args, message);
+    store_wait_submit(wait, r->store, q);
+}
+
+bool role_take_message(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
+                       struct err *e) {
+    if (q->err.code != ERR_OK) {
+        *e = q->err;
+        return false;
+    }
+    struct vals v = vals_of(buf_view(&q->out));
     vals_get_view(&v); /* sender */
     vals_get_view(&v); /* Message-ID */
     size_t end = out->len + (size_t)vals_get_int(&v);
     for (int i = 0; i < 3; i++)
         vals_get_view(&v); /* sha256, fields, origin */
     vals_get_int(&v);      /* flags */
-    bool gone = vals_get_int(&v) != 0;
-    if (ok && gone)
-        ok = err_set(e, ERR_NOT_FOUND, "the body of %s is no longer in the store", id_format(message).s);
-    if (ok)
-        buf_add(out, vals_get_view(&v));
-    store_request_done(&q);
-    return ok && role_read_rest(r, message, 1, end, out, e);
+    if (vals_get_int(&v) != 0)
+        return err_set(e, ERR_NOT_FOUND, "the body of %s is no longer in the store", id_format(message).s);
+    buf_add(out, vals_get_view(&v));
+    return role_read_rest(r, message, 1, end, out, e);
 }

@@ -64,9 +64,13 @@ void role_planted_crash(const struct role *r, view header);
 /* This is a test build: headers are to be shown to role_planted_crash. */
 bool role_plants_crashes(void);
 
-/* Whole body of a stored message appended to `out`, read in pieces. */
-bool role_read_message(struct role *r, int64_t message, struct buf *out, struct err *e);
-/* The same from piece `seq` on, until `out` holds `len` bytes. DAMAGED when the pieces end before. */
+/* The body of a stored message in two steps, so that many are asked for at once: MESSAGE_INFO in `q`, which
+ * the caller keeps and ends; and when it was answered, the whole body appended to `out`, further pieces read.
+ */
+void role_ask_message(struct role *r, int64_t message, struct store_wait *wait, struct store_request *q);
+bool role_take_message(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
+                       struct err *e);
+/* A body from piece `seq` on, until `out` holds `len` bytes. DAMAGED when the pieces end before. */
 bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, struct buf *out, struct err *e);
 
 #endif

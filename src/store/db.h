@@ -52,6 +52,8 @@ struct db *db_open_postgresql(const char *conninfo, bool sync, struct err *e);
 /* PostgreSQL: go on as the role postroad_<name> where it exists, so that only its grants hold; on every
  * reconnection too. Others: nothing. */
 bool db_take_role(struct db *db, const char *name, struct err *e);
+/* PostgreSQL: another connection like this one, made when it is first used. */
+struct db *db_another(const struct db *db);
 void db_close(struct db **db);
 enum db_engine db_engine(const struct db *db);
 

@@ -365,6 +365,17 @@ bool db_take_role(struct db *db, const char *name, struct err *e) {
     return connect_now(pg, e);
 }
 
+struct db *db_another(const struct db *db) {
+    const struct db_pg *like = (const struct db_pg *)db;
+    BUG_ON(db->ops != &pg_ops);
+    struct db_pg *pg = mem_alloc(sizeof *pg);
+    pg->base.ops = &pg_ops;
+    pg->base.sync = db->sync;
+    pg->conninfo = mem_str(like->conninfo);
+    pg->role = like->role ? mem_str(like->role) : NULL;
+    return &pg->base;
+}
+
 struct db *db_open_postgresql(const char *conninfo, bool sync, struct err *e) {
     struct db_pg *pg = mem_alloc(sizeof *pg);
     pg->base.ops = &pg_ops;

@@ -61,13 +61,18 @@ void store_request_done(struct store_request *r) {
     buf_done(&r->out);
 }
 
-void store_submit(struct store *s, struct store_request *r) {
+static void submit(struct store *s, struct store_request *r) {
     r->err.code = ERR_OK;
     buf_reset(&r->out);
     if (r->args.failed)
         store_finish(r, ERR_LIMIT, "the request is too large for the store");
     else
         s->submit(s, r);
+}
+
+void store_submit(struct store *s, struct store_request *r) {
+    submit(s, r);
+    s->flush(s);
 }
 
 static bool is_last(struct store_wait *w) {
@@ -82,17 +87,21 @@ static void wake_caller(struct store_request *r) {
 
 void store_wait_init(struct store_wait *w) {
     sem_init(&w->answered, 0, 0);
+    w->store = NULL;
     atomic_init(&w->left, 1);
 }
 
 void store_wait_submit(struct store_wait *w, struct store *s, struct store_request *r) {
     r->done = wake_caller;
     r->waiter = w;
+    w->store = s;
     atomic_fetch_add(&w->left, 1);
-    store_submit(s, r);
+    submit(s, r);
 }
 
 void store_wait_all(struct store_wait *w) {
+    if (w->store)
+        w->store->flush(w->store);
     if (!is_last(w))
         while (sem_wait(&w->answered) < 0 && errno == EINTR)
             ;

@@ -26,7 +26,6 @@ struct store_request {
     uint64_t number;
     int64_t deadline_ms;
     struct store_wait *waiter;
-    bool sent;
     unsigned sends;
 };
 
@@ -47,8 +46,10 @@ void store_submit(struct store *s, struct store_request *r);
 /* Waiting form: false with r->err set and copied to e (NULL allowed). Uses r->done itself. */
 bool store_call(struct store *s, struct store_request *r, struct err *e);
 
-/* Many calls at once, so that they share commits: submit each, then wait for all. */
+/* Many calls at once, so that they share commits: submit each, then wait for all; they may leave only then.
+ */
 struct store_wait {
+    struct store *store;
     _Atomic size_t left; /* without an answer, and one for the waiter itself */
     sem_t answered;      /* posted by the last one: who waits for many wakes up once */
 };

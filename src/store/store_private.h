@@ -7,7 +7,8 @@
 #define STORE_PG_ROLE "postroad_" /* PostgreSQL roles are named postroad_smtpd … */
 
 struct store {
-    void (*submit)(struct store *s, struct store_request *r);
+    void (*submit)(struct store *s, struct store_request *r); /* it may wait for the next flush */
+    void (*flush)(struct store *s);
     void (*close)(struct store *s);
 };
 

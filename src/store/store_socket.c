@@ -1,7 +1,7 @@
 /* store_socket.c: the way into the store through stored. Callers append to one list of requests without an
- * answer; one thread sends what they left, takes answers, and when stored goes away connects again and sends
- * everything once more: operations are idempotent. A request fails only when stored stays away for
- * STORE_PATIENCE_MS. */
+ * answer and send what is on it; one thread sends what they had to leave, takes answers, and when stored goes
+ * away connects again and sends everything once more: operations are idempotent. A request fails only when
+ * stored stays away for STORE_PATIENCE_MS. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,14 +19,14 @@
 #include "store/store_private.h"
 #include "store/wire.h"
 
-enum { SENDS_MAX = 3 };
+enum { SENDS_MAX = 3, PACKET_REQUESTS = 32 };
 
 struct store_socket {
     struct store base;
     struct sockaddr_un addr;
     pthread_mutex_t lock;
     struct store_request *first, **last; /* without an answer, in order of number */
-    size_t unsent;
+    struct store_request *unsent;        /* the first of them that was not sent, and with it all behind */
     uint64_t next_number;
     int fd; /* -1: not connected */
     int wake;
@@ -35,17 +35,33 @@ struct store_socket {
     char *packet; /* LIMIT_STORE_PACKET, the thread's own */
 };
 
-/* Under the lock. False when the socket takes no more now; a broken one is noticed by the thread. */
-static bool send_one(struct store_socket *s, struct store_request *r) {
-    struct wire_request head = {.number = r->number, .op = r->op, .version = WIRE_VERSION};
-    struct iovec iov[2] = {{&head, sizeof head}, {r->args.data, r->args.len}};
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+/* Under the lock: a packet of what was not sent. False when the socket takes no more now; a broken one is
+ * noticed by the thread. */
+static bool send_packet(struct store_socket *s) {
+    struct wire_request heads[PACKET_REQUESTS];
+    struct iovec iov[2 * PACKET_REQUESTS];
+    size_t n = 0, bytes = 0;
+    for (struct store_request *r = s->unsent; r && n < PACKET_REQUESTS; r = r->next, n++) {
+        bytes += sizeof heads[n] + r->args.len;
+        if (n > 0 && bytes > LIMIT_STORE_PACKET)
+            break;
+        heads[n] = (struct wire_request){
+            .number = r->number, .op = r->op, .version = WIRE_VERSION, .len = (uint32_t)r->args.len};
+        iov[2 * n] = (struct iovec){&heads[n], sizeof heads[n]};
+        iov[2 * n + 1] = (struct iovec){r->args.data, r->args.len};
+    }
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2 * n};
     if (s->fd < 0 || sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return false;
-    r->sent = true;
-    r->sends++;
-    s->unsent--;
+    for (; n > 0; n--, s->unsent = s->unsent->next)
+        s->unsent->sends++;
     return true;
+}
+
+static bool send_unsent(struct store_socket *s) {
+    while (s->unsent && send_packet(s))
+        ;
+    return !s->unsent;
 }
 
 static void wake_thread(struct store_socket *s) {
@@ -59,20 +75,27 @@ static void socket_submit(struct store *base, struct store_request *r) {
     pthread_mutex_lock(&s->lock);
     r->number = s->next_number++;
     r->next = NULL;
-    r->sent = false;
     r->sends = 0;
     r->deadline_ms = clock_real_us() / 1000 + STORE_PATIENCE_MS;
     bool refused = s->stopping;
     if (!refused) {
         *s->last = r;
         s->last = &r->next;
-        s->unsent++;
-        if (s->unsent > 1 || !send_one(s, r))
-            wake_thread(s);
+        if (!s->unsent)
+            s->unsent = r;
     }
     pthread_mutex_unlock(&s->lock);
     if (refused)
         store_finish(r, ERR_STOPPING, err_info(ERR_STOPPING)->text);
+}
+
+static void socket_flush(struct store *base) {
+    struct store_socket *s = (struct store_socket *)base;
+    pthread_mutex_lock(&s->lock);
+    bool all = send_unsent(s);
+    pthread_mutex_unlock(&s->lock);
+    if (!all)
+        wake_thread(s);
 }
 
 static int connect_to(const struct sockaddr_un *addr) {
@@ -86,14 +109,6 @@ static int connect_to(const struct sockaddr_un *addr) {
     return -1;
 }
 
-static void send_unsent(struct store_socket *s) {
-    pthread_mutex_lock(&s->lock);
-    for (struct store_request *r = s->first; r && s->unsent > 0; r = r->next)
-        if (!r->sent && !send_one(s, r))
-            break;
-    pthread_mutex_unlock(&s->lock);
-}
-
 static struct store_request *unlink_request(struct store_socket *s, uint64_t number) {
     pthread_mutex_lock(&s->lock);
     struct store_request **at = &s->first, *found = NULL;
@@ -103,29 +118,26 @@ static struct store_request *unlink_request(struct store_socket *s, uint64_t num
         *at = found->next;
         if (!found->next)
             s->last = at;
-        s->unsent -= !found->sent;
+        if (s->unsent == found)
+            s->unsent = found->next;
     }
     pthread_mutex_unlock(&s->lock);
     return found;
 }
 
-static void take_answer(struct store_socket *s, size_t len) {
-    struct wire_answer head;
-    if (len < sizeof head)
-        return;
-    memcpy(&head, s->packet, sizeof head);
-    view rest = view_from(s->packet + sizeof head, len - sizeof head);
-    struct store_request *r = unlink_request(s, head.number);
+static void take_answer(struct store_socket *s, const struct wire_answer *head, view results) {
+    struct store_request *r = unlink_request(s, head->number);
     if (!r)
         return; /* failed meanwhile, or answered twice after a reconnection */
-    if (head.code == ERR_OK)
-        buf_add(&r->out, rest);
-    if (head.code == ERR_OK && r->out.failed)
+    if (head->code == ERR_OK)
+        buf_add(&r->out, results);
+    if (head->code == ERR_OK && r->out.failed)
         store_finish(r, ERR_LIMIT, "the answer of the store is too large");
-    else if (head.code == ERR_OK)
+    else if (head->code == ERR_OK)
         r->done(r);
     else
-        err_set(&r->err, head.code < ERR_CODES ? head.code : ERR_STORE, "%.*s", VIEW_ARG(rest)), r->done(r);
+        err_set(&r->err, head->code < ERR_CODES ? head->code : ERR_STORE, "%.*s", VIEW_ARG(results)),
+            r->done(r);
 }
 
 /* Read all that is there; false when the connection is gone. */
@@ -134,7 +146,9 @@ static bool take_answers(struct store_socket *s) {
         ssize_t n = recv(s->fd, s->packet, LIMIT_STORE_PACKET, MSG_DONTWAIT);
         if (n <= 0)
             return n < 0 && (errno == EAGAIN || errno == EINTR);
-        take_answer(s, (size_t)n);
+        view packet = view_from(s->packet, (size_t)n), results;
+        for (struct wire_answer head; wire_take_answer(&packet, &head, &results);)
+            take_answer(s, &head, results);
     }
 }
 
@@ -143,13 +157,10 @@ static void disconnect(struct store_socket *s) {
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
-    s->unsent = 0;
+    s->unsent = s->first;
     int64_t patience = clock_real_us() / 1000 + STORE_PATIENCE_MS;
-    for (struct store_request *r = s->first; r; r = r->next) {
-        r->sent = false;
+    for (struct store_request *r = s->first; r; r = r->next)
         r->deadline_ms = r->sends < SENDS_MAX ? patience : 0; /* it may be what stored dies of */
-        s->unsent++;
-    }
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -195,9 +206,8 @@ static void *run(void *arg) {
             wait_for_stored(s);
             continue;
         }
-        send_unsent(s);
         pthread_mutex_lock(&s->lock);
-        short out = s->unsent > 0 ? POLLOUT : 0;
+        short out = send_unsent(s) ? 0 : POLLOUT;
         pthread_mutex_unlock(&s->lock);
         struct pollfd p[2] = {{.fd = s->fd, .events = (short)(POLLIN | out)},
                               {.fd = s->wake, .events = POLLIN}};
@@ -244,7 +254,7 @@ struct store *store_open_socket(const struct config *c, enum store_role role, in
         return NULL;
     }
     struct store_socket *s = mem_alloc(sizeof *s);
-    s->base = (struct store){.submit = socket_submit, .close = socket_close};
+    s->base = (struct store){.submit = socket_submit, .flush = socket_flush, .close = socket_close};
     s->addr = addr;
     s->fd = fd;
     s->last = &s->first;

@@ -35,14 +35,21 @@ static void threads_submit(struct store *base, struct store_request *r) {
     if (!refused) {
         *s->last = r;
         s->last = &r->next;
-        pthread_cond_signal(&s->some);
     }
     pthread_mutex_unlock(&s->lock);
     if (refused)
         store_finish(r, ERR_STOPPING, err_info(ERR_STOPPING)->text);
 }
 
-/* Wait for requests and take the head's kind, in order. 0: stopping. */
+static void threads_flush(struct store *base) {
+    struct store_threads *s = (struct store_threads *)base;
+    pthread_mutex_lock(&s->lock);
+    if (s->first)
+        pthread_cond_signal(&s->some);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Wait for requests and take the head's kind, in order; what is left is for the next thread. 0: stopping. */
 static size_t take_group(struct store_threads *s, struct store_request *group[LIMIT_STORE_GROUP]) {
     size_t n = 0;
     pthread_mutex_lock(&s->lock);
@@ -54,6 +61,8 @@ static size_t take_group(struct store_threads *s, struct store_request *group[LI
     }
     if (!s->first)
         s->last = &s->first;
+    else
+        pthread_cond_signal(&s->some);
     pthread_mutex_unlock(&s->lock);
     return n;
 }
@@ -104,6 +113,14 @@ static bool check_schema(struct db *db, const struct config *c, struct err *e) {
                    c->dir, (long long)version, SCHEMA_VERSION, c->dir);
 }
 
+static struct db *open_checked(const struct config *c, enum store_role role, struct err *e) {
+    struct db *db = store_open_db(c, e);
+    if (db && db_take_role(db, role == R_STORED ? NULL : store_role_name(role), e) && check_schema(db, c, e))
+        return db;
+    db_close(&db);
+    return NULL;
+}
+
 struct store *store_open_threads(const struct config *c, enum store_role role, unsigned threads,
                                  struct err *e) {
     struct err own;
@@ -111,20 +128,16 @@ struct store *store_open_threads(const struct config *c, enum store_role role, u
     if (!store_is_postgresql(c))
         threads = 1;
     struct store_threads *s = mem_alloc(sizeof *s + threads * sizeof s->threads[0]);
-    s->base = (struct store){.submit = threads_submit, .close = threads_close};
+    s->base = (struct store){.submit = threads_submit, .flush = threads_flush, .close = threads_close};
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->some, NULL);
     bool ok = true;
     for (unsigned i = 0; ok && i < threads; i++) {
-        struct db *db = store_open_db(c, e);
-        ok = db && db_take_role(db, role == R_STORED ? NULL : store_role_name(role), e) &&
-             check_schema(db, c, e);
-        if (!ok) {
-            db_close(&db);
+        s->threads[i].db = i > 0 ? db_another(s->threads[0].db) : open_checked(c, role, e);
+        ok = s->threads[i].db != NULL;
+        if (!ok)
             break;
-        }
-        s->threads[i].db = db;
         s->threads[i].store = s;
         BUG_ON(pthread_create(&s->threads[i].id, NULL, run, &s->threads[i]) != 0);
         s->count++;

@@ -2,6 +2,7 @@
 #include "store/wire.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -16,6 +17,25 @@ bool wire_address(const struct config *c, enum store_role role, struct sockaddr_
                        "%s is too long a path: put the instance into a directory with a shorter name", path);
     *ret_addr = addr;
     return true;
+}
+
+static bool take(view *packet, void *ret_head, size_t head_len, const uint32_t *len, view *ret_rest) {
+    if (packet->len < head_len)
+        return false;
+    memcpy(ret_head, packet->ptr, head_len);
+    if (packet->len - head_len < *len)
+        return false;
+    *ret_rest = view_slice(*packet, head_len, *len);
+    *packet = view_skip(*packet, head_len + *len);
+    return true;
+}
+
+bool wire_take_request(view *packet, struct wire_request *ret, view *ret_args) {
+    return take(packet, ret, sizeof *ret, &ret->len, ret_args);
+}
+
+bool wire_take_answer(view *packet, struct wire_answer *ret, view *ret_results) {
+    return take(packet, ret, sizeof *ret, &ret->len, ret_results);
 }
 
 void wire_set_buffers(int fd) {

@@ -53,10 +53,11 @@ size_t feed_same_list(const struct feed_row *rows, size_t count) {
 
 struct batch {
     const struct feed_row *rows;
-    size_t count;              /* rows settled by this batch, held ones included */
-    struct folder_post *posts; /* FEED_ROWS */
-    struct buf *bodies;        /* one per post */
-    view *places;              /* one per post */
+    size_t count;                /* rows settled by this batch, held ones included */
+    struct folder_post *posts;   /* FEED_ROWS */
+    struct buf *bodies;          /* one per post */
+    view *places;                /* one per post */
+    struct store_request *infos; /* one per row that was asked for */
     size_t posts_count;
     int64_t bytes;
 };
@@ -91,10 +92,11 @@ static bool check_row(const struct feed_row *row, struct err *e) {
 }
 
 /* The row's message behind the posts of the batch. */
-static bool take_post(struct role *r, struct batch *b, const struct feed_row *row, struct err *e) {
+static bool take_post(struct role *r, struct batch *b, const struct feed_row *row,
+                      const struct store_request *info, struct err *e) {
     struct id_text queue = id_format(row->message);
     struct buf body = BUF_INIT((size_t)row->size);
-    if (!role_read_message(r, row->message, &body, e)) {
+    if (!role_take_message(r, row->message, info, &body, e)) {
         buf_done(&body);
         return err_prefix(e, "%s", queue.s);
     }
@@ -117,20 +119,42 @@ static bool take_post(struct role *r, struct batch *b, const struct feed_row *ro
     return true;
 }
 
+/* Ask for the bodies of as many rows as fit, at once: one by one, each would wait for the commit of others.
+ */
+static size_t ask_bodies(struct role *r, struct batch *b, size_t count) {
+    struct store_wait wait;
+    size_t n = 0;
+    int64_t bytes = 0;
+    store_wait_init(&wait);
+    for (; n < count; n++) {
+        const struct feed_row *row = &b->rows[n];
+        if (bytes > 0 && bytes + row->size > BATCH_BYTES)
+            break;
+        bytes += row->held ? 0 : row->size;
+        b->infos[n] = (struct store_request){.op = OP_MESSAGE_INFO};
+        if (!row->held)
+            role_ask_message(r, row->message, &wait, &b->infos[n]);
+    }
+    store_wait_all(&wait);
+    store_wait_done(&wait);
+    return n;
+}
+
 /* As many of the rows as fit; fewer, and false, when one cannot be had. */
 static bool collect(struct role *r, struct batch *b, size_t count, struct err *e) {
-    for (b->count = 0; b->count < count && !role_stopping(); b->count++) {
+    size_t asked = ask_bodies(r, b, count);
+    bool ok = true;
+    for (b->count = 0; ok && b->count < asked && !role_stopping(); b->count += ok) {
         const struct feed_row *row = &b->rows[b->count];
         if (row->held)
             continue;
-        if (b->posts_count > 0 && b->bytes + row->size > BATCH_BYTES)
-            return true;
         role_works_on(row->message);
-        if (!check_row(row, e) || !take_post(r, b, row, e))
-            return false;
-        role_works_on(0);
+        ok = check_row(row, e) && take_post(r, b, row, &b->infos[b->count], e);
     }
-    return true;
+    role_works_on(0);
+    for (size_t i = 0; i < asked; i++)
+        store_request_done(&b->infos[i]);
+    return ok;
 }
 
 static bool append(struct shelf *shelf, struct batch *b, struct arena *a, struct err *e) {
@@ -176,7 +200,6 @@ static bool archive_batch(struct role *r, struct shelf *shelf, struct batch *b, 
     struct err later = {.code = ERR_OK};
     arena_init(&places, PLACES_BYTES);
     bool whole = collect(r, b, count, &later);
-    role_works_on(0);
     bool ok = b->count == 0 || (append(shelf, b, &places, e) && tell_store(r, b, e));
     if (ok && b->count > 0) {
         log_batch(b);
@@ -197,11 +220,13 @@ bool feed_archive(struct role *r, struct shelf *shelf, const struct feed_row *ro
     static struct folder_post posts[FEED_ROWS];
     static struct buf bodies[FEED_ROWS];
     static view places[FEED_ROWS];
+    static struct store_request infos[FEED_ROWS];
     size_t done = 0;
     bool ok = true;
     BUG_ON(count > FEED_ROWS);
     while (ok && done < count && !role_stopping()) {
-        struct batch b = {.rows = rows + done, .posts = posts, .bodies = bodies, .places = places};
+        struct batch b = {
+            .rows = rows + done, .posts = posts, .bodies = bodies, .places = places, .infos = infos};
         ok = archive_batch(r, shelf, &b, count - done, &done, e);
     }
     *ret_done = done;

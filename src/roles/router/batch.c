@@ -26,6 +26,11 @@ struct message {
     size_t recipient_count;
     struct accept_recipient *recipients;
     struct store_request *lookups; /* one per recipient */
+    struct arena arena;            /* of what is decided */
+    struct route *routes;          /* one per recipient */
+    struct err err;                /* why there are none: the store could not say */
+    bool has_list;                 /* a list's rules look at its head */
+    struct store_request head;     /* its first piece, if asked for */
     struct store_request commit;
 };
 
@@ -40,7 +45,7 @@ struct batch {
 
 /* What becomes of one message, gathered over its recipients. */
 struct decision {
-    struct arena arena;
+    struct arena *arena; /* the message's */
     int64_t lists[LIMIT_ALIAS_TARGETS];
     size_t list_count;
     struct accept_recipient *directs;
@@ -76,6 +81,7 @@ static bool take(struct batch *b, int64_t lease_ms, struct err *e) {
         vals_get_int(&v); /* size */
         m->sha256 = vals_get_view(&v);
         m->flags = vals_get_int(&v);
+        arena_init(&m->arena, LIMIT_DECISION_ARENA);
         m->recipient_count = vals_get_count(&v);
         m->recipients = arena_array(&b->arena, struct accept_recipient, m->recipient_count + 1);
         m->lookups = arena_array(&b->arena, struct store_request, m->recipient_count + 1);
@@ -104,6 +110,42 @@ static void ask_facts(struct batch *b, struct store_wait *wait) {
     store_wait_all(wait);
 }
 
+/* Where the message's recipients lead. */
+static bool find_routes(struct message *m, struct err *e) {
+    m->routes = arena_array(&m->arena, struct route, m->recipient_count + 1);
+    for (size_t i = 0; m->routes && i < m->recipient_count; i++) {
+        struct store_request *q = &m->lookups[i];
+        view wanted = vals_get_view(&(struct vals){.rest = buf_view(&q->args)});
+        if (q->err.code != ERR_OK) {
+            *e = q->err;
+            return false;
+        }
+        if (!route_decide(wanted, buf_view(&q->out), &m->arena, &m->routes[i], e))
+            return false;
+        for (size_t k = 0; k < m->routes[i].count; k++)
+            m->has_list |= m->routes[i].targets[k].kind == ROUTE_LIST;
+    }
+    return m->routes || err_set(e, ERR_LIMIT, NULL);
+}
+
+/* The first pieces of all messages that somebody wants to see, at once: one by one, each would wait for the
+ * commit of others. */
+static void ask_heads(struct batch *b, struct store_wait *wait) {
+    for (size_t i = 0; i < b->count; i++) {
+        struct message *m = &b->messages[i];
+        role_works_on(m->id);
+        m->err.code = ERR_OK;
+        store_request_init(&m->head, OP_MESSAGE_READ);
+        if (!find_routes(m, &m->err) || (!m->has_list && !role_plants_crashes()))
+            continue;
+        vals_int(&m->head.args, m->id);
+        vals_int(&m->head.args, 0);
+        store_wait_submit(wait, b->role->store, &m->head);
+    }
+    role_works_on(0);
+    store_wait_all(wait);
+}
+
 static void *grow(struct arena *a, void *items, size_t count, size_t *room, size_t size) {
     if (count < *room)
         return items;
@@ -121,7 +163,7 @@ static void add_direct(struct decision *d, view address, const struct accept_rec
     for (size_t i = 0; i < d->direct_count; i++)
         if (view_eq(d->directs[i].address, address))
             return;
-    d->directs = grow(&d->arena, d->directs, d->direct_count, &d->direct_room, sizeof *d->directs);
+    d->directs = grow(d->arena, d->directs, d->direct_count, &d->direct_room, sizeof *d->directs);
     d->directs[d->direct_count++] = (struct accept_recipient){address, from->notify, from->orcpt};
 }
 
@@ -145,12 +187,12 @@ static void tell(struct decision *d, const struct accept_recipient *to, enum dsn
                  view why) {
     if (!notice_wants(to->notify, action))
         return;
-    d->told = grow(&d->arena, d->told, d->told_count, &d->told_room, sizeof *d->told);
+    d->told = grow(d->arena, d->told, d->told_count, &d->told_room, sizeof *d->told);
     d->told[d->told_count++] = (struct dsn_recipient){.address = to->address,
                                                       .original = to->orcpt,
                                                       .action = action,
                                                       .status = status,
-                                                      .diagnostic = arena_view(&d->arena, why)};
+                                                      .diagnostic = arena_view(d->arena, why)};
 }
 
 static void add_failure(struct decision *d, const struct accept_recipient *to, const struct err *why) {
@@ -177,31 +219,6 @@ static struct accept_recipient tell_of_success(struct decision *d, const struct 
     return further;
 }
 
-/* The first piece of a message, read when somebody wants to see it. */
-struct head {
-    struct role *role;
-    struct arena arena;
-    struct buf bytes;
-    struct header header;
-    bool read;
-};
-
-static bool read_head(struct head *h, int64_t message, struct err *e) {
-    struct store_request q;
-    if (h->read)
-        return true;
-    store_request_init(&q, OP_MESSAGE_READ);
-    vals_int(&q.args, message);
-    vals_int(&q.args, 0);
-    h->read = store_call(h->role->store, &q, e);
-    struct vals got = vals_of(buf_view(&q.out));
-    if (h->read && vals_more(&got))
-        buf_add(&h->bytes, vals_get_view(&got));
-    header_parse(buf_view(&h->bytes), &h->arena, &h->header);
-    store_request_done(&q);
-    return h->read;
-}
-
 /* A post that carries the list's own List-Id has been here already (RFC 2919). */
 static bool is_list_loop(const struct header *h, view list, struct arena *a) {
     struct address parts = address_split(list);
@@ -217,18 +234,18 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
                        const struct accept_recipient *recipient, const struct header *h) {
     switch (t->kind) {
     case ROUTE_LIST:
-        if (is_list_loop(h, t->address, &d->arena))
+        if (is_list_loop(h, t->address, d->arena))
             add_other(d, EVENT_DROPPED, t->address, VIEW("loop: the post has the list's List-Id already"));
         else
             add_list(d, t->list);
         break;
     case ROUTE_ADDRESS:
-        add_direct(d, view_eq(t->address, wanted) ? recipient->address : arena_view(&d->arena, t->address),
+        add_direct(d, view_eq(t->address, wanted) ? recipient->address : arena_view(d->arena, t->address),
                    recipient);
         break;
     case ROUTE_BOUNCE:
         add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient->address,
-                  arena_printf(&d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
+                  arena_printf(d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
         break;
     case ROUTE_REFUSED:
         add_failure(d, recipient, t->why);
@@ -236,33 +253,23 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
     }
 }
 
-/* Facts and rules of one recipient. False: the store could not say; the message is tried again later. */
-static bool decide_recipient(struct message *m, size_t i, struct decision *d, struct head *h, struct err *e) {
-    struct store_request *q = &m->lookups[i];
-    struct route route;
-    view wanted = vals_get_view(&(struct vals){.rest = buf_view(&q->args)});
-    if (q->err.code != ERR_OK) {
-        *e = q->err;
-        return false;
-    }
-    if (!route_decide(wanted, buf_view(&q->out), &d->arena, &route, e))
-        return false;
-    if (!route.local) { /* the local part's case is its owner's business */
+/* The rules of one recipient. */
+static void decide_recipient(struct message *m, size_t i, struct decision *d, const struct header *h) {
+    const struct route *route = &m->routes[i];
+    if (!route->local) { /* the local part's case is its owner's business */
         add_direct(d, m->recipients[i].address, &m->recipients[i]);
-        return true;
+        return;
     }
-    if (!read_head(h, m->id, e)) /* a list's rules look at it */
-        return false;
-    if (i > 0 && d->direct_count + d->list_count + route.count > LIMIT_MESSAGE_TARGETS) {
+    if (i > 0 && d->direct_count + d->list_count + route->count > LIMIT_MESSAGE_TARGETS) {
         struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
         err_set(&why, ERR_LIMIT_RCPT, "the recipients of the message lead to too many addresses");
         add_failure(d, &m->recipients[i], &why);
-        return true;
+        return;
     }
-    struct accept_recipient to = tell_of_success(d, &m->recipients[i], &route);
-    for (size_t k = 0; k < route.count; k++)
-        add_target(d, &route.targets[k], wanted, &to, &h->header);
-    return true;
+    view wanted = vals_get_view(&(struct vals){.rest = buf_view(&m->lookups[i].args)});
+    struct accept_recipient to = tell_of_success(d, &m->recipients[i], route);
+    for (size_t k = 0; k < route->count; k++)
+        add_target(d, &route->targets[k], wanted, &to, h);
 }
 
 /* The notification returns the message as its sender asked (RET) and names its envelope (ENVID). */
@@ -321,27 +328,38 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
     buf_add(args, buf_view(&d->others));
 }
 
+/* The head that was asked for. */
+static bool read_head(struct message *m, view *ret_head, struct err *e) {
+    *ret_head = VIEW("");
+    if (m->err.code != ERR_OK || m->head.err.code != ERR_OK) {
+        *e = m->err.code != ERR_OK ? m->err : m->head.err;
+        return false;
+    }
+    struct vals got = vals_of(buf_view(&m->head.out));
+    if (vals_more(&got))
+        *ret_head = vals_get_view(&got);
+    return true;
+}
+
 static bool decide(struct batch *b, struct message *m, struct err *e) {
+    view head;
+    if (!read_head(m, &head, e))
+        return false;
+    role_planted_crash(b->role, head);
     FREE_AUTO struct decision *d = mem_alloc(sizeof *d);
-    struct head h = {.role = b->role, .bytes = BUF_INIT(LIMIT_STORE_PACKET)};
-    arena_init(&d->arena, LIMIT_DECISION_ARENA);
+    struct header header;
+    d->arena = &m->arena;
     buf_init(&d->others, LIMIT_STORE_PACKET);
-    arena_init(&h.arena, LIMIT_STEP_ARENA);
-    bool ok = !role_plants_crashes() || read_head(&h, m->id, e);
-    role_planted_crash(b->role, buf_view(&h.bytes));
-    for (size_t i = 0; ok && i < m->recipient_count; i++)
-        ok = decide_recipient(m, i, d, &h, e);
-    if (ok) {
-        format_commit(b, m, d);
-        ok = add_notice(b, m, d, e);
-        metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
+    header_parse(head, &m->arena, &header);
+    for (size_t i = 0; i < m->recipient_count; i++)
+        decide_recipient(m, i, d, &header);
+    format_commit(b, m, d);
+    bool ok = add_notice(b, m, d, e);
+    metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
+    if (ok)
         log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", d->list_count),
                  LOG_I("direct", d->direct_count), LOG_I("other", d->other_count));
-    }
     buf_done(&d->others);
-    buf_done(&h.bytes);
-    arena_done(&h.arena);
-    arena_done(&d->arena);
     return ok;
 }
 
@@ -376,7 +394,9 @@ static void free_batch(struct batch *b) {
     for (size_t i = 0; i < b->count; i++) {
         for (size_t k = 0; b->messages[i].lookups && k < b->messages[i].recipient_count; k++)
             store_request_done(&b->messages[i].lookups[k]);
+        store_request_done(&b->messages[i].head);
         store_request_done(&b->messages[i].commit);
+        arena_done(&b->messages[i].arena);
     }
     store_request_done(&b->take);
     arena_done(&b->arena);
@@ -390,6 +410,7 @@ int route_some(struct role *r, int64_t lease_ms, struct err *e) {
     store_wait_init(&wait);
     if (take(&b, lease_ms, e)) {
         ask_facts(&b, &wait);
+        ask_heads(&b, &wait);
         routed = decide_all(&b, &wait, e);
         metric_add(METRIC_ROUTER_MESSAGES, routed);
         if (routed > 0) {

@@ -35,6 +35,8 @@ struct client {
     enum store_role role;
     bool is_listener;
     bool readable, gone;
+    struct buf more; /* requests of its last packet behind the one that was taken */
+    size_t more_at;
     struct answer *first, **last; /* the socket was full */
     struct client *next;
 };
@@ -76,16 +78,41 @@ static void watch(struct server *s, struct client *c) {
     epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &ev);
 }
 
-static void answer(struct server *s, struct request *q, const struct err *e) {
-    struct wire_answer head = {.number = q->head.number, .code = e->code};
+/* An answer behind what is in the packet already. False: there is no room. */
+static bool add_answer(struct server *s, size_t *len, const struct request *q, const struct err *e) {
     view body = e->code == ERR_OK ? buf_view(&q->out) : view_of(e->text);
-    memcpy(s->packet, &head, sizeof head);
+    struct wire_answer head = {.number = q->head.number, .code = e->code, .len = (uint32_t)body.len};
+    if (*len > 0 && *len + sizeof head + body.len > LIMIT_STORE_PACKET)
+        return false;
+    memcpy(s->packet + *len, &head, sizeof head);
     if (body.len)
-        memcpy(s->packet + sizeof head, body.ptr, body.len);
-    bool had_unsent = q->client->first != NULL;
-    send_answer(q->client, s->packet, sizeof head + body.len);
-    if (!had_unsent && q->client->first)
-        watch(s, q->client);
+        memcpy(s->packet + *len + sizeof head, body.ptr, body.len);
+    *len += sizeof head + body.len;
+    return true;
+}
+
+static void send_packet(struct server *s, struct client *c, size_t len) {
+    bool had_unsent = c->first != NULL;
+    send_answer(c, s->packet, len);
+    if (!had_unsent && c->first)
+        watch(s, c);
+}
+
+/* Each client's answers together: what it had asked together wakes it up once. */
+static void answer_all(struct server *s, struct request **from, const struct exec_call *calls, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct client *c = from[i] ? from[i]->client : NULL;
+        size_t len = 0;
+        for (size_t k = i; c && k < n; k++) {
+            if (!from[k] || from[k]->client != c)
+                continue;
+            if (!add_answer(s, &len, from[k], &calls[k].err))
+                break;
+            from[k] = NULL;
+        }
+        if (c)
+            send_packet(s, c, len);
+    }
 }
 
 static void send_unsent(struct server *s, struct client *c) {
@@ -101,31 +128,59 @@ static void send_unsent(struct server *s, struct client *c) {
     watch(s, c);
 }
 
+/* The packet with the client's next request: the rest of its last one, or what the socket has. */
+static view next_packet(struct server *s, struct client *c) {
+    if (c->more_at < c->more.len)
+        return view_skip(buf_view(&c->more), c->more_at);
+    ssize_t n = recv(c->fd, s->packet, LIMIT_STORE_PACKET, MSG_DONTWAIT);
+    if (n > 0)
+        return view_from(s->packet, (size_t)n);
+    c->readable = false;
+    c->gone = n == 0 || (errno != EAGAIN && errno != EINTR);
+    return VIEW("");
+}
+
+/* What a packet has behind the request that was taken is kept. */
+static void keep_rest(struct client *c, view rest) {
+    if (rest.len == 0) {
+        buf_done(&c->more);
+        c->more_at = 0;
+    } else if (c->more_at < c->more.len) {
+        c->more_at = c->more.len - rest.len;
+    } else {
+        buf_reset(&c->more);
+        c->more_at = 0;
+        buf_add(&c->more, rest);
+    }
+}
+
+static bool may_call(const struct client *c, const struct wire_request *head, struct err *e) {
+    if (head->version != WIRE_VERSION)
+        return err_set(e, ERR_STORE_DENIED, "this process and stored are of different releases: restart it");
+    return (head->op < OP_COUNT && (op_info(head->op)->roles & c->role)) ||
+           err_set(e, ERR_STORE_DENIED, "%s may not call that operation", store_role_name(c->role));
+}
+
 /* One request of a client into a slot. False: nothing there now. */
 static bool take_request(struct server *s, struct client *c, struct request *slot) {
-    ssize_t n = recv(c->fd, s->packet, LIMIT_STORE_PACKET, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        c->readable = false;
-        return false;
+    view packet, args;
+    while ((packet = next_packet(s, c)).len > 0) {
+        if (!wire_take_request(&packet, &slot->head, &args)) {
+            c->gone = true;
+            c->readable = false;
+            break;
+        }
+        slot->client = c;
+        buf_reset(&slot->args);
+        buf_add(&slot->args, args);
+        keep_rest(c, packet);
+        struct exec_call refusal = {.err.code = ERR_OK};
+        struct request *from = slot;
+        if (may_call(c, &slot->head, &refusal.err))
+            return true;
+        answer_all(s, &from, &refusal, 1);
     }
-    if (n < (ssize_t)sizeof slot->head) {
-        c->gone = true;
-        c->readable = false;
-        return false;
-    }
-    memcpy(&slot->head, s->packet, sizeof slot->head);
-    slot->client = c;
-    buf_reset(&slot->args);
-    buf_add(&slot->args, view_from(s->packet + sizeof slot->head, (size_t)n - sizeof slot->head));
-    struct err e = {.code = ERR_OK};
-    if (slot->head.version != WIRE_VERSION)
-        err_set(&e, ERR_STORE_DENIED, "this process and stored are of different releases: restart it");
-    else if (slot->head.op >= OP_COUNT || !(op_info(slot->head.op)->roles & c->role))
-        err_set(&e, ERR_STORE_DENIED, "%s may not call that operation", store_role_name(c->role));
-    if (e.code == ERR_OK)
-        return true;
-    answer(s, slot, &e);
-    return take_request(s, c, slot);
+    return false;
 }
 
 /* A round over the readable clients, one request each, until the group is full or nothing is left. */
@@ -167,8 +222,7 @@ static void run_group(struct server *s, size_t n, bool reads) {
         s->unsynced_since = 0;
     else if (most != DURABLE_READ && s->unsynced_since == 0)
         s->unsynced_since = clock_real_us() / 1000;
-    for (size_t i = 0; i < count; i++)
-        answer(s, from[i], &calls[i].err);
+    answer_all(s, from, calls, count);
 }
 
 static void keep_promises(struct server *s) {
@@ -184,6 +238,7 @@ static void keep_promises(struct server *s) {
 static void add_client(struct server *s, int fd, enum store_role role, bool is_listener) {
     struct client *c = mem_alloc(sizeof *c);
     *c = (struct client){.fd = fd, .role = role, .is_listener = is_listener, .next = s->clients};
+    buf_init(&c->more, LIMIT_STORE_PACKET);
     c->last = &c->first;
     s->clients = c;
     s->client_count++;
@@ -206,6 +261,7 @@ static void accept_client(struct server *s, struct client *listener) {
 
 static void free_client(struct client *c) {
     close(c->fd);
+    buf_done(&c->more);
     for (struct answer *a = c->first, *next; a; a = next) {
         next = a->next;
         free(a);
