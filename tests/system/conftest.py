@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import zlib
 
 import pytest
 
@@ -13,6 +14,7 @@ import peers_knot
 import peers_mailman
 import peers_postfix
 import postroad
+from load import SOAK
 
 
 def pytest_addoption(parser):
@@ -22,6 +24,7 @@ def pytest_addoption(parser):
                      help="a build whose processes start fast, for the tests on PostgreSQL and for commands that only look")
     parser.addoption("--store", action="append", choices=["sqlite", "postgresql"],
                      help="only this engine")
+    parser.addoption("--both", action="store_true", help="every test on both engines")
 
 
 def pytest_configure(config):
@@ -34,6 +37,40 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "store" in metafunc.fixturenames:
         metafunc.parametrize("store", metafunc.config.getoption("store") or ["sqlite", "postgresql"], indirect=True)
+
+
+# What these look at is a dialogue or a command: each of their tests runs on one of the engines, another one with another
+# commit. `--both`, and `make soak`, run them all.
+ONE_ENGINE = {"test_bytes", "test_chunking", "test_cli", "test_delivery", "test_dns", "test_frontends", "test_peers",
+              "test_peers_dkim", "test_peers_dsn", "test_peers_programs", "test_piecewise", "test_sendmail", "test_smtp",
+              "test_smtp_dialogues"}
+
+
+def engine_seed():
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=postroad.ROOT, capture_output=True, text=True, check=False)
+    return os.environ.get("POSTROAD_ENGINE_SEED") or head.stdout.strip()[:12]
+
+
+def pytest_collection_modifyitems(config, items):
+    if SOAK or config.getoption("both") or config.getoption("store"):
+        return
+    seed = engine_seed()
+
+    def stays(item):
+        engine = item.callspec.params.get("store") if hasattr(item, "callspec") else None
+        if not engine or item.module.__name__ not in ONE_ENGINE:
+            return True
+        name = item.nodeid.replace(engine, "")
+        return ("sqlite", "postgresql")[zlib.crc32(f"{seed} {name}".encode()) & 1] == engine
+    kept = [item for item in items if stays(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def pytest_report_header(config):
+    if not (SOAK or config.getoption("both") or config.getoption("store")):
+        return f"one engine for the tests of dialogues, by POSTROAD_ENGINE_SEED={engine_seed()}; --both for both"
+    return None
 
 
 @pytest.fixture
@@ -107,6 +144,13 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     setattr(item, f"rep_{report.when}", report)
+
+
+def pytest_runtest_logreport(report):
+    """Full runs say what they counted as they go: hours must not be lost to a last minute."""
+    if SOAK and (report.when == "call" or report.failed or report.skipped):
+        said = "".join(text for name, text in report.sections if "stdout" in name and not name.endswith("teardown"))
+        print(f"\n{report.outcome} {report.nodeid} ({report.duration:.0f} s)\n{said}", end="", flush=True)
 
 
 @pytest.fixture

@@ -775,7 +775,8 @@ class PostgreSQL:
         until(answers, 60, "PostgreSQL's start")
 
     def sql(self, text, database="postgres", check=True):
-        return subprocess.run(["psql", "-X", "-q", "-At", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postroad",
+        psql = self.bin / "psql" if (self.bin / "psql").exists() else "psql"  # Debian's own psql is a Perl program around it
+        return subprocess.run([psql, "-X", "-q", "-At", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postroad",
                                "-d", database, "-c", text], capture_output=True, text=True, check=check, timeout=60)
 
     def new_database(self):
