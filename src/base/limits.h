@@ -31,7 +31,7 @@
 /* The store. A request with its inline body must fit one SEQPACKET datagram. */
 #define LIMIT_BODY_CHUNK    (256 * 1024)
 #define LIMIT_STORE_PACKET  (LIMIT_BODY_CHUNK + 128 * 1024)
-#define LIMIT_STORE_GROUP   64 /* requests in one group commit */
+#define LIMIT_STORE_GROUP   128 /* requests in one group commit */
 #define LIMIT_STORE_CLIENTS 1024
 
 /* Routing. */
@@ -45,7 +45,7 @@
 #define LIMIT_ALIAS_WORD      40          /* of a source's name, and of who changed it */
 #define LIMIT_CRASHES         2           /* deaths of a worker on one message before it is set aside */
 #define LIMIT_EXPAND_SLICE    2000        /* members a transaction expands */
-#define LIMIT_ROUTE_BATCH     64          /* messages a router takes at once */
+#define LIMIT_ROUTE_BATCH     128         /* messages a router takes at once */
 #define LIMIT_NOTICE_HEADER   (32 * 1024) /* of the returned message */
 #define LIMIT_NOTICE_WHOLE    (64 * 1024) /* of a message returned whole */
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */

@@ -117,6 +117,12 @@ void op_run_ROUTE_TAKE(struct op_run *r) {
     }
 }
 
+/* out: how long the oldest message has waited to be routed (ms; 0: none waits). An id has its time in it. */
+void op_run_INBOX_AGE(struct op_run *r) {
+    int64_t oldest = db_number(r->db, 0, "SELECT coalesce(min(message), 0) FROM inbox");
+    vals_int(r->out, oldest ? r->now_ms - id_time_ms(oldest) : 0);
+}
+
 /* in: node. A restarted router gives back what it had taken. */
 void op_run_ROUTE_RESET(struct op_run *r) {
     view node = vals_get_view(&r->in);

@@ -71,6 +71,18 @@ static void test_take__a_lease_ends_by_time(struct unit_store *s) {
     assert_int_equal(take(s, "one", 7, 10), 0); /* it has lost it */
 }
 
+static void test_inbox__age_is_that_of_its_oldest(struct unit_store *s) {
+    must(s, OP_INBOX_AGE);
+    expect(s, N(0));
+    accept_mail(s, "a@there.example", "1", "x@here.example");
+    advance(5000);
+    accept_mail(s, "a@there.example", "2", "x@here.example");
+    must(s, OP_INBOX_AGE);
+    int64_t age = next_int(s);
+    check(age >= 5000 && age < 5000 + LEASE, "%lld", (long long)age);
+    expect_end(s);
+}
+
 static void test_reset__gives_back_ones_own_only(struct unit_store *s) {
     accept_mail(s, "a@there.example", "1", "x@here.example");
     accept_mail(s, "a@there.example", "2", "x@here.example");
@@ -557,6 +569,7 @@ int main(void) {
         STORE_CASE(test_take__the_same_batch_gives_the_same),
         STORE_CASE(test_take__a_lease_ends_by_time),
         STORE_CASE(test_take__takes_no_more_than_an_answer_holds),
+        STORE_CASE(test_inbox__age_is_that_of_its_oldest),
         STORE_CASE(test_reset__gives_back_ones_own_only),
         STORE_CASE(test_pass__makes_deliveries_but_nothing_for_a_list),
         STORE_CASE(test_commit__makes_deliveries),

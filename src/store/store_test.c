@@ -240,6 +240,7 @@ static int64_t accept_as(struct actors *a, enum store_role role, const char *bod
 /* A decision with everything in it: the list, an address, a refusal, a notification. */
 static int64_t route_as_router(struct actors *a, const char *body, int64_t list) {
     int64_t message = accept_as(a, R_SMTPD, body), batch = id_new();
+    ACT(a, R_SMTPD, OP_INBOX_AGE);
     ACT(a, R_ROUTER, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
     struct accept_recipient to = {.address = VIEW("author@there.example")};
     struct accept notice = {

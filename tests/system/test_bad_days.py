@@ -308,3 +308,24 @@ def test_sites_that_hang_leave_room_for_others(make, pysink):
             post.cli("transport", "set", domain, "default")
     until(lambda: post.clock("+1h") is not None and len(good.mails) == 10 + len(domains), 60, "the mail of all others")
     post.wait()
+
+
+def test_intake_slows_down_while_the_router_is_behind(make, sink):
+    """Nobody is refused; answers wait a little, and no longer once the router has caught up."""
+    post = make(relay=sink).start("smtpd")
+    sent = iter(range(1000))
+
+    def slowed():
+        before = post.metrics().get("smtpd_slowed_total", 0)
+        n = next(sent)
+        post.post("me@sender.example", f"r{n}@far.example", message(id=f"flow{n}@test.example"))
+        return post.metrics()["smtpd_slowed_total"] > before
+    assert not slowed()
+    post.clock("+1h")
+    until(slowed, 30, "a pause")
+    assert post.stop() == 0
+    post.start()
+    until(lambda: not slowed(), 30, "the end of pauses")
+    post.wait()
+    total = next(sent)
+    assert sorted(sink.recipients()) == sorted(f"r{n}@far.example" for n in range(total))

@@ -23,7 +23,7 @@
 #define ORPHANS_EVERY_MS 60000
 #define REAP_SLICES      20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
 
-#define EXPAND_AT_ONCE 32 /* slices that share a commit */
+#define EXPAND_AT_ONCE LIMIT_ROUTE_BATCH /* slices that share a commit */
 
 /* A slice of each of n expansions in one group commit; the slices are the smaller the more there are, so that
  * no transaction lasts. */

@@ -169,6 +169,14 @@ static enum next refuse(struct session *s, const struct err *e) {
     return finish(s);
 }
 
+static enum next tell_accepted(struct session *s) {
+    struct id_text id = id_format(s->t.id);
+    for (size_t i = 0; i < answers(s); i++)
+        session_reply(s, 250, "2.0.0 queued as %s", id.s);
+    s->idle_commands = 0;
+    return finish(s);
+}
+
 static enum next accepted(struct session *s) {
     struct transaction *t = &s->t;
     struct id_text id = id_format(t->id);
@@ -180,10 +188,11 @@ static enum next accepted(struct session *s) {
     log_line(LOG_INFO, "accepted", LOG_S("queue", id.s), LOG_S("client", s->peer_ip.s),
              LOG_V("from", t->sender), LOG_I("recipients", t->recipient_count), LOG_I("size", t->size),
              LOG_V("message-id", t->message_id));
-    for (size_t i = 0; i < answers(s); i++)
-        session_reply(s, 250, "2.0.0 queued as %s", id.s);
-    s->idle_commands = 0;
-    return finish(s);
+    s->pause_ms = flow_pause_ms(s->server);
+    if (s->pause_ms == 0)
+        return tell_accepted(s);
+    s->answered = tell_accepted;
+    return NEXT_PAUSE;
 }
 
 static void format_received(struct session *s, struct buf *out) {

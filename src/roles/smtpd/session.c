@@ -198,6 +198,8 @@ static enum step run_phases(struct session *s) {
             break;
         case NEXT_STORE:
             return STEP_WAIT;
+        case NEXT_PAUSE:
+            return STEP_TIMER;
         case NEXT_CLOSE:
             park(s, STEP_CLOSE);
             return STEP_CLOSE;
@@ -219,23 +221,36 @@ static enum step time_out(struct session *s) {
     return STEP_CLOSE;
 }
 
+/* What waited for the store, or for the end of a pause. */
+static enum step go_on(struct session *s) {
+    enum next (*answered)(struct session *) = s->answered;
+    s->answered = NULL;
+    switch (answered(s)) {
+    case NEXT_STORE:
+        return STEP_WAIT;
+    case NEXT_PAUSE:
+        return STEP_TIMER;
+    case NEXT_CLOSE:
+        return park(s, STEP_CLOSE);
+    case NEXT_MORE:
+    case NEXT_INPUT:
+        break;
+    }
+    return run_phases(s);
+}
+
 static enum step handle(struct session *s, enum task_event event) {
     switch (event) {
     case TASK_TIMEOUT:
-        return time_out(s);
+        if (!s->answered)
+            return time_out(s);
+        return go_on(s);
     case TASK_DRAIN:
         s->draining = true;
         break;
     case TASK_WOKEN:
-        if (s->answered) {
-            enum next (*answered)(struct session *) = s->answered;
-            s->answered = NULL;
-            enum next next = answered(s);
-            if (next == NEXT_STORE)
-                return STEP_WAIT;
-            if (next == NEXT_CLOSE)
-                return park(s, STEP_CLOSE);
-        }
+        if (s->answered)
+            return go_on(s);
         break;
     case TASK_READY:
         break;
@@ -248,6 +263,8 @@ static enum step session_step(struct task *task, enum task_event event) {
     enum step step = handle(s, event);
     if (step == STEP_WAIT)
         task->deadline_ms = 0; /* the store answers in any case; until then the session must live */
+    else if (step == STEP_TIMER)
+        task->deadline_ms = clock_mono_ms() + s->pause_ms;
     else if (step == STEP_READ || step == STEP_WRITE)
         set_deadline(s);
     return step;

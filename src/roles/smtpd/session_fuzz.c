@@ -124,6 +124,8 @@ void store_submit(struct store *s, struct store_request *r) {
         staged_octets += (int64_t)vals_get_view(&v).len;
     } else if (r->op == OP_BODY_DROP) {
         staged_octets = 0;
+    } else if (r->op == OP_INBOX_AGE) {
+        err_set(&r->err, ERR_STORE, NULL); /* it stays as begin() set it */
     } else {
         check_accepted(r);
     }
@@ -157,6 +159,8 @@ static void run(int fd, bool *line_start) {
             BUG_ON(!woken);
             woken = false;
             event = TASK_WOKEN;
+        } else if (step == STEP_TIMER) {
+            event = TASK_TIMEOUT;
         } else if (step == STEP_READ) {
             return;
         }
@@ -166,6 +170,7 @@ static void run(int fd, bool *line_start) {
 static void begin(unsigned choice, int fd) {
     listener = (struct listener){&server, choice & CHOICE_LMTP ? SERVICE_LMTP : SERVICE_SMTP};
     staged_octets = 0;
+    server.inbox_age_ms = choice & CHOICE_LMTP ? 60000 : 0; /* then answers wait */
     session_accepted(NULL, fd, &listener);
     struct session *s = (struct session *)task;
     s->may_xclient = (choice & CHOICE_XCLIENT) != 0;

@@ -1,6 +1,7 @@
 /* smtpd.h: what the files of this role share. main.c starts and stops; session.c runs a session's steps and
  * replies; command.c knows the commands (command.def); data.c takes message text and has it stored; clients.c
- * counts sessions; parameter.c reads the parameters of MAIL and RCPT; chunk.c takes text by BDAT. */
+ * counts sessions; parameter.c reads the parameters of MAIL and RCPT; chunk.c takes text by BDAT; policy.c is
+ * what SIGHUP renews; frontend.c speaks PROXY and XCLIENT; flow.c slows down when the router is behind. */
 #ifndef ROLES_SMTPD_SMTPD_H
 #define ROLES_SMTPD_SMTPD_H
 
@@ -43,6 +44,7 @@ struct server {
     struct clients *clients;
     _Atomic int64_t disk_looked_ms;
     _Atomic bool disk_full;
+    _Atomic int64_t inbox_age_ms, inbox_asked_ms; /* flow.c */
 };
 
 /* What session_accepted gets: where the connection came in. */
@@ -56,6 +58,7 @@ enum next {
     NEXT_MORE,  /* something was done: go on */
     NEXT_INPUT, /* more input is needed */
     NEXT_STORE, /* a request to the store is under way */
+    NEXT_PAUSE, /* `answered` runs when pause_ms are over */
     NEXT_CLOSE, /* the last reply is written: flush and close */
 };
 
@@ -115,10 +118,12 @@ struct session {
     view helo;
     struct transaction t;
     struct store_request request;
-    enum next (*answered)(struct session *s); /* runs when the store's answer to `request` came */
-    bool bare_postmaster;                     /* it was <postmaster>, without a domain */
-    bool to_postmaster;                       /* the setting stands in for it */
-    struct accept_recipient pending;          /* the recipient whose LOOKUP is under way */
+    enum next (*answered)(
+        struct session *s); /* runs when the store's answer to `request` came, or a pause is over */
+    int64_t pause_ms;
+    bool bare_postmaster;            /* it was <postmaster>, without a domain */
+    bool to_postmaster;              /* the setting stands in for it */
+    struct accept_recipient pending; /* the recipient whose LOOKUP is under way */
 };
 
 /* ---- session.c ---- */
@@ -145,6 +150,16 @@ enum next session_phase_handshake(struct session *s);
 /* False: mail is not taken, so that what is here can still be worked off. */
 bool disk_has_room(struct server *server);
 enum next command_run(struct session *s, view line);
+
+/* ---- flow.c ---- */
+enum {
+    FLOW_ASK_MS = 500,   /* between two looks at what waits for the router */
+    FLOW_AGE_MS = 10000, /* the oldest of it may be so old without any pause: bursts are taken as they come */
+    FLOW_AGE_PER_MS = 10,     /* beyond that: for 10 ms more a pause of 1 ms more */
+    FLOW_PAUSE_MAX_MS = 1000, /* for each message */
+};
+/* How long the answer to a message that was taken is to wait. Thread-safe. */
+int64_t flow_pause_ms(struct server *server);
 
 /* ---- policy.c ---- */
 /* Takes the configuration when `own_config`, after failure too. */
