@@ -18,6 +18,7 @@ import sys
 
 import compare
 import deadline
+import lists
 import sides
 import sizes
 import stall
@@ -30,6 +31,7 @@ SCENES = {
     **{name: (lambda options, name=name: compare.scene(name, options)) for name in
        ("accept", "single", "sustained", "fanout")},
     "deadline": deadline.scene,
+    "lists": lists.scene,
     "growth": sizes.growth,
     "aliases": sizes.aliases,
     "memory": sizes.memory,

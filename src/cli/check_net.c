@@ -16,6 +16,7 @@
 #include "net/certificate.h"
 #include "net/dns.h"
 #include "net/stream.h"
+#include "net/transport.h"
 
 enum { PATIENCE_MS = 5000, DNS_PATIENCE_MS = 20000, DAY_MS = 86400000, RENEW_DAYS = 14, ADDRESSES_MOST = 16 };
 
@@ -242,25 +243,23 @@ void check_dns(struct check *k) {
 
 /* ---- smart host ---- */
 
-/* relay = host:port as addresses; the first one. */
-static bool relay_address(struct check *k, struct sockaddr_any *ret, struct err *e) {
-    view relay = view_of(k->cli->config->relay);
-    if (sockaddr_parse(relay, ret, NULL))
-        return true;
-    ptrdiff_t colon = view_rfind(relay, ':');
-    int64_t port;
+/* The first of its addresses. */
+static bool relay_address(struct check *k, const struct transport *t, struct sockaddr_any *ret,
+                          struct err *e) {
     struct sockaddr_any *addrs;
-    if (colon <= 0 || !view_to_i64(view_skip(relay, (size_t)colon + 1), &port) || port < 1 || port > 65535)
-        return err_set(e, ERR_CONFIG, "relay = %.*s: host:port is wanted", VIEW_ARG(relay));
+    if (t->path.len > 0)
+        return sockaddr_from_path(t->path, ret, e);
+    if (sockaddr_from_ip(t->host, t->port, ret, NULL))
+        return true;
     struct dns *d = open_dns(k);
     if (!d)
         return err_set(e, ERR_DNS, "no name server");
-    int n = dns_lookup_addresses(d, view_slice(relay, 0, (size_t)colon), (int)port, &k->cli->arena,
-                                 clock_mono_ms() + PATIENCE_MS, &addrs, e);
+    int n =
+        dns_lookup_addresses(d, t->host, t->port, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &addrs, e);
     dns_close(&d);
     if (n > 0)
         *ret = addrs[0];
-    return n > 0 || (n < 0 ? false : err_set(e, ERR_DNS, "%.*s has no address", VIEW_ARG(relay)));
+    return n > 0 || (n < 0 ? false : err_set(e, ERR_DNS, "%.*s has no address", VIEW_ARG(t->host)));
 }
 
 void check_relay(struct check *k) {
@@ -268,10 +267,15 @@ void check_relay(struct check *k) {
     struct sockaddr_any addr;
     struct err e = {.code = ERR_OK};
     char line[LIMIT_SMTP_REPLY_LINE + 1];
+    struct transport t;
     if (!*relay)
         return;
-    if (!relay_address(k, &addr, &e))
-        check_note(k, e.code == ERR_CONFIG ? FINDING_FAIL : FINDING_WARN, "relay", "%s", e.text);
+    if (!transport_parse(transport_of_relay(view_of(relay), &k->cli->arena), &t, &e))
+        check_note(k, FINDING_FAIL, "relay", "relay = %s", e.text);
+    else if (t.kind == TRANSPORT_MX)
+        check_note(k, FINDING_OK, "relay", "%s: each domain's own exchangers", relay);
+    else if (!relay_address(k, &t, &addr, &e))
+        check_note(k, FINDING_WARN, "relay", "%s", e.text);
     else if (!greeting(&addr, line, sizeof line, &e))
         check_note(k, FINDING_WARN, "relay", "%s does not answer now: %s; mail waits for it", relay, e.text);
     else if (!view_starts_with(view_of(line), VIEW("220")))

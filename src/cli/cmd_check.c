@@ -222,6 +222,11 @@ static void check_postmasters(struct check *k) {
         return;
     if (count == 0)
         check_note(k, FINDING_WARN, "domains", "mail is taken for no domain: postroad domain add DOMAIN");
+    if (*k->cli->config->postmaster) {
+        check_note(k, FINDING_OK, "postmaster", "%s reads the mail to postmaster and abuse of each domain",
+                   k->cli->config->postmaster);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         view address = arena_printf(&k->cli->arena, "postmaster@%.*s", VIEW_ARG(domains[i]));
         if (leads_somewhere(k->cli, address))

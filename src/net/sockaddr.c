@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 enum {
     ADDRESS_BYTES = 16,
@@ -106,6 +107,16 @@ bool sockaddr_parse(view text, struct sockaddr_any *ret_addr, struct err *e) {
         !parse_number(view_skip(text, (size_t)colon + 1), PORT_MAX, &port))
         return wrong(e, "an address with a port, such as 127.0.0.1:25, [::1]:25 or *:25", text);
     set_address(ret_addr, bytes, ipv4, port);
+    return true;
+}
+
+bool sockaddr_from_path(view path, struct sockaddr_any *ret_addr, struct err *e) {
+    struct sockaddr_un *sun = (struct sockaddr_un *)&ret_addr->storage;
+    *ret_addr = (struct sockaddr_any){.len = sizeof *sun};
+    if (path.len >= sizeof sun->sun_path)
+        return err_set(e, ERR_CONFIG, "the path of the socket %.*s is too long", VIEW_ARG(path));
+    sun->sun_family = AF_UNIX;
+    memcpy(sun->sun_path, path.ptr, path.len);
     return true;
 }
 

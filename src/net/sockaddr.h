@@ -16,6 +16,8 @@ struct sockaddr_any {
 bool sockaddr_parse(view text, struct sockaddr_any *ret_addr, struct err *e);
 /* An address without port plus a port. */
 bool sockaddr_from_ip(view ip, int port, struct sockaddr_any *ret_addr, struct err *e);
+/* A local socket. */
+bool sockaddr_from_path(view path, struct sockaddr_any *ret_addr, struct err *e);
 
 struct sockaddr_text {
     char s[64];

@@ -45,6 +45,12 @@ static bool take_next_hop(view rest, struct transport *t) {
     return take_host(view_slice(rest, 0, (size_t)colon), &t->host);
 }
 
+view transport_of_relay(view relay, struct arena *a) {
+    bool bare = !view_starts_with(relay, VIEW("smtp:")) && !view_starts_with(relay, VIEW("lmtp:")) &&
+                !view_eq(relay, VIEW("mx"));
+    return bare ? arena_printf(a, "smtp:%.*s", VIEW_ARG(relay)) : relay;
+}
+
 bool transport_parse(view text, struct transport *ret_transport, struct err *e) {
     struct transport t = {.kind = TRANSPORT_DEFAULT};
     bool ok = text.len == 0;

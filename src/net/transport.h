@@ -9,6 +9,7 @@
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
 
+#include "base/arena.h"
 #include "base/err.h"
 
 enum transport_kind { TRANSPORT_DEFAULT, TRANSPORT_MX, TRANSPORT_SMTP, TRANSPORT_LMTP };
@@ -22,5 +23,7 @@ struct transport {
 
 /* Views borrow from the text. USAGE when it is none of the above. */
 bool transport_parse(view text, struct transport *ret_transport, struct err *e);
+/* The setting `relay` as a transport's text: HOST:PORT alone means SMTP. */
+view transport_of_relay(view relay, struct arena *a);
 
 #endif

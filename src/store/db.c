@@ -188,21 +188,6 @@ void db_rollback(struct db *db) {
     db->error = first;
 }
 
-bool db_savepoint(struct db *db) {
-    return db->error.code == ERR_OK && db->ops->control(db, "SAVEPOINT op");
-}
-
-bool db_release(struct db *db) {
-    return db->error.code == ERR_OK && db->ops->control(db, "RELEASE SAVEPOINT op");
-}
-
-bool db_rollback_to(struct db *db) {
-    if (db->error.code == ERR_STORE_BUSY)
-        return false;
-    db->error.code = ERR_OK;
-    return db->ops->control(db, "ROLLBACK TO SAVEPOINT op") && db->ops->control(db, "RELEASE SAVEPOINT op");
-}
-
 const struct err *db_error(const struct db *db) {
     return db->error.code == ERR_OK ? NULL : &db->error;
 }

@@ -89,10 +89,6 @@ void db_script(struct db *db, const char *sql);
 bool db_begin(struct db *db, enum durability d);
 bool db_commit(struct db *db);
 void db_rollback(struct db *db);
-bool db_savepoint(struct db *db);
-bool db_release(struct db *db);
-/* Clears the sticky error when the transaction can go on. */
-bool db_rollback_to(struct db *db);
 
 /* The sticky error: NULL while fine. STORE_BUSY means: run the transaction again. A lost connection is one
  * such case; db_reset opens it again. */

@@ -304,14 +304,12 @@ static bool read_pending(struct db *db) {
     return true;
 }
 
-/* COMMIT and the ends of savepoints wait: what went wrong before must be known here. */
+/* COMMIT waits: what went wrong before must be known here. */
 static bool engine_control(struct db *db, const char *sql) {
     if (strncmp(sql, "ROLLBACK", 8) == 0 && !read_pending(db))
         return false;
     if (!send_text(db, sql))
         return false;
-    if (strcmp(sql, "SAVEPOINT op") == 0)
-        return true;
     PGresult *res = drain(db, true);
     /* COMMIT of a failed transaction answers ROLLBACK. */
     if (res && strcmp(sql, "COMMIT") == 0 && strcmp(PQcmdStatus(res), "COMMIT") != 0)

@@ -31,7 +31,7 @@ struct db_ops {
     bool (*is_null)(const struct query *q, int column);
     void (*script)(struct db *db, const char *sql);
     bool (*begin)(struct db *db, enum durability d);
-    bool (*control)(struct db *db, const char *sql); /* COMMIT, SAVEPOINT … */
+    bool (*control)(struct db *db, const char *sql); /* COMMIT, ROLLBACK */
 };
 
 struct db {

@@ -246,38 +246,6 @@ static void test_rollback__takes_everything_back(struct unit_store *s) {
     assert_number(s, 1, "SELECT CAST(sum(id) AS {int}) FROM t");
 }
 
-static void test_savepoint__takes_back_its_part(struct unit_store *s) {
-    make_table(s);
-    begin(s, DURABLE_SOON);
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(1, 1)");
-    assert_true(db_savepoint(s->db));
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(2, 2)");
-    assert_true(db_release(s->db));
-    assert_true(db_savepoint(s->db));
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(3, 3)");
-    assert_true(db_rollback_to(s->db));
-    assert_true(db_savepoint(s->db));
-    assert_int_equal(db_change(s->db, "INSERT INTO t(id, n) VALUES(1, 4)"), -1);
-    assert_false(db_release(s->db));
-    assert_true(db_rollback_to(s->db));
-    assert_null(db_error(s->db));
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(5, 5)");
-    commit(s);
-    assert_number(s, 8, "SELECT CAST(sum(id) AS {int}) FROM t");
-}
-
-static void test_savepoint__with_a_failure_not_yet_seen(struct unit_store *s) {
-    make_table(s);
-    begin(s, DURABLE_SOON);
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(1, 1)");
-    assert_true(db_savepoint(s->db));
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(1, 2)");
-    assert_true(db_rollback_to(s->db));
-    db_run(s->db, "INSERT INTO t(id, n) VALUES(2, 2)");
-    commit(s);
-    assert_number(s, 3, "SELECT CAST(sum(id) AS {int}) FROM t");
-}
-
 /* Statements are found again by the address of their text. */
 static void test_statements__are_prepared_once(struct unit_store *s) {
     make_table(s);
@@ -514,7 +482,6 @@ static void test_cut__in_a_transaction_means_run_it_again(struct unit_store *s) 
     assert_int_equal(db_change(s->db, "INSERT INTO t(id, n) VALUES(1, 1)"), 1);
     cut(s, pid);
     assert_int_equal(db_change(s->db, "INSERT INTO t(id, n) VALUES(2, 2)"), -1);
-    assert_false(db_rollback_to(s->db));
     roll_back(s, ERR_STORE_BUSY);
     struct err e = {0};
     check(db_reset(s->db, &e), "%s", e.text);
@@ -603,8 +570,6 @@ int main(void) {
         EMPTY_STORE_CASE(test_error__of_a_statement_not_waited_for),
         EMPTY_STORE_CASE(test_rollback__with_a_failure_not_yet_seen),
         EMPTY_STORE_CASE(test_rollback__takes_everything_back),
-        EMPTY_STORE_CASE(test_savepoint__takes_back_its_part),
-        EMPTY_STORE_CASE(test_savepoint__with_a_failure_not_yet_seen),
         EMPTY_STORE_CASE(test_statements__are_prepared_once),
         EMPTY_STORE_CASE(test_statements__one_that_cannot_be_prepared_is_tried_again),
         EMPTY_STORE_CASE(test_statements__parameters_in_any_order_and_twice),

@@ -31,6 +31,5 @@ struct delivery {
 };
 void delivery_add(struct op_run *r, const struct delivery *d);
 /* Tell deliver that `dest` has something due at `due`. */
-void destination_wake(struct op_run *r, int64_t dest, int64_t due);
 
 #endif

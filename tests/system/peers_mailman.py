@@ -39,13 +39,14 @@ lmtp_host: 127.0.0.1
 lmtp_port: {port}
 smtp_host: 127.0.0.1
 smtp_port: {relay}
-"""
+{mta}"""
 
 
 class Mailman:
-    """lists: {address: members}; relay: port that takes what it sends. Starting takes some seconds."""
+    """lists: {address: members}; relay: port that takes what it sends; mta: more lines of that section. Starting takes
+    some seconds."""
 
-    def __init__(self, lists, relay):
+    def __init__(self, lists, relay, mta=""):
         if os.geteuid() != 0:
             pytest.skip("Mailman can only be given a user of its own by root")
         self.package = unpacked("mailman3", "mailman3", *(f"python3-{name}" for name in PYTHON))
@@ -56,7 +57,7 @@ class Mailman:
         self.process = None
         try:
             runners = "".join(f"[runner.{name}]\nstart: no\n" for name in IDLE)
-            (self.folder / "mailman.cfg").write_text(CONFIGURATION.format(folder=self.folder, port=self.port, relay=relay) +
+            (self.folder / "mailman.cfg").write_text(CONFIGURATION.format(folder=self.folder, port=self.port, relay=relay, mta=mta) +
                                                      runners)
             for address, members in lists.items():
                 self.run("mailman", "create", "--quiet", address)

@@ -57,6 +57,19 @@ def test_ports(checked, sink):
         assert state == "FAIL" and "taken by another program" in text
 
 
+def test_relay_in_every_form(checked, sink, tmp_path):
+    for relay, wanted, said in ((f"127.0.0.1:{sink.port}", "OK", "answers"), (f"smtp:127.0.0.1:{sink.port}", "OK", "answers"),
+                                (f"lmtp:127.0.0.1:{sink.port}", "OK", "answers"),
+                                (f"lmtp:unix:{tmp_path}/none", "WARN", "does not answer now"), ("mx", "OK", "own exchangers")):
+        state, text = of(findings(checked(settings={"relay": relay}), 0), "relay")[0]
+        assert state == wanted and said in text, (relay, state, text)
+
+
+def test_the_setting_postmaster_is_somebody(checked):
+    rows = findings(checked(settings={"postmaster": "me@elsewhere.example"}), 0)
+    assert of(rows, "postmaster") == [("OK", "me@elsewhere.example reads the mail to postmaster and abuse of each domain")]
+
+
 def test_settings(checked, certificate, tmp_path):
     cert, key = certificate
     other = tmp_path / "other.pem"

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -247,13 +246,10 @@ static void add_host(struct route *r, view host) {
         r->hosts[r->host_count++] = arena_str(&r->arena, host);
 }
 
-/* A transport, or the smart host, which may be without "smtp:". False: people wrote something else. */
+/* False: people wrote something else than a transport. */
 static bool route_by_transport(struct route *r, view text, bool *ret_by_mx, struct err *e) {
     struct transport t;
-    bool bare = !view_starts_with(text, VIEW("smtp:")) && !view_starts_with(text, VIEW("lmtp:")) &&
-                !view_eq(text, VIEW("mx"));
-    if (bare)
-        text = arena_printf(&r->arena, "smtp:%.*s", VIEW_ARG(text));
+    text = transport_of_relay(text, &r->arena);
     if (!transport_parse(text, &t, e)) {
         e->code = ERR_DNS; /* our own mistake is not the message's */
         return false;
@@ -377,16 +373,6 @@ struct target {
     struct sockaddr_any addr;
 };
 
-static bool unix_address(view path, struct sockaddr_any *ret_addr, struct err *e) {
-    struct sockaddr_un *sun = (struct sockaddr_un *)&ret_addr->storage;
-    *ret_addr = (struct sockaddr_any){.len = sizeof *sun};
-    if (path.len >= sizeof sun->sun_path)
-        return err_set(e, ERR_CONFIG, "the path of the socket %.*s is too long", VIEW_ARG(path));
-    sun->sun_family = AF_UNIX;
-    memcpy(sun->sun_path, path.ptr, path.len);
-    return true;
-}
-
 static size_t add_addresses(view host, int port, struct arena *a, struct target targets[ADDRESSES_MAX],
                             size_t count, int64_t deadline, struct err *e) {
     struct sockaddr_any *addrs;
@@ -402,7 +388,7 @@ static size_t find_targets(const struct hop *h, struct arena *a, struct target t
     size_t count = 0;
     if (h->port == 0) {
         targets[0].host = view_of(h->hosts[0]);
-        return unix_address(view_skip(targets[0].host, 5), &targets[0].addr, e);
+        return sockaddr_from_path(view_skip(targets[0].host, 5), &targets[0].addr, e);
     }
     for (size_t i = 0; i < h->host_count && count < ADDRESSES_MAX; i++) {
         struct err why = {.code = ERR_OK};

@@ -1,6 +1,7 @@
 /* smtp.c: the sending side of SMTP. With PIPELINING (RFC 2920) MAIL, RCPT and DATA leave in one write and the
- * text in a second one; with CHUNKING (RFC 3030), too, a small mail is one write and one answer. Nothing is
- * ever sent behind an end of data that has not been answered: Exim and OpenSMTPD refuse it. */
+ * text in a second one; with CHUNKING (RFC 3030), too, a small mail leaves in one, from a
+ * connection's second on. Nothing is ever sent behind an end of data that has not been answered: Exim and
+ * OpenSMTPD refuse it. */
 #include "roles/deliver/smtp.h"
 
 #include <stdio.h>

@@ -28,7 +28,6 @@
 
 #define SYNC_WITHIN_MS 150 /* DESIGN 1.1: results are on stable storage within 200 ms */
 #define WAL_BYTES_MAX  (64 << 20)
-#define ANSWERS_MAX    (4 << 20) /* unsent answers of one client before it is not read any more */
 
 struct client {
     int fd;
