@@ -360,6 +360,10 @@ bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, st
     return ok;
 }
 
+bool role_store_is_away(enum err_code code) {
+    return code == ERR_STORE || code == ERR_STORE_BUSY || code == ERR_STOPPING;
+}
+
 void role_ask_message(struct role *r, int64_t message, struct store_wait *wait, struct store_request *q) {
     store_request_init(q, OP_MESSAGE_INFO);
     vals_int(&q->args, message);

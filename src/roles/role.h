@@ -64,6 +64,9 @@ void role_planted_crash(const struct role *r, view header);
 /* This is a test build: headers are to be shown to role_planted_crash. */
 bool role_plants_crashes(void);
 
+/* The store is away, or we are told to stop: nothing is wrong with the work, which is to be done again. */
+bool role_store_is_away(enum err_code code);
+
 /* The body of a stored message in two steps, so that many are asked for at once: MESSAGE_INFO in `q`, which
  * the caller keeps and ends; and when it was answered, the whole body appended to `out`, further pieces read.
  */

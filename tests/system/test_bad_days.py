@@ -164,6 +164,7 @@ def test_postgresql_goes_under_load(own_postgresql, build, sink, tmp_path, how):
         delivered_and_archived(post, sink, acked)
         assert how == "restarted" or re.search(r" (temporary-failure|route-failed|lease-failed) .*reason=", post.log)
         assert [r for r in post.queue() if r.get("held")] == []
+        assert " deferred " not in post.log  # that the store was away is no reason to try a message minutes later
 
 
 def test_read_only_postgresql(own_postgresql, build, sink, tmp_path):

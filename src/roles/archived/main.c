@@ -85,11 +85,6 @@ struct round {
     int64_t last_list;
 };
 
-/* The store is away: nothing is wrong with the list, and nobody needs to be told by every list. */
-static bool is_of_store(enum err_code code) {
-    return code == ERR_STORE || code == ERR_STORE_BUSY || code == ERR_STOPPING;
-}
-
 static void do_list(struct archived *a, const struct feed_row *rows, size_t count, struct round *d) {
     struct err e = {.code = ERR_OK};
     if (must_wait(a, rows->list))
@@ -100,7 +95,7 @@ static void do_list(struct archived *a, const struct feed_row *rows, size_t coun
     d->done += done;
     if (ok || role_stopping())
         return;
-    if (is_of_store(e.code)) {
+    if (role_store_is_away(e.code)) { /* nobody needs to be told by every list */
         log_line(LOG_WARN, "store-away", LOG_V("list", rows->address), LOG_S("reason", e.text));
         return;
     }

@@ -126,6 +126,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
     struct content *content = content_get(job->rows[0].message);
+    bool untried = role_store_is_away(content->err.code);
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){.address = job->rows[i].address};
     if (content->err.code != ERR_OK) {
@@ -136,7 +137,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
         if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l))
             end = run_job(q->hop, l->c, job, content, to);
     }
-    if (!l->c) { /* not tried: whether the site is down is for the next job to find out */
+    if (!l->c || untried) { /* whether the site is down is for the next job to find out */
         queue_put_back(q, job);
     } else if (end == SMTP_REFUSED) {
         wait_for_site(q, job, l->c);
