@@ -15,7 +15,7 @@ USER = "list"  # in every Debian, and owns nothing
 PYTHON = """
     cbor2 importlib-resources pyrsistent jsonschema mimeparse msgpack rapidjson falcon aiosmtpd
     markupsafe mako greenlet sqlalchemy alembic authres publicsuffix2 authheaders colorama click
-    dateutil zope.interface flufl.bounce flufl.i18n psutil flufl.lock gunicorn lazr.delegates
+    six dateutil zope.interface flufl.bounce flufl.i18n psutil flufl.lock gunicorn lazr.delegates
     lazr.config passlib certifi charset-normalizer idna urllib3 requests zope.event zope.hookable
     zope.component zope.i18nmessageid zope.schema zope.configuration public
 """.split()
