@@ -102,7 +102,7 @@ struct session {
     bool polled_read, polled_write;
     long n_rcpts, transactions;
     size_t chunk_left; /* octets of BDAT still to come */
-    bool in_chunk, chunk_last, chunk_useless;
+    bool in_chunk, chunk_last, chunk_useless, chunks_begun;
     uint64_t due_us; /* while delayed */
     size_t heap_at;
     struct buf sender; /* envelope, kept only for --log and --dump */

@@ -60,7 +60,7 @@ static void session_lost(struct session *s) {
 /* ---- commands ---- */
 
 static void reset(struct session *s) {
-    s->in_mail = s->in_data = s->in_chunk = false;
+    s->in_mail = s->in_data = s->in_chunk = s->chunks_begun = false;
     s->n_rcpts = 0;
     s->sender.len = s->rcpts.len = 0;
 }
@@ -186,19 +186,18 @@ static void cmd_data(struct session *s, const char *arg, size_t len) {
 static void cmd_bdat(struct session *s, const char *arg, size_t len) {
     char text[40];
     char last[8] = "";
-    int used = 0;
     snprintf(text, sizeof text, "%.*s", (int)len, arg);
-    if (sscanf(text, "%zu %7s%n", &s->chunk_left, last, &used) < 1 ||
-        (last[0] && strcasecmp(last, "LAST") != 0)) {
+    if (sscanf(text, "%zu %7s", &s->chunk_left, last) < 1 || (last[0] && strcasecmp(last, "LAST") != 0)) {
         bad(s, "501 5.5.4 Syntax: BDAT octets [LAST]\r\n");
         s->closing = true; /* nobody knows where the next command begins */
         return;
     }
     s->chunk_useless = s->n_rcpts == 0;
     s->chunk_last = last[0] != '\0';
-    if (!s->in_data && !s->chunk_useless)
+    if (!s->chunks_begun && !s->chunk_useless) {
         data_begin(&s->data);
-    s->in_data = !s->chunk_useless;
+        s->chunks_begun = true;
+    }
     s->in_chunk = true;
 }
 
@@ -315,7 +314,9 @@ static void end_of_chunk(struct session *s) {
 static size_t process(struct session *s, const char *p, size_t len) {
     const struct sink *k = s->worker->sink;
     size_t pos = 0;
-    while (pos < len && !s->closing && !s->delayed && !s->handshaking) {
+    /* An empty chunk has ended without a further octet. */
+    while ((pos < len || (s->in_chunk && s->chunk_left == 0)) && !s->closing && !s->delayed &&
+           !s->handshaking) {
         if (s->in_chunk) {
             size_t n = len - pos < s->chunk_left ? len - pos : s->chunk_left;
             if (!s->chunk_useless)
