@@ -4,13 +4,12 @@ Each round starts a fresh server on the same disk and loads it; the two sides ta
 pair changes from round to round, so that a slow minute of the machine hits both. The generator and the sink are
 measured against each other in the same run: no figure near their ceiling says anything about a server.
 
-One more turn of each side, whose rates are not counted, runs under strace (which stops the servers at sync calls
-only) and samples memory. See bench/README.md for what the figures mean.
+One more turn of each side, whose rates are not counted, counts sync calls and samples memory. See bench/README.md
+for what the figures mean.
 """
 import dataclasses
 import json
 import os
-import re
 import resource
 import shutil
 import statistics
@@ -19,7 +18,7 @@ import sys
 import time
 
 import procs
-import sides
+import syncs
 from sides import BenchError, LIST, SENDER, Sink
 
 DOMAINS = 500
@@ -109,13 +108,6 @@ def units_of(scenario, report):
 
 # ---- one turn ----
 
-def count_syncs(trace, begin, end):
-    """Sync calls that began in [begin, end] of wall clock time. A call that another interrupts has a second line,
-    which begins with `<...` and is not counted."""
-    calls = re.findall(r"^\d+ +([0-9.]+) \w+\(", trace.read_text(errors="replace"), re.MULTILINE)
-    return sum(begin <= float(at) <= end for at in calls)
-
-
 def drain(scenario, side, sink, accepted, before):
     """Wait for the end of all work; of a sustained load only as long as it took. Messages still not handed on."""
     if not scenario.seconds:
@@ -186,23 +178,25 @@ def turn(kind, scenario, options, counted=False):
     folder.mkdir(parents=True)
     os.sync()  # what the other side left to write is not this side's to wait for
     sink = Sink(options.programs, folder)
-    trace = folder / "syncs"
+    counter = syncs.counter(folder / "syncs") if counted else None
     side = kind(folder / "server", sink.port, members(scenario.members) if scenario.members else None,
-                sides.strace(trace) if counted else ())
+                counter.prefix if counted else ())
     try:
+        if counted:
+            counter.start()
         side.start()
         sampler = procs.MemorySampler(side.pid) if counted else None
         if sampler:
             sampler.start()
         figures, begin, end = measure(side, sink, scenario, options)
         if sampler:
-            figures.update(pss=sampler.stop(), pss_of=sampler.peak_of)
+            total = counter.count(begin, end)
+            figures.update(pss=sampler.stop(), pss_of=sampler.peak_of, syncs=total / figures["units"], syncs_total=total)
     finally:
         side.stop()
         sink.stop()
-    if counted:
-        syncs = count_syncs(trace, begin, end)
-        figures.update(syncs=syncs / figures["units"], syncs_total=syncs)
+        if counted:
+            counter.stop()
     shutil.rmtree(folder, ignore_errors=True)
     return figures
 

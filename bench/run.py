@@ -23,6 +23,7 @@ import sides
 import sizes
 import stall
 from sides import BenchError, Postfix, PostfixEach, Postroad
+from syncs import KernelTrace
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = {"postroad": Postroad, "postfix": Postfix, "postfix-each": PostfixEach}
@@ -140,8 +141,8 @@ def check_ready(options):
         raise BenchError(f"not built: {', '.join(p.name for p in missing)}; run make first")
     if any(issubclass(k, Postfix) for k in options.sides) and (reason := sides.postfix.why_not()):
         raise BenchError(reason)
-    if options.count and not shutil.which("strace"):
-        raise BenchError("strace is not installed; install it or use --no-count")
+    if options.count and not KernelTrace.works() and not shutil.which("strace"):
+        raise BenchError("the kernel offers no tracing and strace is not installed; install it or use --no-count")
 
 
 def main():

@@ -17,16 +17,10 @@ import postfix  # noqa: E402
 LIST_DOMAIN = "lists.example"
 LIST = f"announce@{LIST_DOMAIN}"
 SENDER = f"chair@{LIST_DOMAIN}"
-SYNC_CALLS = "fsync,fdatasync,sync_file_range,syncfs,sync"
 
 
 class BenchError(Exception):
     """The run cannot be counted; the text says why."""
-
-
-def strace(into):
-    """Command prefix that writes a line with a time for every sync call of the tree, and stops it only there."""
-    return ["strace", "-f", "--seccomp-bpf", "-ttt", "-e", "signal=none", "-e", f"trace={SYNC_CALLS}", "-o", str(into)]
 
 
 class Sink:

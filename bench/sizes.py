@@ -190,15 +190,14 @@ def aliases(options):
 
 # ---- memory ----
 
-def settled_pss(side, timeout=20):
-    """PSS of all roles by name once two looks agree within 1 %."""
-    deadline, before = time.monotonic() + timeout, 0
+def settled_pss(side, timeout=30):
+    """PSS of all roles by name once looks of two seconds agree within 1 %: a burst's memory goes back a little later."""
+    deadline, looks = time.monotonic() + timeout, []
     while True:
         sizes = procs.pss_by_name(side.pid)
-        total = sum(size for _, size in sizes)
-        if abs(total - before) < total / 100 or time.monotonic() > deadline:
-            return total, dict(sizes)
-        before = total
+        looks = looks[-4:] + [sum(size for _, size in sizes)]
+        if len(looks) == 5 and max(looks) - min(looks) < looks[-1] / 100 or time.monotonic() > deadline:
+            return looks[-1], dict(sizes)
         time.sleep(0.5)
 
 
