@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listen.h"
+#include "net/tls_memory.h"
 #include "roles/smtpd/smtpd.h"
 
 static struct server server;
@@ -102,6 +103,7 @@ int main(int argc, char **argv) {
     static const struct role_needs needs = {.name = "smtpd", .store_role = R_SMTPD, .store_threads = 4};
     int status = 0;
     struct err e;
+    tls_memory_install();
     if (!role_start(argc, argv, &needs, &server.role, &status))
         return status;
     if (start(&e)) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/tls_memory.h"
 #include "mail/text.h"
 #include "roles/smtpd/smtpd.h"
 
@@ -116,13 +117,13 @@ enum next session_phase_starttls(struct session *s) {
     return NEXT_MORE;
 }
 
-/* A handshake needs three buffers of 16 KiB, for a moment, between what stays: a burst of them leaves the
- * heap full of holes that only this gives back. */
+/* What a burst of handshakes needed for a moment goes back. */
 static _Atomic unsigned handshakes;
 
 void session_quiet(void) {
     if (atomic_load(&handshakes) >= TRIM_AFTER) {
         atomic_store(&handshakes, 0);
+        tls_memory_trim();
         malloc_trim(0);
     }
 }
