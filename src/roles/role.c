@@ -8,6 +8,7 @@
 #include "roles/role.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -289,8 +290,17 @@ static bool open_all(const char *dir, const struct role_needs *needs, struct rol
     return open_crash_file(r, e) && open_store(r, needs, e);
 }
 
+/* What a message takes is free when it is done. Given back to the kernel each time and taken again it costs a
+ * tenth of all that a message costs. */
+static void keep_freed_memory(void) {
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_TOP_PAD, 256 << 10);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 bool role_start(int argc, char **argv, const struct role_needs *needs, struct role *r, int *ret_status) {
     *r = (struct role){.name = needs->name};
+    keep_freed_memory();
     log_init(needs->name, LOG_INFO);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("postroad-%s " POSTROAD_VERSION "\n", needs->name);
