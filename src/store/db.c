@@ -163,6 +163,10 @@ void db_script(struct db *db, const char *sql) {
     buf_done(&text);
 }
 
+bool db_is_synced_apart(const struct db *db) {
+    return db->sync_apart;
+}
+
 bool db_begin(struct db *db, enum durability d) {
     BUG_ON(db->in_transaction);
     db->error.code = ERR_OK;

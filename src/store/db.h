@@ -96,10 +96,13 @@ const struct err *db_error(const struct db *db);
 void db_set_error(struct db *db, enum err_code code, const char *text);
 bool db_reset(struct db *db, struct err *e);
 
-/* SQLite: put on stable storage what was committed SOON; false when that failed. Others do it by themselves.
- */
-bool db_sync(struct db *db);
-/* SQLite: bytes in the write-ahead log, and a TRUNCATE checkpoint. Others: 0 and nothing. */
+/* SQLite: from now on no commit of exec_group waits for stable storage, whatever its durability: the caller
+ * syncs the log by *ret_fd (the caller's; -1 when nothing is to be synced) and holds back what a FULL commit
+ * promises. */
+bool db_sync_apart(struct db *db, int *ret_fd, struct err *e);
+bool db_is_synced_apart(const struct db *db);
+/* SQLite: bytes of pages in the write-ahead log that no checkpoint has brought into the file since this
+ * connection began to write, and a checkpoint. Others: 0 and nothing. */
 int64_t db_wal_bytes(struct db *db);
 void db_checkpoint(struct db *db);
 

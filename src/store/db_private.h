@@ -38,6 +38,7 @@ struct db {
     const struct db_ops *ops;
     struct err error; /* sticky */
     bool sync;
+    bool sync_apart;
     bool in_transaction;
     struct arena texts; /* of the transaction: copies of texts that were not UTF-8 */
     struct db_statement statements[DB_STATEMENTS_MAX]; /* open addressing by address */

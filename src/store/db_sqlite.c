@@ -14,13 +14,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/db_private.h"
+#include "store/log_vfs.h"
 
 #define SNAPSHOT_PATIENCE_US (60 * INT64_C(1000000))
+#define PAGE_SIZE            4096
 
 struct db_sqlite {
     struct db base;
     sqlite3 *handle;
     enum durability mode; /* what PRAGMA synchronous is set to now */
+    int log_frames;       /* that no checkpoint has brought into the file */
     char *wal_path;
     char *snapshot_path;
     sqlite3 *snapshot; /* under way; NULL: none */
@@ -248,6 +251,25 @@ static bool refuse_network_file_system(const char *path, struct err *e) {
     return ok;
 }
 
+static int note_frames(void *ctx, sqlite3 *handle, const char *name, int frames) {
+    struct db_sqlite *s = ctx;
+    (void)handle;
+    (void)name;
+    s->log_frames = frames;
+    return SQLITE_OK;
+}
+
+/* Once, before SQLite starts: nobody asks for its statistics of memory, and they cost a lock per allocation.
+ */
+static const char *start_sqlite(void) {
+    static const char *vfs;
+    if (!vfs) {
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        vfs = log_vfs();
+    }
+    return vfs;
+}
+
 struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
     if (!refuse_network_file_system(path, e))
         return NULL;
@@ -258,11 +280,12 @@ struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
     s->wal_path = mem_printf("%s-wal", path);
     s->snapshot_path = mem_printf("%s" DB_SNAPSHOT_SUFFIX, path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &s->handle, flags, NULL) == SQLITE_OK) {
+    if (sqlite3_open_v2(path, &s->handle, flags, start_sqlite()) == SQLITE_OK) {
         sqlite3_busy_timeout(s->handle, 2000);
         db_script(&s->base, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA foreign_keys=OFF;"
                             "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
-                            "PRAGMA journal_size_limit=67108864;");
+                            "PRAGMA journal_size_limit=67108864; PRAGMA secure_delete=FAST;");
+        sqlite3_wal_hook(s->handle, note_frames, s);
         if (!db_error(&s->base))
             return &s->base;
     }
@@ -274,20 +297,21 @@ struct db *db_open_sqlite(const char *path, bool sync, struct err *e) {
     return NULL;
 }
 
-/* The log's own descriptor is SQLite's; another one on the same file flushes the same pages. No lock is ever
- * taken on the log file, so closing the descriptor gives none up. */
-bool db_sync(struct db *db) {
-    if (db->ops != &sqlite_ops || !db->sync)
-        return true;
-    CLOSE_AUTO int fd = open(((struct db_sqlite *)db)->wal_path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fdatasync(fd) == 0;
+/* The log's own descriptor is SQLite's; another one on the same file flushes the same pages, and the file is
+ * the same as long as the store is open. No lock is ever taken on it, so closing the descriptor gives none
+ * up. */
+bool db_sync_apart(struct db *db, int *ret_fd, struct err *e) {
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    BUG_ON(db->ops != &sqlite_ops);
+    *ret_fd = db->sync ? open(s->wal_path, O_RDONLY | O_CLOEXEC) : -1;
+    if (db->sync && *ret_fd < 0)
+        return err_errno(e, ERR_STORE, "cannot open %s", s->wal_path);
+    db->sync_apart = true;
+    return true;
 }
 
 int64_t db_wal_bytes(struct db *db) {
-    struct stat st;
-    if (db->ops != &sqlite_ops || stat(((struct db_sqlite *)db)->wal_path, &st) < 0)
-        return 0;
-    return st.st_size;
+    return db->ops == &sqlite_ops ? (int64_t)((struct db_sqlite *)db)->log_frames * PAGE_SIZE : 0;
 }
 
 /* Whoever wanted a snapshot has gone: every commit would go on to be written into it, too. */
@@ -298,11 +322,16 @@ static void drop_abandoned_snapshot(struct db_sqlite *s) {
     unlink(s->snapshot_path);
 }
 
+/* The log keeps its length and is written from its beginning again: a sync of octets in place costs less than
+ * one of a file that grows. */
 void db_checkpoint(struct db *db) {
     if (db->ops != &sqlite_ops)
         return;
-    drop_abandoned_snapshot((struct db_sqlite *)db);
-    sqlite3_wal_checkpoint_v2(handle_of(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    struct db_sqlite *s = (struct db_sqlite *)db;
+    int frames = 0, done = 0;
+    drop_abandoned_snapshot(s);
+    if (sqlite3_wal_checkpoint_v2(s->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done) == SQLITE_OK)
+        s->log_frames = frames - done;
 }
 
 /* The copy is written without a journal and without syncs: until it is complete it is worth nothing anyway.

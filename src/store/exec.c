@@ -11,12 +11,12 @@
 
 enum { PATIENCE_MS = 10000 }; /* a database server that restarts or fails over is waited for */
 
-static enum durability group_durability(const struct exec_call *calls, size_t n) {
+static enum durability group_durability(const struct db *db, const struct exec_call *calls, size_t n) {
     enum durability most = DURABLE_READ;
     for (size_t i = 0; i < n; i++)
         if (op_info(calls[i].op)->durability > most)
             most = op_info(calls[i].op)->durability;
-    return most;
+    return most == DURABLE_FULL && db_is_synced_apart(db) ? DURABLE_SOON : most;
 }
 
 /* False when the operation refused or the database failed; calls[].err is set only for a refusal. */
@@ -62,7 +62,7 @@ static bool attempt(struct db *db, struct exec_call *calls, size_t n, enum durab
 }
 
 static void run_group(struct db *db, struct exec_call *calls, size_t n, struct arena *arena) {
-    enum durability d = group_durability(calls, n);
+    enum durability d = group_durability(db, calls, n);
     struct err failure;
     int64_t until = clock_real_us() / 1000 + PATIENCE_MS;
     for (unsigned try = 0; !attempt(db, calls, n, d, arena, &failure); try++) {
