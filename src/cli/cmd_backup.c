@@ -31,7 +31,7 @@ struct backup {
     struct cli *c;
     struct bundle bundle;
     json_t *lists; /* address: object, as in backup.json */
-    int64_t time_ms, posts_below, damaged, list_count;
+    int64_t time_ms, damaged, list_count;
     /* Of the folder that is copied. */
     const struct archive_list *list;
 };

@@ -6,21 +6,14 @@ static bool read_info(struct cli *c, int64_t id, bool whole, struct message_info
     store_request_init(&r, OP_MESSAGE_INFO);
     vals_int(&r.args, id);
     bool ok = cli_call(c, &r, e);
-    struct vals v = vals_of(buf_view(&r.out));
     if (ok) {
-        ret->id = id;
-        ret->sender = arena_view(&c->arena, vals_get_view(&v));
-        ret->msgid = arena_view(&c->arena, vals_get_view(&v));
-        ret->size = vals_get_int(&v);
-        ret->sha256 = arena_view(&c->arena, vals_get_view(&v));
-        ret->fields = arena_view(&c->arena, vals_get_view(&v));
-        ret->origin = arena_view(&c->arena, vals_get_view(&v));
-        ret->flags = vals_get_int(&v);
-        ret->gone = vals_get_int(&v) != 0;
-        ret->first = whole ? arena_view(&c->arena, vals_get_view(&v)) : vals_get_view(&v);
-        ret->envid = arena_view(&c->arena, vals_get_view(&v));
+        *ret = message_info_of(id, buf_view(&r.out));
+        view *const texts[] = {&ret->sender, &ret->msgid, &ret->sha256, &ret->fields,
+                               &ret->origin, &ret->envid, &ret->first};
         if (!whole)
             ret->first = VIEW("");
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            *texts[i] = arena_view(&c->arena, *texts[i]);
     }
     store_request_done(&r);
     return ok;

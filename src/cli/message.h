@@ -3,20 +3,13 @@
 #define CLI_MESSAGE_H
 
 #include "cli/cli.h"
+#include "store/message.h"
 
-/* Operation MESSAGE_INFO; the texts live in the command's arena. */
-struct message_info {
-    int64_t id;
-    view sender, msgid, sha256, fields, origin, envid;
-    view first; /* message_info_first: the first piece of the body */
-    int64_t size, flags;
-    bool gone; /* the body was deleted after its last use */
-};
-
-/* NOT_FOUND when there is none. */
+/* Operation MESSAGE_INFO; the texts live in the command's arena, `first` is empty. NOT_FOUND when there is
+ * none. */
 bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct err *e);
 
-/* With the first piece of its body, which holds the header. */
+/* With the first piece of its body. */
 bool message_info_first(struct cli *c, int64_t id, struct message_info *ret, struct err *e);
 
 /* Where a message stands (operation QUEUE_LS): "accepted", "expanding", "delivering", "archiving", "held",

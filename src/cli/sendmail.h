@@ -14,12 +14,11 @@ struct submission {
     struct cli *cli;
     bool recipients_from_header; /* -t */
     bool dots_are_text;          /* -i: a line with a dot alone ends nothing */
-    bool sender_given;
-    view sender;    /* envelope sender; empty: <> */
-    view full_name; /* for a From that is missing */
-    view user;      /* who runs it */
-    view host;      /* our name, and the domain of names without one */
-    view smtp;      /* host:port to use when the store is not ours */
+    view sender;                 /* envelope sender; empty: <> */
+    view full_name;              /* for a From that is missing */
+    view user;                   /* who runs it */
+    view host;                   /* our name, and the domain of names without one */
+    view smtp;                   /* host:port to use when the store is not ours */
     int64_t size_max;
     struct accept_recipient *recipients;
     size_t count, room;

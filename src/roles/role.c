@@ -28,6 +28,7 @@
 #include "base/metrics.h"
 #include "net/notify.h"
 #include "roles/sandbox.h"
+#include "store/message.h"
 
 static _Atomic bool stopping; /* lock-free, so the handler may write it while threads read */
 static void (*_Atomic stop_function)(void);
@@ -386,15 +387,10 @@ bool role_take_message(struct role *r, int64_t message, const struct store_reque
         *e = q->err;
         return false;
     }
-    struct vals v = vals_of(buf_view(&q->out));
-    vals_get_view(&v); /* sender */
-    vals_get_view(&v); /* Message-ID */
-    size_t end = out->len + (size_t)vals_get_int(&v);
-    for (int i = 0; i < 3; i++)
-        vals_get_view(&v); /* sha256, fields, origin */
-    vals_get_int(&v);      /* flags */
-    if (vals_get_int(&v) != 0)
+    struct message_info m = message_info_of(message, buf_view(&q->out));
+    size_t end = out->len + (size_t)m.size;
+    if (m.gone)
         return err_set(e, ERR_NOT_FOUND, "the body of %s is no longer in the store", id_format(message).s);
-    buf_add(out, vals_get_view(&v));
+    buf_add(out, m.first);
     return role_read_rest(r, message, 1, end, out, e);
 }

@@ -22,13 +22,6 @@ const struct op_info *op_info(enum op op) {
     return &table[op];
 }
 
-unsigned store_role_parse(view name) {
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (view_eq(name, view_of(roles[i].name)))
-            return roles[i].role;
-    return 0;
-}
-
 const char *store_role_name(enum store_role role) {
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (roles[i].role == role)

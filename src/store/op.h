@@ -41,8 +41,7 @@ struct op_info {
 };
 
 const struct op_info *op_info(enum op op);
-/* "smtpd", "router" …; 0 when unknown. */
-unsigned store_role_parse(view name);
+/* "smtpd", "router" … */
 const char *store_role_name(enum store_role role);
 
 /* Refuse, unless something went wrong before. */

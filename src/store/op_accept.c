@@ -102,8 +102,8 @@ void op_run_ACCEPT(struct op_run *r) {
     accept_one(r);
 }
 
-/* in: message id. out: sender, Message-ID, size, sha256, fields, origin, flags, gone, first piece of the body
- * (empty when it is gone), envelope id. */
+/* in: message id. out, read by message_info_of: sender, Message-ID, size, sha256, fields, origin, flags,
+ * gone, first piece of the body (empty when it is gone), envelope id. */
 void op_run_MESSAGE_INFO(struct op_run *r) {
     int64_t message = vals_get_int(&r->in);
     struct query q;

@@ -163,14 +163,6 @@ static void test_wire__a_path_too_long_for_a_socket(struct unit_store *s) {
     assert_null(store_open_socket(&c, R_ARCHIVED, 0, &e));
 }
 
-static void test_roles__have_names(struct unit_store *s) {
-    (void)s;
-    for (size_t i = 0; i < COUNT(roles); i++)
-        assert_int_equal(store_role_parse(view_of(store_role_name(roles[i]))), roles[i]);
-    assert_int_equal(store_role_parse(VIEW("root")), 0);
-    assert_int_equal(store_role_parse(VIEW("")), 0);
-}
-
 /* -- GRANTs */
 
 /* A connection for each role, and which operations each has done. */
@@ -585,7 +577,6 @@ int main(void) {
         STORE_CASE(test_open__needs_this_releases_schema),
         STORE_CASE(test_open__unknown_kinds_of_store),
         STORE_CASE(test_wire__a_path_too_long_for_a_socket),
-        STORE_CASE(test_roles__have_names),
         EMPTY_STORE_CASE(test_grants__suffice_for_the_whole_road),
         EMPTY_STORE_CASE(test_grants__are_those_of_the_table_and_no_more),
         EMPTY_STORE_CASE(test_grants__another_roles_operations_are_denied),

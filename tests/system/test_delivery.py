@@ -56,6 +56,27 @@ def test_deferred_recipient_is_tried_again(make, pysink):
     assert not post.events("later@test.example", "bounced")
 
 
+@pytest.mark.parametrize("extensions", ["CHUNKING", "none"])
+def test_a_queue_of_many_texts(make, make_sink, pysink, extensions):
+    """Whatever their lengths, and whether dots are to be doubled, none is taken for another."""
+    sizes = [100, 70_000, 3_000, 300_000, 20_000, 65_536 - 400, 1, 600_000]
+    sink = make_sink() if extensions == "CHUNKING" else pysink(extensions=("8BITMIME",))
+    post = make(relay=sink).start()
+    post.cli("queue", "freeze")
+    sent = {}
+    for i in range(40):
+        body = (f".dotted line {i}\r\n" * (sizes[i % len(sizes)] // 16 + 1))
+        octets = message(id=f"text-{i}@test.example", body=body)
+        recipient = f"r{i}@{'abcd'[i % 4]}.example"
+        post.post("me@sender.example", [recipient, f"also-{recipient}"], octets)
+        sent[recipient] = octets
+    post.cli("queue", "thaw")
+    post.wait(60)
+    for recipient, octets in sent.items():
+        for to in (recipient, f"also-{recipient}"):
+            assert [m.octets.endswith(octets) for m in sink.to(to)] == [True], to
+
+
 def test_permanent_failure_comes_back_as_a_report(make, make_sink):
     sink = make_sink("--fail-rcpt", "gone@=550 5.1.1 No such user here")
     post = make(relay=sink).start()

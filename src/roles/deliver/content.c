@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "mail/text.h"
 #include "roles/deliver/deliver.h"
-#include "store/accept.h"
+#include "store/message.h"
 
 #define KEEP_BYTES (32 << 20)
 #define USE_BYTES  (256 << 20) /* texts in use; more is loaded when some has gone, but always at least one */
@@ -34,24 +34,17 @@ static void load(struct content *c) {
     store_request_init(&q, OP_MESSAGE_INFO);
     vals_int(&q.args, c->message);
     if (store_call(deliver.role.store, &q, &c->err)) {
-        struct vals v = vals_of(buf_view(&q.out));
-        vals_get_view(&v); /* sender */
-        vals_get_view(&v); /* Message-ID */
-        size_t size = (size_t)vals_get_int(&v);
-        vals_get_view(&v); /* sha256 */
-        buf_init(&c->store, size + LIMIT_HEADER_BYTES);
-        buf_add(&c->store, vals_get_view(&v));
-        size_t fields = c->store.len;
-        vals_get_view(&v); /* origin */
-        c->flags = vals_get_int(&v);
-        vals_get_int(&v); /* gone */
-        buf_add(&c->store, vals_get_view(&v));
+        struct message_info m = message_info_of(c->message, buf_view(&q.out));
+        buf_init(&c->store, (size_t)m.size + LIMIT_HEADER_BYTES);
+        buf_add(&c->store, m.fields);
+        buf_add(&c->store, m.first);
+        c->flags = m.flags;
         buf_init(&c->envid_text, LIMIT_SMTP_LINE);
-        buf_add(&c->envid_text, vals_get_view(&v));
+        buf_add(&c->envid_text, m.envid);
         c->envid = buf_view(&c->envid_text);
-        if (role_read_rest(&deliver.role, c->message, 1, size + fields, &c->store, &c->err)) {
-            c->fields = view_slice(buf_view(&c->store), 0, fields);
-            c->body = view_skip(buf_view(&c->store), fields);
+        if (role_read_rest(&deliver.role, c->message, 1, (size_t)m.size + m.fields.len, &c->store, &c->err)) {
+            c->fields = view_slice(buf_view(&c->store), 0, m.fields.len);
+            c->body = view_skip(buf_view(&c->store), m.fields.len);
             buf_init(&c->wire, 2 * c->body.len + 16);
             stuff(c->body, &c->wire);
             c->stuffed = buf_view(&c->wire);

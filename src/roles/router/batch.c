@@ -18,6 +18,7 @@
 #include "store/accept.h"
 #include "store/class.h"
 #include "store/event.h"
+#include "store/message.h"
 
 struct message {
     int64_t id;
@@ -288,18 +289,11 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
     vals_int(&q.args, m->id);
     bool ok = store_call(b->role->store, &q, e);
     if (ok) {
-        struct vals v = vals_of(buf_view(&q.out));
-        vals_get_view(&v); /* sender */
-        vals_get_view(&v); /* Message-ID */
-        int64_t size = vals_get_int(&v);
-        vals_get_view(&v); /* sha256 */
-        n.fields = vals_get_view(&v);
-        vals_get_view(&v); /* origin */
-        bool full = vals_get_int(&v) & MESSAGE_RET_FULL;
-        vals_get_int(&v); /* gone */
-        n.body = vals_get_view(&v);
-        n.envid = vals_get_view(&v);
-        n.whole = full && (int64_t)n.body.len == size;
+        struct message_info info = message_info_of(m->id, buf_view(&q.out));
+        n.fields = info.fields;
+        n.body = info.first;
+        n.envid = info.envid;
+        n.whole = (info.flags & MESSAGE_RET_FULL) && (int64_t)n.body.len == info.size;
         vals_int(&m->commit.args, 1);
         ok = notice_args(&n, clock_now_ms(), &m->commit.args, e);
     }
