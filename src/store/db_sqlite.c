@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/db_private.h"
-#include "store/log_vfs.h"
+#include "store/wal_vfs.h"
 
 #define SNAPSHOT_PATIENCE_US (60 * INT64_C(1000000))
 #define PAGE_SIZE            4096
@@ -23,7 +23,7 @@ struct db_sqlite {
     struct db base;
     sqlite3 *handle;
     enum durability mode; /* what PRAGMA synchronous is set to now */
-    int log_frames;       /* that no checkpoint has brought into the file */
+    int wal_frames;       /* that no checkpoint has brought into the file */
     char *wal_path;
     char *snapshot_path;
     sqlite3 *snapshot; /* under way; NULL: none */
@@ -255,7 +255,7 @@ static int note_frames(void *ctx, sqlite3 *handle, const char *name, int frames)
     struct db_sqlite *s = ctx;
     (void)handle;
     (void)name;
-    s->log_frames = frames;
+    s->wal_frames = frames;
     return SQLITE_OK;
 }
 
@@ -265,7 +265,7 @@ static const char *start_sqlite(void) {
     static const char *vfs;
     if (!vfs) {
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-        vfs = log_vfs();
+        vfs = wal_vfs();
     }
     return vfs;
 }
@@ -311,7 +311,7 @@ bool db_sync_apart(struct db *db, int *ret_fd, struct err *e) {
 }
 
 int64_t db_wal_bytes(struct db *db) {
-    return db->ops == &sqlite_ops ? (int64_t)((struct db_sqlite *)db)->log_frames * PAGE_SIZE : 0;
+    return db->ops == &sqlite_ops ? (int64_t)((struct db_sqlite *)db)->wal_frames * PAGE_SIZE : 0;
 }
 
 /* Whoever wanted a snapshot has gone: every commit would go on to be written into it, too. */
@@ -331,7 +331,7 @@ void db_checkpoint(struct db *db) {
     int frames = 0, done = 0;
     drop_abandoned_snapshot(s);
     if (sqlite3_wal_checkpoint_v2(s->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done) == SQLITE_OK)
-        s->log_frames = frames - done;
+        s->wal_frames = frames - done;
 }
 
 /* The copy is written without a journal and without syncs: until it is complete it is worth nothing anyway.

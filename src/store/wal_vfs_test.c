@@ -1,4 +1,4 @@
-/* log_vfs_test.c: what has been committed is in the files, whatever was written again on the way, and a
+/* wal_vfs_test.c: what has been committed is in the files, whatever was written again on the way, and a
  * commit that could not be written is none. The files are looked at as a killed process leaves them: copied
  * while they are open. */
 #include "testing/unit.h"
@@ -158,5 +158,5 @@ int main(void) {
                                         unit_leave_folder),
         cmocka_unit_test_setup_teardown(test_commit__takes_few_writes, unit_enter_folder, unit_leave_folder),
     };
-    return cmocka_run_group_tests_name("store/log_vfs", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("store/wal_vfs", tests, NULL, NULL);
 }
