@@ -23,6 +23,8 @@ static void assert_filled(const char *p, size_t size, int seed) {
 static void test_resize__keeps_what_was_there(void **state) {
     (void)state;
     static const size_t sizes[] = {1, 100, 8191, 8192, 16384, 24576, 24577, 100000};
+    char *free_block = filled(24576, 0), *behind_it = filled(24576, 5);
+    OPENSSL_free(free_block);
     for (size_t from = 0; from < COUNT(sizes); from++)
         for (size_t to = 0; to < COUNT(sizes); to++) {
             char *p = filled(sizes[from], 3);
@@ -30,7 +32,9 @@ static void test_resize__keeps_what_was_there(void **state) {
             assert_filled(p, sizes[from] < sizes[to] ? sizes[from] : sizes[to], 3);
             memset(p, 1, sizes[to]);
             OPENSSL_free(p);
+            assert_filled(behind_it, 24576, 5);
         }
+    OPENSSL_free(behind_it);
 }
 
 static void test_free__is_used_again(void **state) {

@@ -97,6 +97,9 @@ static void test_commit__of_pages_written_again(void **state) {
     for (int round = 1; round <= 3; round++)
         for (int i = 1; i <= 300; i += round)
             db_run(db, "UPDATE t SET b = zeroblob($1) WHERE id = $2", DB_I(2990 + round), DB_I(i));
+    for (int i = 0; i < 200;
+         i++) /* more pages than the cache holds, and fewer than the buffer: read from it */
+        db_run(db, "UPDATE t SET b = zeroblob($1) WHERE id = $2", DB_I(2000 + i), DB_I(i % 20 + 1));
     assert_true(db_commit(db));
     assert_int_equal(ask_files("SELECT sum(length(b)) FROM t"), ask(db, "SELECT sum(length(b)) FROM t"));
     db_close(&db);
