@@ -11,6 +11,7 @@ model is a disk that acknowledges a flush and forgets, or one that reorders what
 Needs root and loop devices. `make check` takes a few images, `make soak` (POSTROAD_SOAK=1) more.
 """
 import contextlib
+import ctypes
 import fcntl
 import os
 import pathlib
@@ -344,3 +345,44 @@ def test_without_syncing_acknowledged_mail_is_lost(cut, make_sink):
         print(f"image {number}: {len(image.wanted)} acknowledged, {missing_here} lost")
         gone += missing_here
     assert gone > 0, "no acknowledged message was lost without syncing: this rig cannot see a loss"
+
+
+@contextlib.contextmanager
+def stopped_thread(thread):
+    """One thread of another process stands still, as a debugger makes it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+
+    def call(request):
+        if libc.ptrace(request, thread, 0, 0) != 0:
+            pytest.skip(f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+    call(0x4206)  # PTRACE_SEIZE
+    call(0x4207)  # PTRACE_INTERRUPT
+    os.waitpid(thread, 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        libc.ptrace(17, thread, 0, 0)  # PTRACE_DETACH
+
+
+def test_no_answer_before_the_sync(make, build, sink, store):
+    """The thread that syncs stands still: what was committed meanwhile is neither acknowledged nor sent."""
+    if store != "sqlite":
+        pytest.skip("PostgreSQL syncs by itself")
+    post = make(relay=sink).start()
+    post.post("me@sender.example", "before@far.example", postroad.message(id="before@test.example"))
+    post.wait()
+    threads = sorted(int(t) for t in os.listdir(f"/proc/{post.pid('stored')}/task"))
+    assert len(threads) == 2
+    with post.raw() as c:
+        c.ehlo()
+        with stopped_thread(threads[1]):
+            c.begin("me@sender.example", "after@far.example")
+            c.send(postroad.message(id="after@test.example") + b".\r\n")
+            c.socket.settimeout(1)
+            with pytest.raises(OSError):
+                c.reply()
+            assert not sink.to("after@far.example")
+    post.wait()
+    postroad.until(lambda: sink.to("after@far.example"), 10, "the message")
