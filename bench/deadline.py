@@ -250,6 +250,7 @@ def both_phases(scene, side, sink, folder):
     after = sink.stats()
     return quiet, loaded, {"begin": begin, "drained": drained, "cpu": procs.cpu_seconds(side.pid) - used,
                            "limits": limits_met(between, after),
+                           "wanted": loaded.expected(), "recipients": after["recipients"] - between["recipients"],
                            "transactions": after["transactions"] - between["transactions"]}
 
 
@@ -340,6 +341,7 @@ def section(options, results):
     row("p95 of ordinary posts, loaded / alone (goal: at most 5)", lambda f: f"**{ratio(f, 'quiet', 'loaded'):.2f}**")
     row("the same, the limited sites too", lambda f: f"{ratio(f, 'quiet_all', 'loaded_all'):.2f}")
     row("all handed over after, s", lambda f: f"{f['drain']:.0f}" if f["drained"] else f"not within {o.drain:g}")
+    row("recipients handed over by then", lambda f: f"{f['recipients']:,} of {f['wanted']:,}")
     row("SMTP transactions, loaded phase", lambda f: f"{f['transactions']:,}")
     row("421 met: connections, rate", lambda f: f"{f['limits']['refused_connections']:,}, "
                                                 f"{f['limits']['refused_rate']:,}")
@@ -355,7 +357,7 @@ def add_arguments(p):
     p.add_argument("--rate", type=float, default=1.0, help="ordinary posts a second (1)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--drain", type=float, help="longest wait for the end of a phase, s (600)")
-    p.add_argument("--full", action="store_true", 
+    p.add_argument("--full", action="store_true",
                    help=f"{FULL[0]} × {FULL[1]}, retries of 5 minutes to 4 hours: takes hours")
 
 

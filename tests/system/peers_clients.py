@@ -1,4 +1,5 @@
 """Mail clients that are programs of their own: swaks, and a dialogue through `openssl s_client`."""
+import contextlib
 import re
 import shutil
 import subprocess
@@ -49,8 +50,11 @@ class SClient:
                 return line.rstrip("\r\n")
 
     def send(self, octets):
-        self.process.stdin.write(octets)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(octets)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended already: reply() finds that out, and what it said
 
     def command(self, line, code):
         self.send(line.encode() + b"\r\n")
@@ -60,7 +64,8 @@ class SClient:
 
     def end(self):
         """Close our side; what s_client said about the connection."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.stdin = None
         _, errors = self.process.communicate(timeout=30)
         return errors.decode(errors="replace")
@@ -71,4 +76,5 @@ class SClient:
     def __exit__(self, *exc):
         self.watchdog.cancel()
         self.process.kill()
-        self.process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.communicate()
