@@ -140,7 +140,10 @@ struct queue *queue_take_finished(void);
 void queue_free(struct queue *q);
 
 /* ---- worker.c ---- */
-void *worker_run(void *unused);
+/* Threads are made as work wants them, at most so many, and stay. */
+void workers_start(size_t most);
+/* Once deliver.stopping is set: wait until the last dialogue has ended. */
+void workers_join(void);
 
 /* ---- hop.c ---- */
 /* Without the lock: look up where the queue goes and attach it there. False: see e; a permanent error means

@@ -7,12 +7,9 @@
  * sent again (DESIGN 1.1 says how few that can be). */
 #include "roles/deliver/deliver.h"
 
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/mem.h"
 
 #define LEASE_MS       300000
 #define RENEW_EVERY_MS 60000
@@ -148,19 +145,14 @@ static bool start(struct err *e) {
 }
 
 static void run_threads(void) {
-    size_t n = (size_t)deliver.role.config->deliver_threads;
-    pthread_t *threads = mem_resize(NULL, n, sizeof *threads);
-    for (size_t i = 0; i < n; i++)
-        BUG_ON(pthread_create(&threads[i], NULL, worker_run, NULL) != 0);
+    workers_start((size_t)deliver.role.config->deliver_threads);
     schedule();
     pthread_mutex_lock(&deliver.lock);
     deliver.stopping = true;
     deliver.stop_ms = clock_real_us() / 1000 + deliver.role.config->drain_timeout;
     pthread_cond_broadcast(&deliver.work);
     pthread_mutex_unlock(&deliver.lock);
-    for (size_t i = 0; i < n; i++)
-        pthread_join(threads[i], NULL);
-    free(threads);
+    workers_join();
 }
 
 static void stop(void) {

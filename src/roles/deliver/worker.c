@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "mail/address.h"
 #include "mail/text.h"
 #include "mail/verp.h"
@@ -188,15 +189,35 @@ static void find_way(struct queue *q) {
         queue_fail(q, NULL, &e);
 }
 
-void *worker_run(void *unused) {
+/* ---- threads ---- */
+
+static struct {
+    pthread_t *threads;
+    size_t count, most;
+    size_t free; /* threads that wait for work */
+} workers;       /* under deliver.lock */
+
+static void *run(void *unused);
+
+/* Under the lock. A thread that cannot be made is missed by nobody: the others go on. */
+static void make_thread(void) {
+    if (workers.count < workers.most && pthread_create(&workers.threads[workers.count], NULL, run, NULL) == 0)
+        workers.count++;
+}
+
+static void *run(void *unused) {
     (void)unused;
     pthread_mutex_lock(&deliver.lock);
     while (!deliver.stopping) {
         struct queue *q = queue_pick();
         if (!q) {
+            workers.free++;
             pthread_cond_wait(&deliver.work, &deliver.lock);
+            workers.free--;
             continue;
         }
+        if (workers.free == 0)
+            make_thread(); /* somebody looks whether there is more to do while this one works */
         bool known = q->hop != NULL;
         pthread_mutex_unlock(&deliver.lock);
         if (known)
@@ -208,4 +229,22 @@ void *worker_run(void *unused) {
     }
     pthread_mutex_unlock(&deliver.lock);
     return NULL;
+}
+
+void workers_start(size_t most) {
+    pthread_mutex_lock(&deliver.lock);
+    workers.most = most;
+    workers.threads = mem_resize(NULL, most, sizeof *workers.threads);
+    make_thread();
+    BUG_ON(workers.count == 0);
+    pthread_mutex_unlock(&deliver.lock);
+}
+
+void workers_join(void) {
+    pthread_mutex_lock(&deliver.lock);
+    size_t count = workers.count; /* stopping: no more are made */
+    pthread_mutex_unlock(&deliver.lock);
+    for (size_t i = 0; i < count; i++)
+        pthread_join(workers.threads[i], NULL);
+    free(workers.threads);
 }
