@@ -82,8 +82,8 @@ bool addresses_read_words(struct cli *c, const struct addresses_rule *rule, stru
     return true;
 }
 
-bool addresses_send(struct cli *c, enum op op, view whose, const struct addresses *a, int64_t *ret_changed,
-                    struct err *e) {
+bool addresses_send(struct cli *c, enum op op, const struct buf *before, const struct addresses *a,
+                    int64_t *ret_changed, struct err *e) {
     struct store_request r;
     bool ok = true;
     *ret_changed = 0;
@@ -91,7 +91,7 @@ bool addresses_send(struct cli *c, enum op op, view whose, const struct addresse
     for (size_t from = 0; ok && from < a->count; from += SLICE) {
         size_t n = a->count - from < SLICE ? a->count - from : SLICE;
         buf_reset(&r.args);
-        vals_view(&r.args, whose);
+        buf_add(&r.args, buf_view(before));
         vals_int(&r.args, (int64_t)n);
         for (size_t i = 0; i < n; i++)
             vals_view(&r.args, a->list[from + i]);

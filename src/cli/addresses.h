@@ -27,9 +27,8 @@ bool addresses_read(struct cli *c, const char *file, const struct addresses_rule
 /* The command's words behind the first; "-" alone: the lines of standard input. */
 bool addresses_read_words(struct cli *c, const struct addresses_rule *rule, struct addresses *a,
                           struct err *e);
-/* `op` takes whose they are (a list, a domain) and addresses, and answers how many it changed: *ret_changed
- * is the sum. */
-bool addresses_send(struct cli *c, enum op op, view whose, const struct addresses *a, int64_t *ret_changed,
-                    struct err *e);
+/* `op` takes some values, then addresses, and answers how many it changed: *ret_changed is the sum. */
+bool addresses_send(struct cli *c, enum op op, const struct buf *before, const struct addresses *a,
+                    int64_t *ret_changed, struct err *e);
 
 #endif

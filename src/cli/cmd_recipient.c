@@ -3,6 +3,15 @@
 
 enum { PAGE_ROWS = 1000 };
 
+static bool send(struct cli *c, enum op op, view domain, const struct addresses *a, int64_t *ret_changed,
+                 struct err *e) {
+    struct buf before = BUF_INIT(LIMIT_DOMAIN + 16);
+    vals_view(&before, domain);
+    bool ok = addresses_send(c, op, &before, a, ret_changed, e);
+    buf_done(&before);
+    return ok;
+}
+
 static bool change(struct cli *c, enum op op, const char *verb, struct err *e) {
     struct addresses a = {.list = NULL};
     view domain;
@@ -10,7 +19,7 @@ static bool change(struct cli *c, enum op op, const char *verb, struct err *e) {
     bool ok = cli_domain(c, c->args.words[0], &domain, e) &&
               addresses_read_words(c, &(struct addresses_rule){domain, true}, &a, e);
     addresses_sort(&a);
-    ok = ok && addresses_send(c, op, domain, &a, &changed, e);
+    ok = ok && send(c, op, domain, &a, &changed, e);
     if (ok)
         cli_done(c,
                  json_pack("{sosIsI}", "domain", cli_json_text(domain), "given", (json_int_t)a.count, verb,
@@ -96,8 +105,8 @@ static bool compare(struct cli *c, view domain, struct import *i, struct err *e)
 /* What is new comes first: while it lasts no address that stays is unknown. */
 static bool apply(struct cli *c, view domain, const struct import *i, const char *file, struct err *e) {
     int64_t changed;
-    return import_ask(c, file, e) && addresses_send(c, OP_RECIPIENT_ADD, domain, &i->added, &changed, e) &&
-           addresses_send(c, OP_RECIPIENT_REMOVE, domain, &i->removed, &changed, e);
+    return import_ask(c, file, e) && send(c, OP_RECIPIENT_ADD, domain, &i->added, &changed, e) &&
+           send(c, OP_RECIPIENT_REMOVE, domain, &i->removed, &changed, e);
 }
 
 static bool run_import(struct cli *c, view domain, struct import *i, struct err *e) {

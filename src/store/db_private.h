@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "store/db.h"
 
-#define DB_STATEMENTS_MAX 256
+#define DB_STATEMENTS_MAX 1024
 
 /* One prepared statement of a connection. */
 struct db_statement {

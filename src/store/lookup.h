@@ -26,7 +26,7 @@ bool alias_counts(const struct alias_versions *v, view source, int64_t first, in
 enum lead_how {
     LEAD_NOWHERE,
     LEAD_ALIAS,  /* targets of the alias `key`: the address itself, or its domain's catch-all */
-    LEAD_OWNER,  /* LIST-owner to the list's owner */
+    LEAD_OWNER,  /* LIST-owner to owners and moderators */
     LEAD_DETAIL, /* user+detail to user */
 };
 

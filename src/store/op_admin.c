@@ -1,8 +1,11 @@
-/* op_admin.c: domains, lists, members: what the command line changes. Long results page by key, long
- * changes come in slices, so that no transaction lasts. */
+/* op_admin.c: lists and their settings: what the command line changes. Long results page by key, long changes
+ * come in slices, so that no transaction lasts. */
 #include "mail/address.h"
 #include "store/event.h"
+#include "store/list_setting.h"
 #include "store/lookup.h"
+#include "store/person.h"
+#include "store/preference.h"
 #include "store/schema.h"
 
 /* in: address, title, owner's address, archive (public, private, none), class of its copies */
@@ -18,25 +21,31 @@ void op_run_LIST_CREATE(struct op_run *r) {
     }
     int64_t uid = db_number(r->db, 0, "SELECT uid_last FROM list_past WHERE address = $1", DB_T(address));
     if (db_change(r->db,
-                  "INSERT INTO list(address, title, owner, archive, class, created, feed_last, uid_last)"
-                  " VALUES($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT DO NOTHING",
-                  DB_T(address), DB_T(title), DB_T(owner), DB_T(archive), DB_I(class), DB_I(r->now_ms),
-                  DB_I(uid)) == 0)
+                  "INSERT INTO list(address, title, archive, class, created, feed_last, uid_last)"
+                  " VALUES($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING",
+                  DB_T(address), DB_T(title), DB_T(archive), DB_I(class), DB_I(r->now_ms), DB_I(uid)) == 0) {
         op_refuse(r, ERR_EXISTS, "list %.*s is here already", VIEW_ARG(address));
-}
-
-static int64_t need_list(struct op_run *r, view address) {
-    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(address));
-    if (list == 0)
-        op_refuse(r, ERR_NOT_FOUND, "no list %.*s here", VIEW_ARG(address));
-    return list;
+        return;
+    }
+    if (owner.len == 0)
+        return;
+    int64_t ids = person_ids(r, 2);
+    struct membership m = {need_list(r, address), ROLE_OWNER, 0};
+    mailbox_make(r, owner, VIEW(""), VIEW(""), ids);
+    membership_make(r, &m, owner, ids + 1);
+    memberships_refresh(r, LEVEL_MEMBER, ids + 1);
 }
 
 static int64_t delete_members(struct op_run *r, int64_t list) {
-    return db_change(r->db,
-                     "DELETE FROM member WHERE list = $1 AND (site, addr) IN"
-                     " (SELECT site, addr FROM member WHERE list = $1 ORDER BY site, addr LIMIT $2)",
-                     DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
+    db_run(r->db,
+           "DELETE FROM preference WHERE level = $3 AND owner IN"
+           " (SELECT id FROM member WHERE list = $1 ORDER BY role, site, addr LIMIT $2)",
+           DB_I(list), DB_I(LIMIT_EXPAND_SLICE), DB_I(LEVEL_MEMBER));
+    return db_change(
+        r->db,
+        "DELETE FROM member WHERE list = $1 AND (role, site, addr) IN"
+        " (SELECT role, site, addr FROM member WHERE list = $1 ORDER BY role, site, addr LIMIT $2)",
+        DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
 }
 
 /* What is known of its posts, for redelivery. */
@@ -47,8 +56,8 @@ static int64_t delete_posts(struct op_run *r, int64_t list) {
                      DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
 }
 
-/* in: address. out: members removed in this slice, done (0/1): call again until done. Archive files stay, and
- * a list that is made again under the name goes on with the next UID. */
+/* in: address. out: memberships that ended in this slice, done (0/1): call again until done. Archive files
+ * stay, and a list that is made again under the name goes on with the next UID. */
 void op_run_LIST_DELETE(struct op_run *r) {
     view address = vals_get_view(&r->in);
     db_number(r->db, 0, "SELECT id FROM list WHERE address = $1 {for update}",
@@ -68,84 +77,39 @@ void op_run_LIST_DELETE(struct op_run *r) {
         return;
     }
     int64_t members = delete_members(r, list);
-    bool done = members == 0 && delete_posts(r, list) == 0;
+    bool done = members < LIMIT_EXPAND_SLICE && delete_posts(r, list) < LIMIT_EXPAND_SLICE;
     if (done) {
         db_run(r->db,
                "INSERT INTO list_past(address, uid_last) SELECT address, uid_last FROM list WHERE id = $1"
                " ON CONFLICT(address) DO UPDATE SET uid_last = excluded.uid_last",
                DB_I(list));
         db_run(r->db, "DELETE FROM follower WHERE list = $1", DB_I(list));
+        db_run(r->db, "DELETE FROM request WHERE list = $1", DB_I(list));
+        db_run(r->db, "DELETE FROM setting WHERE scope = $1", DB_T(address));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
     }
     vals_int(r->out, members);
     vals_int(r->out, done);
 }
 
-/* in: exact address or empty, last address seen, most. out: address, title, owner, archive, created, members,
- * posts, class */
+/* in: exact address or empty, last address seen, most. out: address, title, owner (the first of them),
+ * archive, created, members, posts, class */
 void op_run_LIST_LS(struct op_run *r) {
     view exact = vals_get_view(&r->in), after = vals_get_view(&r->in);
     int64_t most = vals_get_int(&r->in);
     struct query q;
     db_query(
         r->db, &q,
-        "SELECT address, title, owner, archive, created, (SELECT count(*) FROM member m WHERE m.list = l.id),"
-        " uid_last, class FROM list l WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address "
-        "LIMIT $3",
+        "SELECT address, title, coalesce((SELECT min(a.text) FROM member m JOIN address a ON a.id = m.addr"
+        " WHERE m.list = l.id AND m.role = 2), ''), archive, created,"
+        " (SELECT count(*) FROM member m WHERE m.list = l.id AND m.role = 1), uid_last, class FROM list l"
+        " WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address LIMIT $3",
         DB_T(after), DB_T(exact), DB_I(most));
     while (query_row(&q)) {
         for (int i = 0; i < 4; i++)
             vals_view(r->out, query_text(&q, i));
         for (int i = 4; i < 8; i++)
             vals_int(r->out, query_int(&q, i));
-    }
-}
-
-/* in: list, count, addresses. out: how many were not members before. Sent without waiting for each. */
-void op_run_MEMBER_ADD(struct op_run *r) {
-    int64_t list = need_list(r, vals_get_view(&r->in));
-    size_t count = vals_get_count(&r->in);
-    struct vals addresses = r->in;
-    if (list == 0)
-        return;
-    for (size_t i = 0; i < count && !db_error(r->db); i++) {
-        view address = vals_get_view(&r->in);
-        address_make(r, address, address_split(address).domain);
-    }
-    int64_t added = 0;
-    for (size_t i = 0; i < count && !db_error(r->db); i++)
-        added += db_change(r->db,
-                           "INSERT INTO member(list, site, addr, since) SELECT $1, site, id, $3 FROM address"
-                           " WHERE text = $2 ON CONFLICT DO NOTHING",
-                           DB_I(list), DB_T(vals_get_view(&addresses)), DB_I(r->now_ms));
-    vals_int(r->out, added);
-}
-
-/* in: list, count, addresses. out: how many were members */
-void op_run_MEMBER_REMOVE(struct op_run *r) {
-    int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
-    for (size_t count = vals_get_count(&r->in); count > 0 && list && !db_error(r->db); count--)
-        removed += db_change(r->db,
-                             "DELETE FROM member WHERE list = $1 AND (site, addr) IN"
-                             " (SELECT site, id FROM address WHERE text = $2)",
-                             DB_I(list), DB_T(vals_get_view(&r->in)));
-    vals_int(r->out, removed);
-}
-
-/* in: list, cursor (site, addr), most. out: site, addr, address, since. In the order of expansion. */
-void op_run_MEMBER_LS(struct op_run *r) {
-    int64_t list = need_list(r, vals_get_view(&r->in));
-    int64_t site = vals_get_int(&r->in), addr = vals_get_int(&r->in), most = vals_get_int(&r->in);
-    struct query q;
-    db_query(r->db, &q,
-             "SELECT m.site, m.addr, a.text, m.since FROM member m JOIN address a ON a.id = m.addr"
-             " WHERE m.list = $1 AND (m.site, m.addr) > ($2, $3) ORDER BY m.site, m.addr LIMIT $4",
-             DB_I(list), DB_I(site), DB_I(addr), DB_I(most));
-    while (query_row(&q)) {
-        vals_int(r->out, query_int(&q, 0));
-        vals_int(r->out, query_int(&q, 1));
-        vals_view(r->out, query_text(&q, 2));
-        vals_int(r->out, query_int(&q, 3));
     }
 }
 
@@ -158,4 +122,52 @@ void op_run_LIST_NAMES(struct op_run *r) {
              DB_I(most));
     while (query_row(&q))
         vals_view(r->out, query_text(&q, 0));
+}
+
+/* ---- settings ---- */
+
+/* The scope is there, or the operation is refused. */
+static bool need_scope(struct op_run *r, view scope) {
+    if (scope.len == 0)
+        return true;
+    return view_starts_with(scope, VIEW("@")) ? domain_is_here(r, scope) : need_list(r, scope) != 0;
+}
+
+/* in: scope, who does it, count of (name, value; empty: as the scope around it says). Checked by the caller
+ * against list_setting.def. */
+void op_run_SETTING_SET(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    if (!need_scope(r, scope))
+        return;
+    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(scope));
+    for (size_t count = vals_get_count(&r->in); count > 0 && !db_error(r->db); count--) {
+        view name = vals_get_view(&r->in), value = vals_get_view(&r->in);
+        if (value.len == 0)
+            db_run(r->db, "DELETE FROM setting WHERE scope = $1 AND name = $2", DB_T(scope), DB_T(name));
+        else
+            db_run(r->db,
+                   "INSERT INTO setting(scope, name, value) VALUES($1, $2, $3)"
+                   " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",
+                   DB_T(scope), DB_T(name), DB_T(value));
+        event_record(
+            r, 0, EVENT_CONFIGURED, 0, list, scope,
+            arena_printf(r->arena, "by=%.*s %.*s=%.*s", VIEW_ARG(who), VIEW_ARG(name), VIEW_ARG(value)));
+    }
+}
+
+/* in: scope. out: scope, name, value of every setting that counts for it, those of scopes around it too, the
+ * nearest first */
+void op_run_SETTINGS(struct op_run *r) {
+    view scope = vals_get_view(&r->in);
+    struct query q;
+    if (!need_scope(r, scope))
+        return;
+    ptrdiff_t at = view_rfind(scope, '@');
+    db_query(r->db, &q,
+             "SELECT scope, name, value FROM setting WHERE scope IN ($1, $2, '')"
+             " ORDER BY length(scope) DESC, name",
+             DB_T(scope), DB_T(view_skip(scope, at < 0 ? 0 : (size_t)at)));
+    while (query_row(&q))
+        for (int i = 0; i < 3; i++)
+            vals_view(r->out, query_text(&q, i));
 }

@@ -1,4 +1,4 @@
-/* op_admin_test.c: lists and members: what the command line changes. */
+/* op_admin_test.c: lists and their settings: what the command line changes. */
 #include "testing/store.h"
 
 #include "store/class.h"
@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "store/event.h"
 
 /* -- lists */
 
@@ -57,9 +58,9 @@ static void test_list_delete__in_slices(struct unit_store *s) {
     make_list(s, "other@here.example");
     add_members(s, "news@here.example", 0, 4500, 3);
     add_members(s, "other@here.example", 4000, 4, 3);
-    delete_list(s, "news@here.example", 4500);
+    delete_list(s, "news@here.example", 4501); /* and its owner */
     refused(s, ERR_NOT_FOUND, OP_LIST_DELETE, S("news@here.example"));
-    assert_number(s, 4, "SELECT count(*) FROM member");
+    assert_number(s, 4, "SELECT count(*) FROM member WHERE role = 1");
     assert_number(s, 1, "SELECT count(*) FROM list");
 }
 
@@ -78,7 +79,7 @@ static void test_list_delete__waits_for_posts_under_way(struct unit_store *s) {
     refused(s, ERR_CONFLICT, OP_LIST_DELETE,
             S("news@here.example")); /* its envelope sender is still needed */
     change(s, "DELETE FROM delivery");
-    delete_list(s, "news@here.example", 1);
+    delete_list(s, "news@here.example", 2);
     assert_number(s, 0, "SELECT (SELECT count(*) FROM post) + (SELECT count(*) FROM follower)");
 }
 
@@ -92,7 +93,7 @@ static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
         must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
         must(s, OP_FEED_DONE, S("node"), N(list), N(1), N(i + 1), N(message), S("x"));
     }
-    delete_list(s, "news@here.example", 0);
+    delete_list(s, "news@here.example", 1);
     int64_t again = make_list(s, "news@here.example");
     assert_true(again > list);
     int64_t message = route_mail(s, "1", again, NULL); /* the same bytes: new to this list */
@@ -100,62 +101,36 @@ static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
     expect(s, N(again), S("news@here.example"), S("public"), N(1), N(1), N(0), N(message), N(4));
     must(s, OP_EXPAND, N(message), N(again), N(LIMIT_EXPAND_SLICE));
     must(s, OP_FEED_DONE, S("node"), N(again), N(1), N(1), N(message), S("x"));
-    delete_list(s, "news@here.example", 0);
+    delete_list(s, "news@here.example", 1);
     make_list(s, "news@here.example");
     assert_number(s, 4, "SELECT uid_last FROM list");
 }
 
-/* -- members */
+/* -- settings */
 
-static void test_member__add_list_remove(struct unit_store *s) {
-    make_list(s, "news@here.example");
-    must(s, OP_MEMBER_ADD, S("news@here.example"), N(3), S("b@two.example"), S("a@one.example"),
-         S("b@two.example"));
-    expect(s, N(2));
-    must(s, OP_MEMBER_ADD, S("news@here.example"), N(2), S("a@one.example"), S("c@one.example"));
-    expect(s, N(1));
-    must(s, OP_MEMBER_ADD, S("news@here.example"), N(0));
-    expect(s, N(0));
-    assert_number(s, 3, "SELECT count(*) FROM address");
-    assert_number(s, 2, "SELECT count(*) FROM site");
-    must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(3), S("a@one.example"), S("stranger@one.example"),
-         S("a@one.example"));
-    expect(s, N(1));
-    must(s, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("a@one.example"));
-    expect(s, N(0));
-    must(s, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
-    expect(s, N(site_of(s, "two.example")), N(address_of(s, "b@two.example")));
-    assert_number(s, 2, "SELECT count(*) FROM member");
-    refused(s, ERR_NOT_FOUND, OP_MEMBER_ADD, S("no@here.example"), N(1), S("a@one.example"));
-    refused(s, ERR_NOT_FOUND, OP_MEMBER_REMOVE, S("no@here.example"), N(1), S("a@one.example"));
-    refused(s, ERR_NOT_FOUND, OP_MEMBER_LS, S("no@here.example"), N(0), N(0), N(10));
+static void expect_policy(struct unit_store *s, const char *scope, const char *from, const char *value) {
+    must(s, OP_SETTINGS, S(scope));
+    expect(s, S(from), S("subscription_policy"), S(value));
 }
 
-static void test_member_ls__pages_in_the_order_of_expansion(struct unit_store *s) {
-    enum { MANY = 1200 };
-    int64_t list = make_list(s, "news@here.example");
-    add_members(s, "news@here.example", 0, MANY, 7);
-    int64_t dest = 0, addr = 0, seen = 0;
-    for (;;) {
-        must(s, OP_MEMBER_LS, S("news@here.example"), N(dest), N(addr), N(500));
-        if (!vals_more(&s->results))
-            break;
-        for (; vals_more(&s->results); seen++) {
-            int64_t d = next_int(s), a = next_int(s);
-            check(d > dest || (d == dest && a > addr), "in order");
-            dest = d, addr = a;
-            next_view(s);
-            next_int(s);
-        }
-    }
-    assert_int_equal(seen, MANY);
-    assert_number(s, MANY, "SELECT count(*) FROM member WHERE list = $1", N(list));
-}
-
-static void test_member_add__malformed_in_the_middle_adds_nobody(struct unit_store *s) {
+static void test_setting__the_nearest_scope_comes_first(struct unit_store *s) {
     make_list(s, "news@here.example");
-    refused(s, ERR_SYNTAX, OP_MEMBER_ADD, S("news@here.example"), N(2), S("a@one.example"), N(5));
-    assert_number(s, 0, "SELECT (SELECT count(*) FROM member) + (SELECT count(*) FROM address)");
+    must(s, OP_SETTING_SET, S(""), S("me"), N(1), S("subscription_policy"), S("open"));
+    expect_policy(s, "news@here.example", "", "open");
+    must(s, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("subscription_policy"), S("moderate"));
+    expect_policy(s, "news@here.example", "@here.example", "moderate");
+    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"), S("confirm"));
+    expect_policy(s, "news@here.example", "news@here.example", "confirm");
+    expect_policy(s, "@here.example", "@here.example", "moderate");
+    expect_policy(s, "", "", "open");
+    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"), S(""));
+    expect_policy(s, "news@here.example", "@here.example", "moderate");
+    refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S("no@here.example"), S("me"), N(0));
+    refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S("@there.example"), S("me"), N(0));
+    refused(s, ERR_NOT_FOUND, OP_SETTINGS, S("no@here.example"));
+    assert_number(s, 4, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_CONFIGURED));
+    delete_list(s, "news@here.example", 1);
+    assert_number(s, 2, "SELECT count(*) FROM setting");
 }
 
 int main(void) {
@@ -165,9 +140,7 @@ int main(void) {
         STORE_CASE(test_list_delete__in_slices),
         STORE_CASE(test_list_delete__waits_for_posts_under_way),
         STORE_CASE(test_list_create__again_after_it_was_deleted),
-        STORE_CASE(test_member__add_list_remove),
-        STORE_CASE(test_member_ls__pages_in_the_order_of_expansion),
-        STORE_CASE(test_member_add__malformed_in_the_middle_adds_nobody),
+        STORE_CASE(test_setting__the_nearest_scope_comes_first),
     };
     return RUN_STORE_CASES("store/op_admin", cases);
 }

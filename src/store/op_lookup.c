@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "mail/address.h"
+#include "store/person.h"
+#include "store/preference.h"
 
 /* ---- versions of alias sources ---- */
 
@@ -44,19 +46,18 @@ bool alias_counts(const struct alias_versions *v, view source, int64_t first, in
 
 /* ---- one address ---- */
 
-/* The facts about a list: its id, address and owner; 0 and empty views when there is no such list. */
+/* A list: its id and address; 0 and an empty view when there is no such list. */
 struct list_row {
     int64_t id;
-    view address, owner;
+    view address;
 };
 
 static struct list_row find_list(struct op_run *r, view address) {
     struct list_row row = {0};
     struct query q;
-    db_query(r->db, &q, "SELECT id, address, owner FROM list WHERE address = $1", DB_T(address));
+    db_query(r->db, &q, "SELECT id, address FROM list WHERE address = $1", DB_T(address));
     if (query_row(&q)) {
-        row = (struct list_row){query_int(&q, 0), arena_view(r->arena, query_text(&q, 1)),
-                                arena_view(r->arena, query_text(&q, 2))};
+        row = (struct list_row){query_int(&q, 0), arena_view(r->arena, query_text(&q, 1))};
         query_done(&q);
     }
     return row;
@@ -120,13 +121,21 @@ static void lead_to(struct lead *l, enum lead_how how, view target) {
     l->how = how;
 }
 
-/* A list that was made under the name, or LIST-owner. */
-static bool add_owner(view address, const struct list_row *list, struct lead *l) {
-    if (!list->id || list->owner.len == 0 || view_eq(address, list->address) ||
-        !view_ends_with(base_of(address), VIEW("-owner")))
+/* LIST-owner: owners and moderators, but for those who take no mail. */
+static bool add_owners(struct op_run *r, view address, const struct list_row *list, struct lead *l) {
+    struct query q;
+    if (!list->id || view_eq(address, list->address) || !view_ends_with(base_of(address), VIEW("-owner")))
         return false;
-    lead_to(l, LEAD_OWNER, list->owner);
-    return true;
+    db_query(r->db, &q,
+             "SELECT DISTINCT a.text FROM member m JOIN address a ON a.id = m.addr WHERE m.list = $1"
+             " AND m.role IN ($2, $3) AND m.status = $4 ORDER BY a.text LIMIT $5",
+             DB_I(list->id), DB_I(ROLE_OWNER), DB_I(ROLE_MODERATOR), DB_I(STATUS_ENABLED),
+             DB_I(LIMIT_ALIAS_TARGETS));
+    for (; query_row(&q); l->count++)
+        vals_view(&l->targets, query_text(&q, 0));
+    if (l->count > 0)
+        l->how = LEAD_OWNER;
+    return l->count > 0;
 }
 
 static bool add_base(struct op_run *r, const struct alias_versions *v, view base, struct lead *l) {
@@ -176,7 +185,7 @@ void lead_find(struct op_run *r, const struct alias_versions *v, view address, s
     ret->list = list.id;
     ret->list_address = list.address;
     ret->domain = find_domain(r, address, base, &named);
-    if (add_aliases(r, v, address, ret) || add_owner(address, &list, ret) || list.id ||
+    if (add_aliases(r, v, address, ret) || add_owners(r, address, &list, ret) || list.id ||
         add_base(r, v, base, ret) || named)
         return;
     add_aliases(r, v, arena_printf(r->arena, "@%.*s", VIEW_ARG(address_split(address).domain)), ret);

@@ -7,6 +7,8 @@
 #include "store/accept.h"
 #include "store/class.h"
 #include "store/event.h"
+#include "store/person.h"
+#include "store/preference.h"
 #include "store/schema.h"
 
 int64_t address_id(struct op_run *r, view address, int64_t *ret_site) {
@@ -246,6 +248,10 @@ static void finish_expansion(struct op_run *r, int64_t message, int64_t list, in
                  arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
 
+/* Of the list's rows, those that get posts. */
+#define RECEIVES "AND role = 1 AND status = 0"
+_Static_assert(ROLE_MEMBER == 1 && STATUS_ENABLED == 0, "the SQL above");
+
 /* The next members behind the cursor: their number and the key of the last one. */
 struct slice {
     int64_t site, addr, members;
@@ -255,7 +261,8 @@ static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int
     struct slice to = {0};
     struct query q;
     db_query(r->db, &q,
-             "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 AND (site, addr) > ($2, $3)"
+             "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 " RECEIVES
+             " AND (site, addr) > ($2, $3)"
              " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
              " ORDER BY site DESC, addr DESC LIMIT 1",
              DB_I(list), DB_I(site), DB_I(addr), DB_I(most));
@@ -277,17 +284,18 @@ static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, cons
     int64_t n = db_change(
         r->db,
         "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
-        " SELECT " SQL_DESTINATION(
-            "site", "$8") ", $1, $2, $3, addr, 0, 0 FROM member"
-                          " WHERE list = $3 AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
-                          " ON CONFLICT DO NOTHING",
+        " SELECT " SQL_DESTINATION("site", "$8") ", $1, $2, $3, addr, 0, 0 FROM member"
+                                                 " WHERE list = $3 " RECEIVES
+                                                 " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
+                                                 " ON CONFLICT DO NOTHING",
         DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
         DB_I(to->addr), DB_I(from->class));
     db_run(r->db,
            "INSERT INTO destination(id, owner, batch, until, due, tries, error)"
            " SELECT DISTINCT " SQL_DESTINATION(
                "site", "$7") ", '', 0, 0, $1, 0, '' FROM member"
-                             " WHERE list = $2 AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
+                             " WHERE list = $2 " RECEIVES
+                             " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
            DB_I(r->now_ms), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site), DB_I(to->addr),
            DB_I(from->class));
     return n;

@@ -109,7 +109,81 @@ static const char first[] =
     "CREATE UNIQUE INDEX post_sha256 ON post(list, sha256);"
     "INSERT INTO instance VALUES('schema', 0);";
 
-static const char *const migrations[SCHEMA_VERSION] = {first};
+/* What stands behind the last "@" of an address. */
+#define DOMAIN_OF(address)                                                                                   \
+    "substr(" address ", length(rtrim(" address ", replace(" address ", '@', ''))) + 1)"
+
+/* ADR 18: users with several addresses, memberships in roles, preferences, settings, what waits for a yes. */
+static const char lists[] =
+    /* Ids of users and memberships, given out in blocks, so that many are made without waiting for each. */
+    "INSERT INTO instance VALUES('person_last', 0);"
+    /* preferred: the address that memberships as a user follow; 0: none. */
+    "CREATE TABLE users(id {int} PRIMARY KEY, name {text} NOT NULL, preferred {int} NOT NULL, created {int} "
+    "NOT NULL);"
+    /* An address as its owner registered it; verified: when it was proven to be theirs; 0: never. */
+    "CREATE TABLE mailbox(addr {int} PRIMARY KEY, original {text} NOT NULL, name {text} NOT NULL,"
+    " registered {int} NOT NULL, verified {int} NOT NULL, userid {int} NOT NULL);"
+    "CREATE INDEX mailbox_user ON mailbox(userid);"
+    /* Clustered by role and site, the order in which an expansion writes deliveries. follows: it is the
+     * user's, and moves with the preferred address. status, hidden: what the preferences come to
+     * (preference.h), so that an expansion looks at no other table. */
+    "ALTER TABLE member RENAME TO member_first;"
+    "DROP INDEX member_addr;"
+    "CREATE TABLE member(list {int}, role {int}, site {int}, addr {int}, id {int} NOT NULL, follows {int} "
+    "NOT NULL,"
+    " since {int} NOT NULL, status {int} NOT NULL, hidden {int} NOT NULL, PRIMARY KEY(list, role, site, "
+    "addr)) {rowless};"
+    "INSERT INTO member SELECT list, 1, site, addr, row_number() OVER (ORDER BY list, site, addr), 0, since, "
+    "0, 0"
+    " FROM member_first;"
+    "INSERT INTO site(name, transport, frozen) SELECT DISTINCT " DOMAIN_OF(
+        "owner") ", '', 0 FROM list"
+                 " WHERE owner <> '' ON CONFLICT DO NOTHING;"
+                 "INSERT INTO address(text, site) SELECT DISTINCT l.owner, s.id FROM list l JOIN site s ON "
+                 "s.name = " DOMAIN_OF(
+                     "l.owner") " WHERE l.owner <> '' ON CONFLICT DO NOTHING;"
+                                "INSERT INTO member SELECT l.id, 2, a.site, a.id, (SELECT count(*) FROM "
+                                "member_first)"
+                                " + row_number() OVER (ORDER BY l.id), 0, l.created, 0, 0 FROM list l JOIN "
+                                "address a ON a.text = l.owner;"
+                                "ALTER TABLE list DROP COLUMN owner;"
+                                "DROP TABLE member_first;"
+                                "CREATE UNIQUE INDEX member_id ON member(id);"
+                                "CREATE INDEX member_addr ON member(addr);"
+                                "UPDATE instance SET value = (SELECT count(*) FROM member) WHERE name = "
+                                "'person_last';"
+                                "INSERT INTO mailbox SELECT a.id, a.text, '', known.since, 0,"
+                                " (SELECT count(*) FROM member) + row_number() OVER (ORDER BY a.id)"
+                                " FROM (SELECT addr, min(since) AS since FROM member GROUP BY addr) AS known "
+                                "JOIN address a ON a.id = "
+                                "known.addr;"
+                                "INSERT INTO users SELECT userid, '', 0, registered FROM mailbox;"
+                                "UPDATE instance SET value = value + (SELECT count(*) FROM users) WHERE name "
+                                "= 'person_last';"
+                                /* What somebody prefers, on the level of a membership, an address or a user;
+                                   until: 0 for ever. */
+                                "CREATE TABLE preference(level {int}, owner {int}, kind {int}, value {int} "
+                                "NOT NULL, until {int} NOT "
+                                "NULL,"
+                                " PRIMARY KEY(level, owner, kind)) {rowless};"
+                                "CREATE INDEX preference_until ON preference(until) WHERE until > 0;"
+                                /* Settings that are not the default; scope: a list, "@" and a domain, or
+                                   empty: everywhere. */
+                                "CREATE TABLE setting(scope {text}, name {text}, value {text} NOT NULL, "
+                                "PRIMARY KEY(scope, name)) "
+                                "{rowless};"
+                                /* A subscription or its end that waits for the subscriber or for a moderator.
+                                 */
+                                "CREATE TABLE request(token {text} PRIMARY KEY, list {int} NOT NULL, kind "
+                                "{int} NOT NULL, addr {int} NOT "
+                                "NULL,"
+                                " follows {int} NOT NULL, proofs {int} NOT NULL, waits {int} NOT NULL, "
+                                "created {int} NOT NULL, expires "
+                                "{int} NOT NULL);"
+                                "CREATE UNIQUE INDEX request_addr ON request(list, kind, addr);"
+                                "CREATE INDEX request_expires ON request(expires);";
+
+static const char *const migrations[SCHEMA_VERSION] = {first, lists};
 
 int64_t schema_version(struct db *db) {
     if (db_engine(db) == DB_SQLITE) {
@@ -124,12 +198,16 @@ int64_t schema_version(struct db *db) {
 }
 
 bool schema_migrate(struct db *db, struct err *e) {
+    return schema_migrate_to(db, SCHEMA_VERSION, e);
+}
+
+bool schema_migrate_to(struct db *db, int64_t wanted, struct err *e) {
     int64_t version = schema_version(db);
     if (version > SCHEMA_VERSION)
         return err_set(e, ERR_CONFIG,
                        "the store has schema %lld, this release knows up to %d: run the newer release",
                        (long long)version, SCHEMA_VERSION);
-    for (; version < SCHEMA_VERSION && !db_error(db); version++) {
+    for (; version < wanted && !db_error(db); version++) {
         if (!db_begin(db, DURABLE_FULL))
             break;
         if (version == 0 && db_engine(db) == DB_POSTGRESQL)

@@ -7,10 +7,13 @@
 #include "store/schema.h"
 
 static const char *const tables[] = {
-    "instance", "domain",  "list",         "list_past",     "destination",    "address",   "member",
-    "alias",    "message", "body",         "recipient",     "inbox",          "expansion", "delivery",
-    "site",     "orcpt",   "event",        "work",          "hold",           "feed",      "archive_node",
-    "follower", "post",    "alias_source", "alias_version", "relay_recipient"};
+    "instance",        "domain",   "list",      "list_past",    "destination",
+    "address",         "member",   "alias",     "message",      "body",
+    "recipient",       "inbox",    "expansion", "delivery",     "site",
+    "orcpt",           "event",    "work",      "hold",         "feed",
+    "archive_node",    "follower", "post",      "alias_source", "alias_version",
+    "relay_recipient", "users",    "mailbox",   "preference",   "setting",
+    "request"};
 
 static int64_t count_tables(struct unit_store *s) {
     return s->engine == DB_SQLITE ? number(s, "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
@@ -54,6 +57,31 @@ static void test_migrate__refuses_a_newer_store(struct unit_store *s) {
     assert_int_equal(schema_version(s->db), SCHEMA_VERSION + 1);
 }
 
+/* Lists, members and owners of the first schema are there in the second, as memberships of registered
+ * addresses. */
+static void test_migrate__lists_of_the_first_schema(struct unit_store *s) {
+    struct err e = {0};
+    check(schema_migrate_to(s->db, 1, &e), "%s", e.text);
+    change(s, "INSERT INTO site(name, transport, frozen) VALUES('one.example', '', 0)");
+    change(s, "INSERT INTO address(text, site) SELECT 'a@one.example', id FROM site");
+    change(s, "INSERT INTO list(address, title, owner, archive, class, created, feed_last, uid_last) VALUES"
+              "('x@here.example', '', 'b@two.example', 'none', 1, 5, 0, 0),"
+              "('y@here.example', '', 'a@one.example', 'none', 1, 5, 0, 0),"
+              "('z@here.example', '', '', 'none', 1, 5, 0, 0)");
+    change(s,
+           "INSERT INTO member(list, site, addr, since) SELECT l.id, a.site, a.id, 7 FROM list l, address a");
+    check(schema_migrate(s->db, &e), "%s", e.text);
+    assert_number(s, 3, "SELECT count(*) FROM member WHERE role = 1 AND since = 7 AND status = 0");
+    assert_number(s, 2, "SELECT count(*) FROM member WHERE role = 2");
+    assert_number(s, 5, "SELECT count(DISTINCT id) FROM member");
+    assert_number(s, 2, "SELECT count(*) FROM mailbox b JOIN users u ON u.id = b.userid");
+    must(s, OP_LIST_LS, S("x@here.example"), S(""), N(1));
+    expect(s, S("x@here.example"), S(""), S("b@two.example"));
+    must(s, OP_MEMBER_ADD, S("x@here.example"), S("me"), N(1), N(1), S("c@one.example")); /* new ids */
+    expect(s, N(1));
+    assert_number(s, 6, "SELECT count(DISTINCT id) FROM member");
+}
+
 /* A migration that fails leaves nothing behind, so that it can be run again. */
 static void test_migrate__a_failure_leaves_the_store_as_it_was(struct unit_store *s) {
     struct err e = {0};
@@ -75,7 +103,7 @@ static void test_schema__ids_are_not_used_again(struct unit_store *s) {
     check(schema_migrate(s->db, &e), "%s", e.text);
     int64_t first = make_list(s, "one@here.example");
     must(s, OP_LIST_DELETE, S("one@here.example"));
-    expect(s, N(0), N(1));
+    expect(s, N(1), N(1)); /* its owner */
     assert_true(make_list(s, "one@here.example") > first);
 }
 
@@ -100,6 +128,7 @@ int main(void) {
         EMPTY_STORE_CASE(test_migrate__from_empty),
         EMPTY_STORE_CASE(test_migrate__twice_changes_nothing),
         EMPTY_STORE_CASE(test_migrate__refuses_a_newer_store),
+        EMPTY_STORE_CASE(test_migrate__lists_of_the_first_schema),
         EMPTY_STORE_CASE(test_migrate__a_failure_leaves_the_store_as_it_was),
         EMPTY_STORE_CASE(test_schema__ids_are_not_used_again),
         EMPTY_STORE_CASE(test_schema__texts_sort_by_octets),

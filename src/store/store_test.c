@@ -13,8 +13,11 @@
 #include "store/alias.h"
 #include "store/class.h"
 #include "store/event.h"
+#include "store/preference.h"
+#include "store/role.h"
 #include "store/schema.h"
 #include "store/store_private.h"
+#include "store/subscription.h"
 #include "store/wire.h"
 
 static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI};
@@ -288,6 +291,42 @@ static void set_up_relay(struct actors *a) {
     ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("relay.example"));
 }
 
+static void set_up_users(struct actors *a) {
+    ACT(a, R_CLI, OP_USER_ADD, S("me"), S("u@one.example"), S("U@one.example"), S("U"));
+    ACT(a, R_CLI, OP_USER_LINK, S("me"), S("u@one.example"), S("v@two.example"));
+    ACT(a, R_CLI, OP_USER_VERIFY, S("me"), S("v@two.example"), N(1));
+    ACT(a, R_CLI, OP_USER_PREFER, S("me"), S("v@two.example"));
+    ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_USER), S("v@two.example"), S(""), N(0),
+        N(PREFERENCE_HIDE_ADDRESS), N(1), N(1));
+    ACT(a, R_CLI, OP_PREFERENCES, N(LEVEL_USER), S("v@two.example"), S(""), N(0));
+    ACT(a, R_ROUTER, OP_PREFERENCES_END, N(10));
+    expect(a->s, N(1));
+    ACT(a, R_CLI, OP_USER_SHOW, S("v@two.example"));
+    ACT(a, R_CLI, OP_USER_LS, S(""), N(10));
+    ACT(a, R_CLI, OP_USER_UNLINK, S("me"), S("u@one.example"));
+    ACT(a, R_CLI, OP_USER_REMOVE, S("me"), S("u@one.example"));
+}
+
+static void set_up_members(struct actors *a) {
+    const char *list = "news@here.example";
+    ACT(a, R_CLI, OP_MEMBER_ADD, S(list), S("me"), N(ROLE_MEMBER), N(2), S("m@one.example"),
+        S("n@two.example"));
+    ACT(a, R_CLI, OP_MEMBER_REMOVE, S(list), S("me"), N(ROLE_MEMBER), N(1), S("n@two.example"));
+    ACT(a, R_CLI, OP_MEMBER_LS, S(list), N(ROLE_ANY), N(-1), N(0), N(0), N(0), N(10));
+    ACT(a, R_CLI, OP_MEMBER_OF, S("m@one.example"));
+    ACT(a, R_CLI, OP_MEMBER_HISTORY, S("m@one.example"), N(0), N(10));
+    set_up_users(a);
+    ACT(a, R_CLI, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("subscription_policy"),
+        S("confirm_then_moderate"));
+    ACT(a, R_CLI, OP_SETTINGS, S(list));
+    ACT(a, R_CLI, OP_SUBSCRIBE, S(list), S("me"), S("x@one.example"), S(""), S(""), N(0), N(0), S("token"));
+    ACT(a, R_CLI, OP_REQUEST_LS, S(list), S(""), N(10));
+    ACT(a, R_CLI, OP_REQUEST_CONFIRM, S("token"), S("me"), N(1), S(""));
+    ACT(a, R_CLI, OP_REQUEST_MODERATE, S("token"), S("me"), N(1), S(""));
+    ACT(a, R_CLI, OP_UNSUBSCRIBE, S(list), S("me"), S("x@one.example"), N(PROOF_CONFIRMED), S("token"));
+    ACT(a, R_ROUTER, OP_REQUESTS_END, N(10));
+}
+
 static int64_t set_up_list(struct actors *a) {
     ACT(a, R_CLI, OP_LIST_NAMES, S(""), N(10));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
@@ -300,9 +339,7 @@ static int64_t set_up_list(struct actors *a) {
         if (i == 0)
             ACT(a, R_CLI, OP_LIST_DELETE, S("news@here.example"));
     }
-    ACT(a, R_CLI, OP_MEMBER_ADD, S("news@here.example"), N(2), S("m@one.example"), S("n@two.example"));
-    ACT(a, R_CLI, OP_MEMBER_REMOVE, S("news@here.example"), N(1), S("n@two.example"));
-    ACT(a, R_CLI, OP_MEMBER_LS, S("news@here.example"), N(0), N(0), N(10));
+    set_up_members(a);
     set_up_aliases(a);
     set_up_relay(a);
     ACT(a, R_CLI, OP_LIST_LS, S("news@here.example"), S(""), N(10));

@@ -11,6 +11,7 @@
 #include "mail/address.h"
 #include "store/accept.h"
 #include "store/class.h"
+#include "store/role.h"
 #include "store/schema.h"
 #include "testing/pg.h"
 
@@ -275,14 +276,14 @@ int64_t make_list(struct unit_store *s, const char *address) {
 }
 
 void add_member(struct unit_store *s, const char *list, const char *address) {
-    must(s, OP_MEMBER_ADD, S(list), N(1), S(address));
+    must(s, OP_MEMBER_ADD, S(list), S("me"), N(ROLE_MEMBER), N(1), S(address));
 }
 
 void add_members(struct unit_store *s, const char *list, int from, int n, int domains) {
     for (int at = from; at < from + n;) {
         struct buf args = BUF_INIT(LIMIT_STORE_PACKET - 64);
         int many = from + n - at < 500 ? from + n - at : 500;
-        add_values(&args, S(list), N(many));
+        add_values(&args, S(list), S("me"), N(ROLE_MEMBER), N(many));
         for (int i = 0; i < many; i++, at++) {
             char address[64];
             snprintf(address, sizeof address, "m%d@d%d.example", at, at % domains);

@@ -21,6 +21,7 @@
 #define LEASE_MS         60000
 #define REAP_EVERY_MS    1000
 #define ORPHANS_EVERY_MS 60000
+#define ENDS_EVERY_MS    10000
 #define REAP_SLICES      20 /* of LIMIT_ROUTE_BATCH messages each, in one go */
 
 #define EXPAND_AT_ONCE LIMIT_ROUTE_BATCH /* slices that share a commit */
@@ -73,6 +74,31 @@ static bool expand_some(struct role *r) {
         hint_send(r->config->dir, "deliver");
     store_request_done(&list);
     return all > 0 && ok;
+}
+
+/* Preferences and requests whose time is up. */
+static void end_what_is_over(struct role *r) {
+    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END};
+    static int64_t next_ms;
+    if (clock_mono_ms() < next_ms)
+        return;
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+        struct store_request q;
+        struct err e;
+        int64_t ended = 1;
+        store_request_init(&q, ops[i]);
+        while (ended > 0 && !role_stopping()) {
+            buf_reset(&q.args);
+            vals_int(&q.args, LIMIT_ROUTE_BATCH);
+            bool ok = store_call(r->store, &q, &e);
+            if (!ok)
+                log_line(LOG_ERROR, "end-failed", LOG_S("reason", e.text));
+            struct vals out = vals_of(buf_view(&q.out));
+            ended = ok ? vals_get_int(&out) : 0;
+        }
+        store_request_done(&q);
+    }
+    next_ms = clock_mono_ms() + ENDS_EVERY_MS;
 }
 
 /* Walk the unfinished messages once in a while and delete the bodies that nothing needs any more. */
@@ -135,6 +161,7 @@ static void work(struct role *r) {
         }
         bool expanded = expand_some(r);
         reap(r);
+        end_what_is_over(r);
         if ((routed <= 0 && !expanded) || e.code != ERR_OK)
             hint_wait(r->hint, REAP_EVERY_MS);
     }

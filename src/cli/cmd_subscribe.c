@@ -1,0 +1,163 @@
+/* cmd_subscribe.c: postroad member subscribe|unsubscribe and request ls|confirm|accept|reject: subscriptions
+ * by the list's policy. */
+#include "base/id.h"
+#include "cli/member.h"
+#include "store/subscription.h"
+
+enum { PAGE_ROWS = 500, TOKEN_BYTES = 16, NAME_BYTES = 200 };
+
+/* 128 random bits, in hexadecimal. */
+static view new_token(struct cli *c) {
+    unsigned char random[TOKEN_BYTES];
+    struct buf text = BUF_INIT(2 * TOKEN_BYTES + 1);
+    random_bytes(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        buf_printf(&text, "%02x", random[i]);
+    view token = arena_view(&c->arena, buf_view(&text));
+    buf_done(&text);
+    return token;
+}
+
+static int64_t proofs_given(const struct cli *c) {
+    return (args_has(&c->args, "--verified") ? PROOF_VERIFIED : 0) |
+           (args_has(&c->args, "--confirmed") ? PROOF_CONFIRMED : 0) |
+           (args_has(&c->args, "--approved") ? PROOF_APPROVED : 0) |
+           (args_has(&c->args, "--invite") ? PROOF_INVITED : 0);
+}
+
+static const char *const waiting[] = {"", "subscriber", "moderator"};
+
+static void say(struct cli *c, view list, view address, view token, enum waits waits, const char *done) {
+    json_t *object = json_pack("{soso}", "list", cli_json_text(list), "address", cli_json_text(address));
+    if (waits == WAITS_NOBODY) {
+        json_object_set_new(object, "done", json_true());
+        cli_done(c, object, "%.*s %s %.*s", VIEW_ARG(address), done, VIEW_ARG(list));
+        return;
+    }
+    json_object_set_new(object, "done", json_false());
+    json_object_set_new(object, "waits", json_string(waiting[waits]));
+    json_object_set_new(object, "token", cli_json_text(token));
+    cli_done(c, object, "it waits for the %s: request %s %.*s", waiting[waits],
+             waits == WAITS_SUBSCRIBER ? "confirm" : "accept", VIEW_ARG(token));
+}
+
+static bool check_name(view name, struct err *e) {
+    return name.len <= NAME_BYTES || err_set(e, ERR_USAGE, "the name is longer than %d bytes", NAME_BYTES);
+}
+
+bool cmd_member_subscribe(struct cli *c, struct err *e) {
+    view list, address, who, token = new_token(c), name = view_of(args_get(&c->args, "--name"));
+    if (!cli_address(c, c->args.words[0], &list, e) || !cli_address(c, c->args.words[1], &address, e) ||
+        !cli_who(c, &who, e) || !check_name(name, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_SUBSCRIBE);
+    vals_view(&r.args, list);
+    vals_view(&r.args, who);
+    vals_view(&r.args, address);
+    vals_view(&r.args, view_of(c->args.words[1]));
+    vals_view(&r.args, name);
+    vals_int(&r.args, args_has(&c->args, "--as-user"));
+    vals_int(&r.args, proofs_given(c));
+    vals_view(&r.args, token);
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok)
+        say(c, list, address, token, (enum waits)vals_get_int(&v), "is now a member of");
+    store_request_done(&r);
+    return ok;
+}
+
+bool cmd_member_unsubscribe(struct cli *c, struct err *e) {
+    view list, address, who, token = new_token(c);
+    if (!cli_address(c, c->args.words[0], &list, e) || !cli_address(c, c->args.words[1], &address, e) ||
+        !cli_who(c, &who, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_UNSUBSCRIBE);
+    vals_view(&r.args, list);
+    vals_view(&r.args, who);
+    vals_view(&r.args, address);
+    vals_int(&r.args, proofs_given(c));
+    vals_view(&r.args, token);
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok)
+        say(c, list, address, token, (enum waits)vals_get_int(&v), "is no longer a member of");
+    store_request_done(&r);
+    return ok;
+}
+
+static bool answer(struct cli *c, enum op op, bool yes, struct err *e) {
+    view who, token = view_of(c->args.words[0]);
+    if (!cli_who(c, &who, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, op);
+    vals_view(&r.args, token);
+    vals_view(&r.args, who);
+    vals_int(&r.args, yes);
+    vals_view(&r.args, view_of(args_get(&c->args, "--reason")));
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(buf_view(&r.out));
+    if (ok) {
+        enum waits waits = (enum waits)vals_get_int(&v);
+        bool joins = vals_get_int(&v) == REQUEST_SUBSCRIBE;
+        view list = vals_get_view(&v), address = vals_get_view(&v);
+        say(c, list, address, token, waits,
+            !yes    ? (joins ? "is not subscribed to" : "stays a member of")
+            : joins ? "is now a member of"
+                    : "is no longer a member of");
+    }
+    store_request_done(&r);
+    return ok;
+}
+
+bool cmd_request_confirm(struct cli *c, struct err *e) {
+    return answer(c, OP_REQUEST_CONFIRM, true, e);
+}
+
+bool cmd_request_accept(struct cli *c, struct err *e) {
+    return answer(c, OP_REQUEST_MODERATE, true, e);
+}
+
+bool cmd_request_reject(struct cli *c, struct err *e) {
+    return answer(c, OP_REQUEST_MODERATE, false, e);
+}
+
+bool cmd_request_ls(struct cli *c, struct err *e) {
+    static const struct column columns[] = {
+        {"token", "TOKEN"}, {"list", "LIST"},       {"address", "ADDRESS"}, {"name", "NAME"},
+        {"kind", "KIND"},   {"waits", "WAITS FOR"}, {"created", "CREATED"}, {"expires", "EXPIRES"}};
+    view list = VIEW(""), after = VIEW("");
+    if (c->args.count > 0 && !cli_address(c, c->args.words[0], &list, e))
+        return false;
+    struct table t;
+    struct store_request r;
+    bool ok = true, more = true;
+    table_open(&t, c, columns, COUNT_OF(columns));
+    store_request_init(&r, OP_REQUEST_LS);
+    while (ok && more) {
+        buf_reset(&r.args);
+        vals_view(&r.args, list);
+        vals_view(&r.args, after);
+        vals_int(&r.args, PAGE_ROWS);
+        ok = cli_call(c, &r, e);
+        struct vals v = vals_of(buf_view(&r.out));
+        size_t rows = 0;
+        for (; ok && vals_more(&v); rows++) {
+            after = arena_view(&c->arena, vals_get_view(&v));
+            table_text(&t, after);
+            for (int i = 0; i < 3; i++)
+                table_text(&t, vals_get_view(&v));
+            table_text(&t,
+                       vals_get_int(&v) == REQUEST_SUBSCRIBE ? VIEW("subscription") : VIEW("unsubscription"));
+            table_text(&t, view_of(waiting[vals_get_int(&v)]));
+            table_time(&t, vals_get_int(&v));
+            table_time(&t, vals_get_int(&v));
+        }
+        more = rows == PAGE_ROWS && cli_flush(c, NULL);
+    }
+    store_request_done(&r);
+    return table_close(&t, ok ? e : NULL) && ok;
+}

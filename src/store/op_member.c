@@ -1,0 +1,179 @@
+/* op_member.c: memberships: who is on a list, in which role. Very many are made or ended in slices, each a
+ * transaction, sent without waiting for each. */
+#include "mail/address.h"
+#include "store/event.h"
+#include "store/person.h"
+#include "store/preference.h"
+
+#define BY(who) arena_printf(r->arena, "by=%.*s", VIEW_ARG(who))
+
+int64_t need_list(struct op_run *r, view address) {
+    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(address));
+    if (list == 0)
+        op_refuse(r, ERR_NOT_FOUND, "no list %.*s here", VIEW_ARG(address));
+    return list;
+}
+
+int64_t person_ids(struct op_run *r, int64_t count) {
+    return db_number(r->db, 0,
+                     "UPDATE instance SET value = value + $1 WHERE name = 'person_last' RETURNING value",
+                     DB_I(count)) -
+           count + 1;
+}
+
+void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id) {
+    db_run(r->db,
+           "INSERT INTO member(list, role, site, addr, id, follows, since, status, hidden)"
+           " SELECT $1, $2, site, id, $4, $5, $6, 0, 0 FROM address WHERE text = $3 ON CONFLICT DO NOTHING",
+           DB_I(m->list), DB_I(m->role), DB_T(address), DB_I(id), DB_I(m->follows), DB_I(r->now_ms));
+}
+
+int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr) {
+    return db_number(r->db, 0, "SELECT id FROM member WHERE list = $1 AND role = $2 AND addr = $3",
+                     DB_I(list), DB_I(role), DB_I(addr));
+}
+
+void membership_end(struct op_run *r, int64_t id) {
+    db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_MEMBER), DB_I(id));
+    db_run(r->db, "DELETE FROM member WHERE id = $1", DB_I(id));
+}
+
+/* The nearest level that says something about the preference. */
+#define PREFERRED(kind)                                                                                      \
+    "coalesce((SELECT value FROM preference WHERE level = 1 AND owner = member.id AND kind = " kind          \
+    " AND (until = 0 OR until > $1)),"                                                                       \
+    " (SELECT value FROM preference WHERE level = 2 AND owner = member.addr AND kind = " kind                \
+    " AND (until = 0 OR until > $1)),"                                                                       \
+    " (SELECT p.value FROM mailbox b JOIN preference p ON p.level = 3 AND p.owner = b.userid AND p.kind "    \
+    "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1)), 0)"
+#define REFRESH "UPDATE member SET status = " PREFERRED("1") ", hidden = " PREFERRED("2")
+_Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 && LEVEL_MEMBER == 1 &&
+                   LEVEL_ADDRESS == 2 && LEVEL_USER == 3,
+               "the SQL above");
+
+void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner) {
+    if (level == LEVEL_MEMBER)
+        db_run(r->db, REFRESH " WHERE id = $2", DB_I(r->now_ms), DB_I(owner));
+    else if (level == LEVEL_ADDRESS)
+        db_run(r->db, REFRESH " WHERE addr = $2", DB_I(r->now_ms), DB_I(owner));
+    else
+        db_run(r->db, REFRESH " WHERE addr IN (SELECT addr FROM mailbox WHERE userid = $2)", DB_I(r->now_ms),
+               DB_I(owner));
+}
+
+/* Events of the memberships with these ids. */
+static void record_new(struct op_run *r, int64_t list, int64_t first, int64_t last, view who) {
+    int64_t addrs[LIMIT_MEMBER_SLICE];
+    size_t n = 0;
+    struct query q;
+    db_query(r->db, &q, "SELECT addr FROM member WHERE id >= $1 AND id <= $2 ORDER BY id", DB_I(first),
+             DB_I(last));
+    while (query_row(&q) && n < LIMIT_MEMBER_SLICE)
+        addrs[n++] = query_int(&q, 0);
+    query_done(&q);
+    for (size_t i = 0; i < n; i++)
+        event_record(r, 0, EVENT_SUBSCRIBED, addrs[i], list, VIEW(""), BY(who));
+    vals_int(r->out, (int64_t)n);
+}
+
+/* in: list, who does it, role, count, addresses (at most LIMIT_MEMBER_SLICE). out: how many were not in that
+ * role before */
+void op_run_MEMBER_ADD(struct op_run *r) {
+    view name = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    struct membership m = {need_list(r, name), (enum role)vals_get_int(&r->in), 0};
+    int64_t count = (int64_t)vals_get_count(&r->in);
+    if (m.list == 0)
+        return;
+    if (count > LIMIT_MEMBER_SLICE) {
+        op_refuse(r, ERR_LIMIT, "more than %d addresses at once", LIMIT_MEMBER_SLICE);
+        return;
+    }
+    int64_t first = person_ids(r, 2 * count);
+    for (int64_t i = 0; i < count && !db_error(r->db); i++) {
+        view address = vals_get_view(&r->in);
+        if (view_eq(address, name))
+            op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(name));
+        mailbox_make(r, address, VIEW(""), VIEW(""), first + count + i);
+        membership_make(r, &m, address, first + i);
+    }
+    db_run(r->db, REFRESH " WHERE id >= $2 AND id <= $3", DB_I(r->now_ms), DB_I(first),
+           DB_I(first + count - 1));
+    record_new(r, m.list, first, first + count - 1, who);
+}
+
+/* in: list, who does it, role, count, addresses. out: how many were in that role */
+void op_run_MEMBER_REMOVE(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
+    view who = vals_get_view(&r->in);
+    enum role role = (enum role)vals_get_int(&r->in);
+    for (size_t count = vals_get_count(&r->in); count > 0 && list && !db_error(r->db); count--) {
+        int64_t addr =
+            db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(vals_get_view(&r->in)));
+        int64_t id = addr ? membership_find(r, list, role, addr) : 0;
+        if (id == 0)
+            continue;
+        membership_end(r, id);
+        event_record(r, 0, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), BY(who));
+        removed++;
+    }
+    vals_int(r->out, removed);
+}
+
+static void put_row(struct op_run *r, const struct query *q, const char *kinds) {
+    for (int i = 0; kinds[i]; i++)
+        if (kinds[i] == 't')
+            vals_view(r->out, query_text(q, i));
+        else
+            vals_int(r->out, query_int(q, i));
+}
+
+/* in: list, role (ROLE_ANY: all), status (-1: any), cursor (role, site, addr), most. out: role, site, addr,
+ * address as its owner writes it, name, since, status, hidden. In the order of expansion. */
+void op_run_MEMBER_LS(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in)), role = vals_get_int(&r->in);
+    int64_t status = vals_get_int(&r->in), after = vals_get_int(&r->in), site = vals_get_int(&r->in);
+    int64_t addr = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT m.role, m.site, m.addr, CASE WHEN b.original = '' THEN a.text ELSE b.original END,"
+             " CASE WHEN b.name = '' THEN u.name ELSE b.name END, m.since, m.status, m.hidden"
+             " FROM member m JOIN address a ON a.id = m.addr JOIN mailbox b ON b.addr = m.addr"
+             " JOIN users u ON u.id = b.userid WHERE m.list = $1 AND ($2 = 0 OR m.role = $2)"
+             " AND ($3 < 0 OR m.status = $3) AND (m.role, m.site, m.addr) > ($4, $5, $6)"
+             " ORDER BY m.role, m.site, m.addr LIMIT $7",
+             DB_I(list), DB_I(role), DB_I(status), DB_I(after), DB_I(site), DB_I(addr), DB_I(most));
+    while (query_row(&q))
+        put_row(r, &q, "iiittiii");
+}
+
+/* in: address. out: of every membership of the user whose address it is: list, role, address, id, follows,
+ * since, status, hidden */
+void op_run_MEMBER_OF(struct op_run *r) {
+    struct mailbox b;
+    struct query q;
+    if (!need_mailbox(r, vals_get_view(&r->in), &b))
+        return;
+    db_query(r->db, &q,
+             "SELECT l.address, m.role, a.text, m.id, m.follows, m.since, m.status, m.hidden FROM mailbox b"
+             " JOIN member m ON m.addr = b.addr JOIN list l ON l.id = m.list JOIN address a ON a.id = b.addr"
+             " WHERE b.userid = $1 ORDER BY l.address, m.role, a.text",
+             DB_I(b.userid));
+    while (query_row(&q))
+        put_row(r, &q, "titiiiii");
+}
+
+/* in: address, last event seen (0: none), most. out: event, kind, list, detail: what was done about its
+ * memberships and their preferences, the newest first */
+void op_run_MEMBER_HISTORY(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    int64_t before = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT e.id, e.kind, coalesce(l.address, ''), e.detail FROM event e"
+             " JOIN address a ON a.id = e.rcpt LEFT JOIN list l ON l.id = e.list"
+             " WHERE a.text = $1 AND e.rcpt > 0 AND e.message = 0 AND ($2 = 0 OR e.id < $2)"
+             " ORDER BY e.id DESC LIMIT $3",
+             DB_T(address), DB_I(before), DB_I(most));
+    while (query_row(&q))
+        put_row(r, &q, "iitt");
+}

@@ -1,0 +1,268 @@
+/* op_subscribe.c: subscriptions and their end by the list's policy: what is missing is waited for under a
+ * token that only its receiver knows. */
+#include "mail/address.h"
+#include "store/event.h"
+#include "store/list_setting.h"
+#include "store/person.h"
+#include "store/preference.h"
+#include "store/subscription.h"
+
+struct request {
+    view token, address, list_address;
+    int64_t list, addr, follows, proofs;
+    enum request_kind kind;
+    enum waits waits;
+};
+
+static enum waits find_waits(struct op_run *r, const struct request *q) {
+    enum list_setting policy =
+        q->kind == REQUEST_SUBSCRIBE ? LIST_SETTING_SUBSCRIPTION_POLICY : LIST_SETTING_UNSUBSCRIPTION_POLICY;
+    return subscription_waits(q->kind, (enum policy)list_setting_of(r, q->list_address, policy),
+                              (unsigned)q->proofs);
+}
+
+static void record(struct op_run *r, enum event_kind kind, const struct request *q, view detail) {
+    event_record(r, 0, kind, q->addr, q->list, VIEW(""), detail);
+}
+
+static void act(struct op_run *r, const struct request *q, view why) {
+    if (q->kind == REQUEST_SUBSCRIBE) {
+        struct membership m = {q->list, ROLE_MEMBER, q->follows};
+        int64_t id = person_ids(r, 1);
+        membership_make(r, &m, q->address, id);
+        memberships_refresh(r, LEVEL_MEMBER, id);
+        record(r, EVENT_SUBSCRIBED, q, why);
+    } else {
+        int64_t id = membership_find(r, q->list, ROLE_MEMBER, q->addr);
+        if (id == 0)
+            return; /* gone by another way meanwhile */
+        membership_end(r, id);
+        record(r, EVENT_UNSUBSCRIBED, q, why);
+    }
+}
+
+static void store_request_row(struct op_run *r, const struct request *q, int64_t lifetime_ms) {
+    db_run(r->db,
+           "INSERT INTO request(token, list, kind, addr, follows, proofs, waits, created, expires)"
+           " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(token) DO UPDATE SET"
+           " proofs = excluded.proofs, waits = excluded.waits, expires = excluded.expires",
+           DB_T(q->token), DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(q->follows), DB_I(q->proofs),
+           DB_I(q->waits), DB_I(r->now_ms), DB_I(r->now_ms + lifetime_ms));
+}
+
+#define SUBSCRIBER_MS                                                                                        \
+    (3 * 24 * 3600 * INT64_C(1000))                    /* an answer by mail; Mailman's pending_request_life  \
+                                                        */
+#define MODERATOR_MS (180 * 24 * 3600 * INT64_C(1000)) /* moderators have their holidays */
+
+/* Do it, or wait for whom the policy names. */
+static void go_on(struct op_run *r, struct request *q, view why) {
+    q->waits = find_waits(r, q);
+    if (q->waits == WAITS_NOBODY) {
+        db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(q->token));
+        act(r, q, why);
+    } else {
+        store_request_row(r, q, q->waits == WAITS_SUBSCRIBER ? SUBSCRIBER_MS : MODERATOR_MS);
+        record(r, EVENT_REQUESTED, q,
+               arena_printf(r->arena, "%s waits=%s %.*s",
+                            q->kind == REQUEST_SUBSCRIBE ? "subscription" : "unsubscription",
+                            q->waits == WAITS_SUBSCRIBER ? "subscriber" : "moderator", VIEW_ARG(why)));
+    }
+    vals_int(r->out, q->waits);
+}
+
+/* What is asked for one address comes one after the other. */
+static void lock_mailbox(struct op_run *r, int64_t addr) {
+    db_number(r->db, 0, "SELECT 1 FROM mailbox WHERE addr = $1 {for update}", DB_I(addr));
+}
+
+static bool is_pending(struct op_run *r, const struct request *q) {
+    if (db_number(r->db, 0,
+                  "SELECT count(*) FROM request WHERE list = $1 AND kind = $2 AND addr = $3 AND expires > $4",
+                  DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(r->now_ms)) > 0)
+        return true;
+    db_run(r->db, "DELETE FROM request WHERE list = $1 AND kind = $2 AND addr = $3", DB_I(q->list),
+           DB_I(q->kind), DB_I(q->addr)); /* its time was up */
+    return false;
+}
+
+/* As a user: it is the preferred address that is subscribed. */
+static bool take_preferred(struct op_run *r, struct request *q, struct mailbox *b) {
+    struct query preferred;
+    view text = VIEW("");
+    db_query(r->db, &preferred,
+             "SELECT a.text FROM users u JOIN address a ON a.id = u.preferred WHERE u.id = $1",
+             DB_I(b->userid));
+    if (query_row(&preferred))
+        text = arena_view(r->arena, query_text(&preferred, 0));
+    query_done(&preferred);
+    if (text.len == 0) {
+        op_refuse(r, ERR_REFUSED, "the user of %.*s has no preferred address", VIEW_ARG(q->address));
+        return false;
+    }
+    q->address = text;
+    *b = mailbox_find(r, text);
+    return true;
+}
+
+/* in: list, who asks, address, original, name, follows (0/1), proofs, token for what may have to wait. out:
+ * enum waits */
+void op_run_SUBSCRIBE(struct op_run *r) {
+    struct request q = {.kind = REQUEST_SUBSCRIBE, .list_address = vals_get_view(&r->in)};
+    view who = vals_get_view(&r->in), original, name;
+    q.address = vals_get_view(&r->in);
+    original = vals_get_view(&r->in);
+    name = vals_get_view(&r->in);
+    q.follows = vals_get_int(&r->in);
+    q.proofs = vals_get_int(&r->in);
+    q.token = vals_get_view(&r->in);
+    if (!(q.list = need_list(r, q.list_address)))
+        return;
+    if (view_eq(q.address, q.list_address)) {
+        op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q.address));
+        return;
+    }
+    mailbox_make(r, q.address, original, name, person_ids(r, 1));
+    struct mailbox b = mailbox_find(r, q.address);
+    if (q.follows && !take_preferred(r, &q, &b))
+        return;
+    q.addr = b.addr;
+    lock_mailbox(r, q.addr);
+    if (b.verified > 0)
+        q.proofs |= PROOF_VERIFIED;
+    else if (q.proofs & PROOF_VERIFIED)
+        db_run(r->db, "UPDATE mailbox SET verified = $2 WHERE addr = $1", DB_I(q.addr), DB_I(r->now_ms));
+    if (membership_find(r, q.list, ROLE_MEMBER, q.addr))
+        op_refuse(r, ERR_EXISTS, "%.*s is a member already", VIEW_ARG(q.address));
+    else if (is_pending(r, &q))
+        op_refuse(r, ERR_EXISTS, "a subscription of %.*s waits already: request ls shows for whom",
+                  VIEW_ARG(q.address));
+    else
+        go_on(r, &q, arena_printf(r->arena, "by=%.*s", VIEW_ARG(who)));
+}
+
+/* in: list, who asks, address, proofs, token. out: enum waits */
+void op_run_UNSUBSCRIBE(struct op_run *r) {
+    struct request q = {.kind = REQUEST_UNSUBSCRIBE, .list_address = vals_get_view(&r->in)};
+    view who = vals_get_view(&r->in);
+    q.address = vals_get_view(&r->in);
+    q.proofs = vals_get_int(&r->in);
+    q.token = vals_get_view(&r->in);
+    if (!(q.list = need_list(r, q.list_address)))
+        return;
+    q.addr = mailbox_find(r, q.address).addr;
+    lock_mailbox(r, q.addr);
+    if (!q.addr || !membership_find(r, q.list, ROLE_MEMBER, q.addr))
+        op_refuse(r, ERR_NOT_FOUND, "%.*s is no member", VIEW_ARG(q.address));
+    else if (is_pending(r, &q))
+        op_refuse(r, ERR_EXISTS, "the unsubscription of %.*s waits already: request ls shows for whom",
+                  VIEW_ARG(q.address));
+    else
+        go_on(r, &q, arena_printf(r->arena, "by=%.*s", VIEW_ARG(who)));
+}
+
+static bool read_request(struct op_run *r, view token, struct request *ret) {
+    struct query q;
+    db_number(r->db, 0, "SELECT 1 FROM request WHERE token = $1 {for update}", DB_T(token));
+    db_query(r->db, &q,
+             "SELECT r.list, r.kind, r.addr, r.follows, r.proofs, r.waits, a.text, l.address FROM request r"
+             " JOIN address a ON a.id = r.addr JOIN list l ON l.id = r.list"
+             " WHERE r.token = $1 AND r.expires > $2",
+             DB_T(token), DB_I(r->now_ms));
+    bool found = query_row(&q);
+    if (found)
+        *ret = (struct request){.token = token,
+                                .list = query_int(&q, 0),
+                                .kind = (enum request_kind)query_int(&q, 1),
+                                .addr = query_int(&q, 2),
+                                .follows = query_int(&q, 3),
+                                .proofs = query_int(&q, 4),
+                                .waits = (enum waits)query_int(&q, 5),
+                                .address = arena_view(r->arena, query_text(&q, 6)),
+                                .list_address = arena_view(r->arena, query_text(&q, 7))};
+    query_done(&q);
+    if (!found)
+        op_refuse(r, ERR_NOT_FOUND, "nothing waits under that token: it was answered, or its time is up");
+    return found;
+}
+
+/* in: token, who answers (the subscriber: the address), yes (0/1), a reason. The one it waits for says yes or
+ * no. out: enum waits, kind, list, address */
+static void answer(struct op_run *r, enum waits whom, unsigned proofs) {
+    view token = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    bool yes = vals_get_int(&r->in) != 0;
+    view reason = vals_get_view(&r->in);
+    struct request q;
+    if (!read_request(r, token, &q))
+        return;
+    view why =
+        arena_printf(r->arena, "by=%.*s%s%.*s", VIEW_ARG(who), reason.len ? " " : "", VIEW_ARG(reason));
+    if (yes && q.waits != whom) {
+        op_refuse(r, ERR_CONFLICT, "it waits for the %s's answer",
+                  q.waits == WAITS_SUBSCRIBER ? "subscriber" : "moderator");
+        return;
+    }
+    if (yes) {
+        q.proofs |= proofs;
+        if (proofs & PROOF_VERIFIED)
+            db_run(r->db, "UPDATE mailbox SET verified = $2 WHERE addr = $1 AND verified = 0", DB_I(q.addr),
+                   DB_I(r->now_ms));
+        go_on(r, &q, why);
+    } else {
+        db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(token));
+        record(r, EVENT_REFUSED, &q, why);
+        vals_int(r->out, WAITS_NOBODY);
+    }
+    vals_int(r->out, q.kind);
+    vals_view(r->out, q.list_address);
+    vals_view(r->out, q.address);
+}
+
+/* The subscriber's answer proves that the address is theirs. */
+void op_run_REQUEST_CONFIRM(struct op_run *r) {
+    answer(r, WAITS_SUBSCRIBER, PROOF_CONFIRMED | PROOF_VERIFIED);
+}
+
+void op_run_REQUEST_MODERATE(struct op_run *r) {
+    answer(r, WAITS_MODERATOR, PROOF_APPROVED);
+}
+
+/* in: list or empty, last token seen, most. out: token, list, kind, address, name, waits, created, expires */
+void op_run_REQUEST_LS(struct op_run *r) {
+    view list = vals_get_view(&r->in), after = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    if (list.len > 0 && !need_list(r, list))
+        return;
+    db_query(
+        r->db, &q,
+        "SELECT r.token, l.address, a.text, b.name, r.kind, r.waits, r.created, r.expires FROM request r"
+        " JOIN list l ON l.id = r.list JOIN address a ON a.id = r.addr JOIN mailbox b ON b.addr = r.addr"
+        " WHERE r.token > $1 AND ($2 = '' OR l.address = $2) AND r.expires > $3 ORDER BY r.token LIMIT $4",
+        DB_T(after), DB_T(list), DB_I(r->now_ms), DB_I(most));
+    while (query_row(&q)) {
+        for (int i = 0; i < 4; i++)
+            vals_view(r->out, query_text(&q, i));
+        for (int i = 4; i < 8; i++)
+            vals_int(r->out, query_int(&q, i));
+    }
+}
+
+/* in: most. out: how many requests were forgotten, their time being up */
+void op_run_REQUESTS_END(struct op_run *r) {
+    struct request of[LIMIT_ROUTE_BATCH];
+    int64_t most = vals_get_int(&r->in), n = 0;
+    struct query q;
+    db_query(r->db, &q, "SELECT token, list, addr FROM request WHERE expires <= $1 ORDER BY expires LIMIT $2",
+             DB_I(r->now_ms), DB_I(most < LIMIT_ROUTE_BATCH ? most : LIMIT_ROUTE_BATCH));
+    for (; query_row(&q) && n < LIMIT_ROUTE_BATCH; n++)
+        of[n] = (struct request){.token = arena_view(r->arena, query_text(&q, 0)),
+                                 .list = query_int(&q, 1),
+                                 .addr = query_int(&q, 2)};
+    query_done(&q);
+    for (int64_t i = 0; i < n; i++) {
+        db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(of[i].token));
+        record(r, EVENT_REFUSED, &of[i], VIEW("no answer in time"));
+    }
+    vals_int(r->out, n);
+}

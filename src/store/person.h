@@ -1,0 +1,36 @@
+/* person.h: addresses, the users they belong to and memberships; for operations only. */
+#ifndef STORE_PERSON_H
+#define STORE_PERSON_H
+
+#include "store/op.h"
+#include "store/role.h"
+
+/* The list's number; 0: refused, it is not here. */
+int64_t need_list(struct op_run *r, view address);
+/* The first of `count` new ids of users and memberships. */
+int64_t person_ids(struct op_run *r, int64_t count);
+
+/* A known address and whose it is; addr 0: it is not registered. */
+struct mailbox {
+    int64_t addr, site, userid, verified;
+};
+struct mailbox mailbox_find(struct op_run *r, view address);
+/* As above, or the operation is refused. */
+bool need_mailbox(struct op_run *r, view address, struct mailbox *ret);
+/* Register an address, with a user of its own that gets the id, unless it is registered. `original`: as its
+ * owner writes it, or empty. */
+void mailbox_make(struct op_run *r, view address, view original, view name, int64_t userid);
+
+struct membership {
+    int64_t list;
+    enum role role;
+    int64_t follows; /* 1: the user's preferred address, whichever that is */
+};
+/* Unless the registered address is one already. `id`: its own. What it prefers is for memberships_refresh. */
+void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id);
+/* 0: there is none. */
+int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr);
+/* It ends, with what was preferred for it. */
+void membership_end(struct op_run *r, int64_t id);
+
+#endif
