@@ -57,7 +57,8 @@ def disk():
 def on_disk(disk, build, store, request, sink, tmp_path):
     """A running instance with a list on the small disk, its PostgreSQL elsewhere."""
     server = request.getfixturevalue("postgresql_server") if store == "postgresql" else None
-    with instance_at(disk.place / "i", tmp_path, build, store, server, relay=sink, settings={"min_free": "0"}) as post:
+    with instance_at(disk.place / "i", tmp_path, build, store, server, relay=sink,
+                     settings={"min_free": "0", "disk_reserve": "0"}) as post:
         make_list(post)
         yield post.start()
 
@@ -92,6 +93,29 @@ def test_full_disk(on_disk, disk, sink, store):
     assert send(3, 110) == 0
     delivered_and_archived(post, sink, acked)
     post.cli("archive", "verify")
+
+
+def test_the_reserve_lets_the_queue_empty(disk, build, sink, tmp_path):
+    """Not an octet is free: nothing more is taken in, what is queued goes out, and the reserve is taken anew afterwards."""
+    with instance_at(disk.place / "i", tmp_path, build, "sqlite", None, relay=sink,
+                     settings={"min_free": "30M", "disk_reserve": "8M"}) as post:
+        make_list(post)
+        reserve, ids = post.dir / "data/reserve", [f"m{n}@test.example" for n in range(60)]
+        post.start()
+        post.cli("queue", "freeze")
+        assert reserve.stat().st_size == 8 << 20
+        assert all(attempt(post, message(id=i)) for i in ids)
+        until(lambda: len(post.json("archive", "ls", LIST)) == len(ids), 60, "the archive")
+        disk.fill()
+        until(lambda: post.run("queue", "thaw", check=False).returncode == 0, 20, "a thaw")
+        delivered_and_archived(post, sink, ids)
+        assert " stored reserve-released " in post.log
+        assert reserve.stat().st_size == 0
+        until(lambda: not attempt(post, message()), 10, "452")  # it is looked at once a second
+        disk.free()
+        post.cli("clock", "+20s")
+        until(lambda: reserve.stat().st_size == 8 << 20, 20, "the reserve")
+        until(lambda: attempt(post, message(id="after@test.example")), 10, "room")
 
 
 def test_min_free(disk, build, store, request, sink, tmp_path):

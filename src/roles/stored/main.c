@@ -1,9 +1,9 @@
 /* stored: the only process that opens the store file (SQLite). It runs operations for the other roles.
  *
  * Trusts: nothing but its own file; a caller may run only the operations of the role whose socket it came in
- * by. May touch: DIR/data/store.db and its log, DIR/data/run. Never the network. When it dies: nothing
- * acknowledged is lost (every answer came after the commit was safe). Roles connect again and send their
- * unanswered requests once more.
+ * by. May touch: DIR/data/store.db and its log, DIR/data/reserve, DIR/data/run. Never the network. When it
+ * dies: nothing acknowledged is lost (every answer came after the commit was safe). Roles connect again and
+ * send their unanswered requests once more.
  *
  * One thread runs everything, a second one syncs (syncer.h). A round takes at most one request of each client
  * after another, until a group is full or nothing is there: no client can crowd out another. Reads of a round
@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "roles/role.h"
 #include "roles/stored/clients.h"
+#include "roles/stored/reserve.h"
 #include "roles/stored/syncer.h"
 #include "store/schema.h"
 
@@ -83,6 +84,9 @@ static void run_group(struct server *s, size_t first, size_t n, bool reads) {
     exec_group(s->db, calls, count);
     promise(s, calls, count);
     for (size_t i = 0; i < count; i++)
+        if (calls[i].err.code == ERR_DISK_FULL)
+            reserve_release();
+    for (size_t i = 0; i < count; i++)
         from[i]->after = safe_before(s, from[i], op_info(calls[i].op)->durability);
     clients_answer(&s->clients, from, calls, count, syncer_done(s->syncer));
 }
@@ -94,6 +98,7 @@ static void keep_promises(struct server *s) {
     }
     if (db_wal_bytes(s->db) > WAL_BYTES_MAX)
         db_checkpoint(s->db);
+    reserve_tend();
 }
 
 static size_t full_calls(const struct server *s, size_t first, size_t n) {
@@ -159,6 +164,7 @@ static bool open_server(struct server *s, const struct config *config, struct er
     if (!s->db || !schema_migrate(s->db, e) || !file_mkdirs(run, 0700, e))
         return false;
     db_checkpoint(s->db); /* what a process before left in the log is on the disk from here on */
+    reserve_open(config);
     clients_init(&s->clients);
     for (size_t i = 0; i < LIMIT_STORE_GROUP; i++) {
         buf_init(&s->requests[i].args, LIMIT_STORE_PACKET);
@@ -196,6 +202,7 @@ static void close_server(struct server *s) {
     if (s->db)
         db_checkpoint(s->db);
     db_close(&s->db);
+    reserve_close();
 }
 
 int main(int argc, char **argv) {
