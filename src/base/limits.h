@@ -15,6 +15,7 @@
 #define LIMIT_SMTP_REPLY         8192
 #define LIMIT_SMTP_BAD_COMMANDS  20
 #define LIMIT_SMTP_IDLE_COMMANDS 1000 /* commands between two messages that bring none nearer */
+#define LIMIT_SMTP_REFUSED_RCPTS 100  /* in a session, of one that may not relay: it guesses names */
 #define LIMIT_SMTP_TINY_CHUNK    512  /* octets: a BDAT below that is such a command */
 #define LIMIT_ENVID              100  /* RFC 3461 4.4 */
 #define LIMIT_ORCPT              500  /* RFC 3461 4.2 */

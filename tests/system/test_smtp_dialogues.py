@@ -119,6 +119,17 @@ def carrier(c, octets, how):
         c.send(b"BDAT %d LAST\r\n" % len(octets) + octets)
 
 
+def test_guessing_recipients_ends_the_session(inbound):
+    """A stranger who asks for addresses that are not here is sent away; a relay of our own may err."""
+    for source, more in (STRANGER, 421), (OWN, 250):
+        with inbound.raw(source=source) as c:
+            assert c.cmd(M.decode()) == 250
+            c.send(b"".join(b"RCPT TO:<guess%d@example.org>\r\n" % n for n in range(101)))
+            assert {c.reply().code for _ in range(101)} == {550}
+            assert c.cmd(R.decode()) == more
+            assert c.closed() if more == 421 else c.cmd("NOOP") == 250
+
+
 @pytest.mark.parametrize("source", [OWN, STRANGER])
 @pytest.mark.parametrize("how", ["DATA", "BDAT", "LMTP"])
 def test_smuggling(inbound, source, how):

@@ -43,6 +43,10 @@ enum next command_run(struct session *s, view line) {
         session_reply(s, 421, "4.7.0 %s too many errors", s->server->hostname);
         return NEXT_CLOSE;
     }
+    if (s->refused_recipients > LIMIT_SMTP_REFUSED_RCPTS) {
+        session_reply(s, 421, "4.7.1 %s too many recipients that are not here", s->server->hostname);
+        return NEXT_CLOSE;
+    }
     if (++s->idle_commands > LIMIT_SMTP_IDLE_COMMANDS) {
         session_reply(s, 421, "4.7.0 %s too many commands without a message", s->server->hostname);
         return NEXT_CLOSE;
@@ -279,6 +283,7 @@ static enum next recipient_known(struct session *s) {
         session_reply(s, 250, "2.1.5 ok");
     } else {
         session_reply_err(s, &e);
+        s->refused_recipients += !s->may_relay && !err_is_temporary(&e);
         log_line(LOG_INFO, "recipient-refused", LOG_S("client", s->peer_ip.s), LOG_V("from", s->t.sender),
                  LOG_V("rcpt", wanted), LOG_S("reason", e.text));
     }

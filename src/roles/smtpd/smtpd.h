@@ -108,6 +108,7 @@ struct session {
     bool draining; /* the process stops: the transaction under way is the last */
     bool skipping; /* a line too long is being dropped */
     unsigned bad_commands;
+    unsigned refused_recipients;    /* for good */
     unsigned idle_commands;         /* since the last message that was taken */
     int64_t chunk_size, chunk_left; /* octets of the BDAT under way */
     bool chunk_last;
