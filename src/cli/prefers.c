@@ -50,17 +50,16 @@ bool prefers_set(struct cli *c, const struct prefers *p, size_t first, struct er
         return false;
     struct store_request r;
     store_request_init(&r, OP_PREFER);
-    bool ok = true;
-    for (size_t i = first; i < c->args.count && ok; i++) {
-        buf_reset(&r.args);
-        vals_view(&r.args, who);
-        prefers_args(p, &r.args);
+    vals_view(&r.args, who);
+    prefers_args(p, &r.args);
+    vals_int(&r.args, until);
+    vals_int(&r.args, (int64_t)(c->args.count - first));
+    for (size_t i = first; i < c->args.count; i++) {
         parse_wish(c->args.words[i], &wish, e);
         vals_int(&r.args, wish.kind);
         vals_int(&r.args, wish.value);
-        vals_int(&r.args, until);
-        ok = cli_call(c, &r, e);
     }
+    bool ok = cli_call(c, &r, e);
     store_request_done(&r);
     return ok;
 }

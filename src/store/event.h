@@ -10,6 +10,10 @@ enum event_kind {
 #undef EVENT
 };
 
+/* What is about no message: about sending as a whole; about lists' settings, members and users. */
+#define EVENTS_OF_QUEUE  0
+#define EVENTS_OF_PEOPLE (-1)
+
 const char *event_name(int64_t kind);
 /* rcpt: address id, or 0 for the message as a whole. */
 void event_record(struct op_run *r, int64_t message, enum event_kind kind, int64_t rcpt, int64_t list,

@@ -150,7 +150,7 @@ void op_run_SETTING_SET(struct op_run *r) {
                    " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",
                    DB_T(scope), DB_T(name), DB_T(value));
         event_record(
-            r, 0, EVENT_CONFIGURED, 0, list, scope,
+            r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
             arena_printf(r->arena, "by=%.*s %.*s=%.*s", VIEW_ARG(who), VIEW_ARG(name), VIEW_ARG(value)));
     }
 }

@@ -72,7 +72,7 @@ static void record_new(struct op_run *r, int64_t list, int64_t first, int64_t la
         addrs[n++] = query_int(&q, 0);
     query_done(&q);
     for (size_t i = 0; i < n; i++)
-        event_record(r, 0, EVENT_SUBSCRIBED, addrs[i], list, VIEW(""), BY(who));
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_SUBSCRIBED, addrs[i], list, VIEW(""), BY(who));
     vals_int(r->out, (int64_t)n);
 }
 
@@ -113,7 +113,7 @@ void op_run_MEMBER_REMOVE(struct op_run *r) {
         if (id == 0)
             continue;
         membership_end(r, id);
-        event_record(r, 0, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), BY(who));
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), BY(who));
         removed++;
     }
     vals_int(r->out, removed);
@@ -162,6 +162,8 @@ void op_run_MEMBER_OF(struct op_run *r) {
         put_row(r, &q, "titiiiii");
 }
 
+_Static_assert(EVENTS_OF_PEOPLE == -1, "the SQL below");
+
 /* in: address, last event seen (0: none), most. out: event, kind, list, detail: what was done about its
  * memberships and their preferences, the newest first */
 void op_run_MEMBER_HISTORY(struct op_run *r) {
@@ -171,7 +173,7 @@ void op_run_MEMBER_HISTORY(struct op_run *r) {
     db_query(r->db, &q,
              "SELECT e.id, e.kind, coalesce(l.address, ''), e.detail FROM event e"
              " JOIN address a ON a.id = e.rcpt LEFT JOIN list l ON l.id = e.list"
-             " WHERE a.text = $1 AND e.rcpt > 0 AND e.message = 0 AND ($2 = 0 OR e.id < $2)"
+             " WHERE a.text = $1 AND e.rcpt > 0 AND e.message = -1 AND ($2 = 0 OR e.id < $2)"
              " ORDER BY e.id DESC LIMIT $3",
              DB_T(address), DB_I(before), DB_I(most));
     while (query_row(&q))

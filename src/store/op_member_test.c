@@ -81,8 +81,8 @@ static void test_member__mail_for_the_owners(struct unit_store *s) {
     ADD(s, ROLE_MODERATOR, N(2), S("a@one.example"), S("owner@there.example"));
     ADD(s, ROLE_MEMBER, N(1), S("reader@one.example"));
     assert_int_equal(targets_of_owner(s), 2);
-    must(s, OP_PREFER, S("me"), N(LEVEL_MEMBER), S("a@one.example"), S(news), N(ROLE_MODERATOR),
-         N(PREFERENCE_DELIVERY_STATUS), N(1), N(0));
+    must(s, OP_PREFER, S("me"), N(LEVEL_MEMBER), S("a@one.example"), S(news), N(ROLE_MODERATOR), N(0), N(1),
+         N(PREFERENCE_DELIVERY_STATUS), N(1));
     assert_int_equal(targets_of_owner(s), 1);
 }
 

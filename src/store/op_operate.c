@@ -262,6 +262,6 @@ void op_run_QUEUE_FREEZE(struct op_run *r) {
     }
     bool changed = (was != 0) != frozen;
     if (changed) /* message 0: of the queue as a whole */
-        event_record(r, 0, frozen ? EVENT_FROZEN : EVENT_THAWED, 0, 0, domain, who);
+        event_record(r, EVENTS_OF_QUEUE, frozen ? EVENT_FROZEN : EVENT_THAWED, 0, 0, domain, who);
     vals_int(r->out, changed);
 }

@@ -22,7 +22,7 @@ static enum waits find_waits(struct op_run *r, const struct request *q) {
 }
 
 static void record(struct op_run *r, enum event_kind kind, const struct request *q, view detail) {
-    event_record(r, 0, kind, q->addr, q->list, VIEW(""), detail);
+    event_record(r, EVENTS_OF_PEOPLE, kind, q->addr, q->list, VIEW(""), detail);
 }
 
 static void act(struct op_run *r, const struct request *q, view why) {

@@ -48,7 +48,7 @@ static void forget_user_if_empty(struct op_run *r, int64_t userid) {
 }
 
 static void record(struct op_run *r, enum event_kind kind, int64_t addr, view who, view what) {
-    event_record(r, 0, kind, addr, 0, VIEW(""),
+    event_record(r, EVENTS_OF_PEOPLE, kind, addr, 0, VIEW(""),
                  arena_printf(r->arena, "by=%.*s %.*s", VIEW_ARG(who), VIEW_ARG(what)));
 }
 
@@ -253,20 +253,12 @@ static int64_t read_owner(struct op_run *r, enum preference_level *ret_level, in
     return id;
 }
 
-/* in: who does it, whose (read_owner), kind, value or PREFERENCE_UNSET, until (ms; 0: for ever) */
-void op_run_PREFER(struct op_run *r) {
-    view who = vals_get_view(&r->in);
-    enum preference_level level;
-    int64_t addr = 0, owner = read_owner(r, &level, &addr);
-    int64_t kind = vals_get_int(&r->in), value = vals_get_int(&r->in), until = vals_get_int(&r->in);
-    if (owner == 0)
-        return;
-    if (!preference_is_valid(kind, value)) {
+static void prefer(struct op_run *r, enum preference_level level, int64_t owner, int64_t kind, int64_t value,
+                   int64_t until) {
+    if (!preference_is_valid(kind, value))
         op_refuse(r, ERR_SYNTAX, "there is no preference %lld with the value %lld", (long long)kind,
                   (long long)value);
-        return;
-    }
-    if (value == PREFERENCE_UNSET)
+    else if (value == PREFERENCE_UNSET)
         db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2 AND kind = $3", DB_I(level),
                DB_I(owner), DB_I(kind));
     else
@@ -275,11 +267,24 @@ void op_run_PREFER(struct op_run *r) {
             "INSERT INTO preference(level, owner, kind, value, until) VALUES($1, $2, $3, $4, $5)"
             " ON CONFLICT(level, owner, kind) DO UPDATE SET value = excluded.value, until = excluded.until",
             DB_I(level), DB_I(owner), DB_I(kind), DB_I(value), DB_I(until));
+}
+
+/* in: who does it, whose (read_owner), until (ms; 0: for ever), count of (kind, value or PREFERENCE_UNSET) */
+void op_run_PREFER(struct op_run *r) {
+    view who = vals_get_view(&r->in);
+    enum preference_level level;
+    int64_t addr = 0, owner = read_owner(r, &level, &addr), until = vals_get_int(&r->in);
+    if (owner == 0)
+        return;
+    for (size_t count = vals_get_count(&r->in); count > 0 && r->err.code == ERR_OK; count--) {
+        int64_t kind = vals_get_int(&r->in), value = vals_get_int(&r->in);
+        prefer(r, level, owner, kind, value, until);
+        if (r->err.code == ERR_OK)
+            record(r, EVENT_PREFERRED, addr, who,
+                   arena_printf(r->arena, "%s=%.*s", preference_name((enum preference)kind),
+                                VIEW_ARG(preference_text((enum preference)kind, value))));
+    }
     memberships_refresh(r, level, owner);
-    enum preference p = (enum preference)kind;
-    record(r, EVENT_PREFERRED, addr, who,
-           arena_printf(r->arena, "%s=%.*s", preference_name(p),
-                        VIEW_ARG(value == PREFERENCE_UNSET ? VIEW("") : preference_text(p, value))));
 }
 
 /* in: whose (read_owner). out: kind, value, until of what is preferred on that level */

@@ -89,8 +89,8 @@ static int64_t status(struct unit_store *s) {
 
 static void prefer(struct unit_store *s, enum preference_level level, int64_t value, int64_t until) {
     must(s, OP_PREFER, S("me"), N(level), S(one), level == LEVEL_MEMBER ? S(news) : S(""),
-         N(level == LEVEL_MEMBER ? ROLE_MEMBER : ROLE_ANY), N(PREFERENCE_DELIVERY_STATUS), N(value),
-         N(until));
+         N(level == LEVEL_MEMBER ? ROLE_MEMBER : ROLE_ANY), N(until), N(1), N(PREFERENCE_DELIVERY_STATUS),
+         N(value));
 }
 
 /* Membership, address, user, default: the nearest that says something. Both ways, and for who joins later. */
@@ -121,13 +121,13 @@ static void test_prefer__the_nearest_level_holds(struct unit_store *s) {
 static void test_prefer__what_is_refused(struct unit_store *s) {
     make_list(s, news);
     add_member(s, news, one);
-    refused(s, ERR_SYNTAX, OP_PREFER, S("me"), N(LEVEL_USER), S(one), S(""), N(0), N(99), N(0), N(0));
-    refused(s, ERR_SYNTAX, OP_PREFER, S("me"), N(LEVEL_USER), S(one), S(""), N(0),
-            N(PREFERENCE_DELIVERY_STATUS), N(5), N(0));
-    refused(s, ERR_NOT_FOUND, OP_PREFER, S("me"), N(LEVEL_MEMBER), S(one), S(news), N(ROLE_OWNER),
-            N(PREFERENCE_DELIVERY_STATUS), N(1), N(0));
-    refused(s, ERR_NOT_FOUND, OP_PREFER, S("me"), N(LEVEL_USER), S("no@one.example"), S(""), N(0),
-            N(PREFERENCE_DELIVERY_STATUS), N(1), N(0));
+    refused(s, ERR_SYNTAX, OP_PREFER, S("me"), N(LEVEL_USER), S(one), S(""), N(0), N(0), N(1), N(99), N(0));
+    refused(s, ERR_SYNTAX, OP_PREFER, S("me"), N(LEVEL_USER), S(one), S(""), N(0), N(0), N(2),
+            N(PREFERENCE_HIDE_ADDRESS), N(1), N(PREFERENCE_DELIVERY_STATUS), N(5)); /* all or nothing */
+    refused(s, ERR_NOT_FOUND, OP_PREFER, S("me"), N(LEVEL_MEMBER), S(one), S(news), N(ROLE_OWNER), N(0), N(1),
+            N(PREFERENCE_DELIVERY_STATUS), N(1));
+    refused(s, ERR_NOT_FOUND, OP_PREFER, S("me"), N(LEVEL_USER), S("no@one.example"), S(""), N(0), N(0), N(1),
+            N(PREFERENCE_DELIVERY_STATUS), N(1));
     assert_number(s, 0, "SELECT count(*) FROM preference");
 }
 

@@ -46,6 +46,8 @@ bool preference_parse(enum preference p, view text, int64_t *ret_value) {
 }
 
 view preference_text(enum preference p, int64_t value) {
+    if (value == PREFERENCE_UNSET)
+        return VIEW("");
     return words_at(table[row_of(p)].values, value);
 }
 

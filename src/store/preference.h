@@ -24,6 +24,7 @@ const char *preference_name(enum preference p);
 bool preference_find(view name, enum preference *ret);
 /* "by_user" <-> 1. False when the preference has no such value. */
 bool preference_parse(enum preference p, view text, int64_t *ret_value);
+/* Empty for UNSET. */
 view preference_text(enum preference p, int64_t value);
 /* "enabled, by_user, ...": for messages. */
 const char *preference_values(enum preference p);

@@ -296,8 +296,8 @@ static void set_up_users(struct actors *a) {
     ACT(a, R_CLI, OP_USER_LINK, S("me"), S("u@one.example"), S("v@two.example"));
     ACT(a, R_CLI, OP_USER_VERIFY, S("me"), S("v@two.example"), N(1));
     ACT(a, R_CLI, OP_USER_PREFER, S("me"), S("v@two.example"));
-    ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_USER), S("v@two.example"), S(""), N(0),
-        N(PREFERENCE_HIDE_ADDRESS), N(1), N(1));
+    ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_USER), S("v@two.example"), S(""), N(0), N(1), N(1),
+        N(PREFERENCE_HIDE_ADDRESS), N(1));
     ACT(a, R_CLI, OP_PREFERENCES, N(LEVEL_USER), S("v@two.example"), S(""), N(0));
     ACT(a, R_ROUTER, OP_PREFERENCES_END, N(10));
     expect(a->s, N(1));
