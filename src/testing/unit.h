@@ -11,8 +11,10 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -56,7 +58,9 @@ static inline bool unit_aborts(void (*function)(void)) {
 
 /* Makes a folder for this test and goes into it; files are named without a path then. */
 static inline int unit_enter_folder(void **state) {
-    char name[] = "/tmp/postroad-unit-XXXXXX";
+    const char *base = getenv("TMPDIR");
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s/postroad-unit-XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(name) || chdir(name) < 0)
         return -1;
     *state = strdup(name);

@@ -131,7 +131,7 @@ class PostgreSQLAt(postroad.PostgreSQL):
     """A PostgreSQL whose data lie where we say, made there if they are not there yet."""
 
     def __init__(self, like, folder):  # pylint: disable=super-init-not-called
-        self.bin, self.as_user, self.numbers = like.bin, like.as_user, like.numbers
+        self.bin, self.as_user, self.numbers, self.given_back = like.bin, like.as_user, like.numbers, []
         self.folder = pathlib.Path(folder)
         self.port = postroad.free_port()
         self.process = None
