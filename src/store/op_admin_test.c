@@ -131,6 +131,8 @@ static void test_setting__the_nearest_scope_comes_first(struct unit_store *s) {
     assert_number(s, 4, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_CONFIGURED));
     delete_list(s, "news@here.example", 1);
     assert_number(s, 2, "SELECT count(*) FROM setting");
+    must(s, OP_DOMAIN_REMOVE, S("here.example"));
+    assert_number(s, 1, "SELECT count(*) FROM setting");
 }
 
 int main(void) {

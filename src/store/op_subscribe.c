@@ -50,10 +50,9 @@ static void store_request_row(struct op_run *r, const struct request *q, int64_t
            DB_I(q->waits), DB_I(r->now_ms), DB_I(r->now_ms + lifetime_ms));
 }
 
-#define SUBSCRIBER_MS                                                                                        \
-    (3 * 24 * 3600 * INT64_C(1000))                    /* an answer by mail; Mailman's pending_request_life  \
-                                                        */
-#define MODERATOR_MS (180 * 24 * 3600 * INT64_C(1000)) /* moderators have their holidays */
+/* An answer by mail has the time that Mailman gives it; moderators have their holidays. */
+#define SUBSCRIBER_MS (3 * 24 * 3600 * INT64_C(1000))
+#define MODERATOR_MS  (180 * 24 * 3600 * INT64_C(1000))
 
 /* Do it, or wait for whom the policy names. */
 static void go_on(struct op_run *r, struct request *q, view why) {
@@ -76,10 +75,12 @@ static void lock_mailbox(struct op_run *r, int64_t addr) {
     db_number(r->db, 0, "SELECT 1 FROM mailbox WHERE addr = $1 {for update}", DB_I(addr));
 }
 
+/* Under another token: the same call may come again after a lost answer. */
 static bool is_pending(struct op_run *r, const struct request *q) {
     if (db_number(r->db, 0,
-                  "SELECT count(*) FROM request WHERE list = $1 AND kind = $2 AND addr = $3 AND expires > $4",
-                  DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(r->now_ms)) > 0)
+                  "SELECT count(*) FROM request WHERE list = $1 AND kind = $2 AND addr = $3 AND expires > $4"
+                  " AND token <> $5",
+                  DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(r->now_ms), DB_T(q->token)) > 0)
         return true;
     db_run(r->db, "DELETE FROM request WHERE list = $1 AND kind = $2 AND addr = $3", DB_I(q->list),
            DB_I(q->kind), DB_I(q->addr)); /* its time was up */

@@ -86,6 +86,8 @@ static void test_subscribe__confirm(struct unit_store *s) {
     make_list(s, news);
     make_list(s, "other@here.example");
     assert_int_equal(subscribe(s, 0, "t1"), WAITS_SUBSCRIBER);
+    assert_int_equal(subscribe(s, 0, "t1"), WAITS_SUBSCRIBER); /* the same call, its answer lost */
+    assert_number(s, 1, "SELECT count(*) FROM request");
     assert_int_equal(members(s), 0);
     refused(s, ERR_EXISTS, OP_SUBSCRIBE, S(news), S("me"), S(one), S(""), S(""), N(0), N(0), S("t2"));
     refused(s, ERR_CONFLICT, OP_REQUEST_MODERATE, S("t1"), S("you"), N(1), S(""));
