@@ -46,6 +46,12 @@ ONE_ENGINE = {"test_bytes", "test_chunking", "test_cli", "test_delivery", "test_
               "test_smtp_dialogues"}
 
 
+# Here commands are what is tested, or write files; elsewhere they are a means, and a build will do that starts fast.
+ABOUT_COMMANDS = {"test_aliases", "test_archive", "test_archive_check", "test_backup", "test_check", "test_cli", "test_freeze",
+                  "test_lists", "test_members", "test_package", "test_queue", "test_relay_domains", "test_road", "test_roles",
+                  "test_sandbox", "test_sendmail", "test_supervisor", "test_trace"}
+
+
 def engine_seed():
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=postroad.ROOT, capture_output=True, text=True, check=False)
     return os.environ.get("POSTROAD_ENGINE_SEED") or head.stdout.strip()[:12]
@@ -115,6 +121,8 @@ def make(store, build, request):
         instance = postroad.Instance(folder, build, store=store, postgresql=server, **options)
         if fast := request.config.getoption("build_fast"):
             instance.looking = pathlib.Path(fast, "postroad")
+            if request.module.__name__ not in ABOUT_COMMANDS:
+                instance.commanding = instance.looking
         instance.command_leaks = request.module.__name__ == "test_cli"
         made.append(instance)
         return instance

@@ -70,7 +70,9 @@ class Mailman:
 
     def _command(self, program, *arguments):
         return on_top(self.package, ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env",
-                                     f"HOME={self.folder}", "PYTHONWARNINGS=ignore", f"/usr/lib/mailman3/bin/{program}",
+                                     f"HOME={self.folder}", "PYTHONWARNINGS=ignore",
+                                     # nobody has compiled what is only unpacked: one process does for the others
+                                     f"PYTHONPYCACHEPREFIX={self.folder}/compiled", f"/usr/lib/mailman3/bin/{program}",
                                      "-C", self.folder / "mailman.cfg", *arguments])
 
     def run(self, program, *arguments):

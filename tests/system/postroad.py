@@ -96,6 +96,7 @@ class Instance:
     """A Postroad instance in a folder of its own: `with Instance(...) as p: p.start() ...`."""
 
     command_leaks = False  # looking for leaks doubles what a command costs: test_cli does it
+    commanding = None  # what runs commands, if not `program`
     looking = None  # what looks at the instance, again and again until it sees something, if not `program`
 
     def __init__(self, folder, build, store="sqlite", postgresql=None, domain="example.org", relay=None,
@@ -227,10 +228,14 @@ class Instance:
 
     def run(self, *args, **options):
         """A command; the finished process, with returncode, stdout and stderr. check=False: may fail."""
-        return self._run([self.program, "-C", self.dir, *args], **options)
+        return self._run([self.commanding or self.program, "-C", self.dir, *args], **options)
 
     def _look(self, *args, **options):
         return self._run([self.looking or self.program, "-C", self.dir, *args], **options)
+
+    def quick(self, *args, **options):
+        """One of very many commands, by a build that starts fast; what it printed."""
+        return self._look(*args, **options).stdout
 
     def cli(self, *args, **options):
         """A command; what it printed."""
