@@ -314,7 +314,7 @@ def ratio(figures, before, after):
 
 
 def latency_cell(figures, key):
-    text = f"{percentile(figures[key], 50):.2f} / {percentile(figures[key], 95):.2f}"
+    text = f"{percentile(figures[key], 50):.2f} / {percentile(figures[key], 95):.2f}" if figures[key] else "none"
     missing = figures["unfinished"][key]
     return text + (f", {missing} unfinished" if missing else "")
 
