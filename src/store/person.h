@@ -3,6 +3,7 @@
 #define STORE_PERSON_H
 
 #include "store/op.h"
+#include "store/preference.h"
 #include "store/role.h"
 
 /* The list's number; 0: refused, it is not here. */
@@ -30,6 +31,8 @@ struct membership {
 void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id);
 /* 0: there is none. */
 int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr);
+/* What the rows of memberships say follows what is preferred now, by that membership, address or user. */
+void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner);
 /* It ends, with what was preferred for it. */
 void membership_end(struct op_run *r, int64_t id);
 

@@ -29,7 +29,4 @@ view preference_text(enum preference p, int64_t value);
 /* "enabled, by_user, ...": for messages. */
 const char *preference_values(enum preference p);
 
-/* For operations: what the rows of memberships say follows what is preferred now. */
-void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner);
-
 #endif
