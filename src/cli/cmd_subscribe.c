@@ -4,7 +4,7 @@
 #include "cli/member.h"
 #include "store/subscription.h"
 
-enum { PAGE_ROWS = 500, TOKEN_BYTES = 16, NAME_BYTES = 200 };
+enum { PAGE_ROWS = 500, TOKEN_BYTES = 16 };
 
 /* 128 random bits, in hexadecimal. */
 static view new_token(struct cli *c) {
@@ -41,14 +41,10 @@ static void say(struct cli *c, view list, view address, view token, enum waits w
              waits == WAITS_SUBSCRIBER ? "confirm" : "accept", VIEW_ARG(token));
 }
 
-static bool check_name(view name, struct err *e) {
-    return name.len <= NAME_BYTES || err_set(e, ERR_USAGE, "the name is longer than %d bytes", NAME_BYTES);
-}
-
 bool cmd_member_subscribe(struct cli *c, struct err *e) {
-    view list, address, who, token = new_token(c), name = view_of(args_get(&c->args, "--name"));
+    view list, address, who, token = new_token(c), name;
     if (!cli_address(c, c->args.words[0], &list, e) || !cli_address(c, c->args.words[1], &address, e) ||
-        !cli_who(c, &who, e) || !check_name(name, e))
+        !cli_who(c, &who, e) || !cli_person_name(c, &name, e))
         return false;
     struct store_request r;
     store_request_init(&r, OP_SUBSCRIBE);

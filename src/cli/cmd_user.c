@@ -1,9 +1,8 @@
 /* cmd_user.c: postroad user add|show|ls|link|unlink|verify|unverify|prefer|set|remove: people, their
  * addresses, and what they prefer. A user is named by any of its addresses. */
 #include "cli/member.h"
-#include "mail/text.h"
 
-enum { PAGE_ROWS = 500, NAME_BYTES = 200 };
+enum { PAGE_ROWS = 500 };
 
 /* Run an operation on "who, address, ..." and read its first result, if there is one. */
 static bool run(struct cli *c, enum op op, view who, view address, view more, int64_t *ret_n, struct err *e) {
@@ -29,12 +28,10 @@ static void say(struct cli *c, view address, const char *what) {
 }
 
 bool cmd_user_add(struct cli *c, struct err *e) {
-    view who, address, name = view_of(args_get(&c->args, "--name"));
+    view who, address, name;
     int64_t is_new;
-    if (!read_words(c, &who, &address, e))
+    if (!read_words(c, &who, &address, e) || !cli_person_name(c, &name, e))
         return false;
-    if (name.len > NAME_BYTES || !text_is_printable(name))
-        return err_set(e, ERR_USAGE, "--name wants one line of at most %d bytes", NAME_BYTES);
     struct buf more = BUF_INIT(4096);
     vals_view(&more, view_of(c->args.words[0]));
     vals_view(&more, name);

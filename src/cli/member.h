@@ -6,6 +6,9 @@
 #include "store/preference.h"
 #include "store/role.h"
 
+/* --name, the name of a person; empty when it is not given. */
+bool cli_person_name(struct cli *c, view *ret_name, struct err *e);
+
 /* --role; ROLE_MEMBER when it is not given. */
 bool cli_role(struct cli *c, enum role *ret_role, struct err *e);
 

@@ -3,6 +3,15 @@
 
 #include "base/words.h"
 #include "cli/member.h"
+#include "mail/text.h"
+
+enum { NAME_BYTES = 200 };
+
+bool cli_person_name(struct cli *c, view *ret_name, struct err *e) {
+    *ret_name = view_of(args_get(&c->args, "--name"));
+    return (ret_name->len <= NAME_BYTES && text_is_printable(*ret_name)) ||
+           err_set(e, ERR_USAGE, "--name wants one line of at most %d bytes", NAME_BYTES);
+}
 
 bool cli_role(struct cli *c, enum role *ret_role, struct err *e) {
     const char *given = args_get(&c->args, "--role");
