@@ -29,22 +29,32 @@ static bool no_such_setting(view name, struct err *e) {
                    VIEW_ARG(view_slice(name, 0, 60)), meant ? ": is it " : "", meant ? meant : "");
 }
 
-static bool check(view word, view *ret_name, view *ret_value, struct err *e) {
+/* "NAME=VALUE", "NAME=" (as the scope around it says), "NAME=-" (nothing), "NAME+=LINE", "NAME-=LINE". */
+static bool read_change(view word, struct buf *args, struct err *e) {
+    enum setting_how how = SETTING_REPLACE;
     enum list_setting s;
-    int64_t value;
-    if (view_find(word, '=') < 0)
+    view name, value = word;
+    if (view_find(word, '=') < 1)
         return err_set(e, ERR_USAGE, "%.*s: NAME=VALUE is wanted", VIEW_ARG(view_slice(word, 0, 60)));
-    *ret_value = word;
-    view_split(ret_value, '=', ret_name);
-    if (!list_setting_find(*ret_name, &s))
-        return no_such_setting(*ret_name, e);
-    return ret_value->len == 0 || list_setting_parse(s, *ret_value, &value) ||
-           err_set(e, ERR_USAGE, "%.*s: one of these is wanted: %s", VIEW_ARG(view_slice(word, 0, 80)),
-                   list_setting_values(s));
+    view_split(&value, '=', &name);
+    if (view_ends_with(name, VIEW("+")) || view_ends_with(name, VIEW("-"))) {
+        how = view_ends_with(name, VIEW("+")) ? SETTING_ADD : SETTING_REMOVE;
+        name.len--;
+    } else if (value.len == 0) {
+        how = SETTING_UNSET;
+    }
+    if (!list_setting_find(name, &s))
+        return no_such_setting(name, e);
+    if (how == SETTING_REPLACE && list_setting_type(s) >= SETTING_TEXT && view_eq(value, VIEW("-")))
+        value = VIEW("");
+    vals_view(args, name);
+    vals_int(args, how);
+    vals_view(args, value);
+    return true;
 }
 
 bool cmd_list_set(struct cli *c, struct err *e) {
-    view scope, who, name, value;
+    view scope, who;
     size_t count = c->args.count - 1;
     if (!read_scope(c, &scope, e) || !cli_who(c, &who, e))
         return false;
@@ -55,10 +65,7 @@ bool cmd_list_set(struct cli *c, struct err *e) {
     vals_int(&r.args, (int64_t)count);
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++)
-        if ((ok = check(view_of(c->args.words[i + 1]), &name, &value, e))) {
-            vals_view(&r.args, name);
-            vals_view(&r.args, value);
-        }
+        ok = read_change(view_of(c->args.words[i + 1]), &r.args, e);
     ok = ok && cli_call(c, &r, e);
     store_request_done(&r);
     if (ok)
@@ -98,7 +105,7 @@ bool cmd_list_settings(struct cli *c, struct err *e) {
     table_open(&t, c, columns, COUNT_OF(columns));
     for (int i = 0; ok && i < LIST_SETTING_COUNT; i++) {
         enum list_setting s = (enum list_setting)i;
-        struct found f = {list_setting_text(s, list_setting_default(s)), VIEW("default")};
+        struct found f = {list_setting_default(s, &c->arena), VIEW("default")};
         find(vals_of(buf_view(&r.out)), list_setting_name(s), &f);
         table_text(&t, view_of(list_setting_name(s)));
         table_text(&t, f.value);

@@ -1,14 +1,17 @@
 /* list_setting.c: see list_setting.h. */
 #include "store/list_setting.h"
 
+#include "base/pattern.h"
 #include "base/words.h"
+#include "mail/address.h"
 
 static const struct {
     const char *name, *values;
     int64_t initial;
+    enum setting_type type;
     const char *help;
 } table[LIST_SETTING_COUNT] = {
-#define LIST_SETTING(id, name, values, initial, help) {name, values, initial, help},
+#define LIST_SETTING(id, name, type, values, initial, help) {name, values, initial, SETTING_##type, help},
 #include "store/list_setting.def"
 #undef LIST_SETTING
 };
@@ -17,16 +20,12 @@ const char *list_setting_name(enum list_setting s) {
     return table[s].name;
 }
 
-const char *list_setting_values(enum list_setting s) {
-    return table[s].values;
-}
-
 const char *list_setting_help(enum list_setting s) {
     return table[s].help;
 }
 
-int64_t list_setting_default(enum list_setting s) {
-    return table[s].initial;
+enum setting_type list_setting_type(enum list_setting s) {
+    return table[s].type;
 }
 
 bool list_setting_find(view name, enum list_setting *ret) {
@@ -38,24 +37,102 @@ bool list_setting_find(view name, enum list_setting *ret) {
     return false;
 }
 
-bool list_setting_parse(enum list_setting s, view text, int64_t *ret_value) {
-    return words_find(table[s].values, text, ret_value);
+view list_setting_default(enum list_setting s, struct arena *a) {
+    if (table[s].type == SETTING_CHOICE)
+        return words_at(table[s].values, table[s].initial);
+    return table[s].type == SETTING_NUMBER ? arena_printf(a, "%lld", (long long)table[s].initial) : VIEW("");
 }
 
-view list_setting_text(enum list_setting s, int64_t value) {
-    return words_at(table[s].values, value);
+static bool read_number(enum list_setting s, view text, int64_t *ret) {
+    int64_t most = 0;
+    view_to_i64(view_of(table[s].values), &most);
+    return view_to_i64(text, ret) && *ret >= 0 && *ret <= most;
 }
 
-int64_t list_setting_of(struct op_run *r, view list, enum list_setting s) {
-    ptrdiff_t at = view_rfind(list, '@');
-    int64_t value = table[s].initial;
+int64_t list_setting_number(enum list_setting s, view stored) {
+    int64_t value;
+    bool ok = table[s].type == SETTING_CHOICE ? words_find(table[s].values, stored, &value)
+                                              : read_number(s, stored, &value);
+    return ok ? value : table[s].initial;
+}
+
+static bool check_line(enum setting_type type, view line, struct arena *a, view *ret, struct err *e) {
+    *ret = line;
+    if (type == SETTING_LINES)
+        return true;
+    if (view_starts_with(line, VIEW("^")))
+        return pattern_check(line, e);
+    bool list = type == SETTING_SENDERS && view_starts_with(line, VIEW("@"));
+    if (!address_normalise_text(view_skip(line, list), a, ret, e))
+        return err_set(e, ERR_USAGE, "%.*s: an address%s or a regular expression ^... is wanted",
+                       VIEW_ARG(view_slice(line, 0, 80)),
+                       type == SETTING_SENDERS ? ", @LIST for who is on that list," : "");
+    if (list)
+        *ret = arena_printf(a, "@%.*s", VIEW_ARG(*ret));
+    return true;
+}
+
+static bool check_lines(enum setting_type type, view text, struct arena *a, view *ret, struct err *e) {
+    struct buf all = BUF_INIT(LIMIT_SETTING_TEXT);
+    bool ok = true;
+    view line;
+    while (ok && view_split(&text, '\n', &line)) {
+        line = view_trim(line);
+        if (line.len == 0 || !(ok = check_line(type, line, a, &line, e)))
+            continue;
+        if (all.len > 0)
+            buf_add_char(&all, '\n');
+        buf_add(&all, line);
+    }
+    ok = ok && (!all.failed || err_set(e, ERR_LIMIT, "lines of more than %d octets", LIMIT_SETTING_TEXT));
+    *ret = arena_view(a, buf_view(&all));
+    buf_done(&all);
+    return ok;
+}
+
+static bool check_value(enum list_setting s, view text, struct arena *a, view *ret_stored, struct err *e) {
+    int64_t value;
+    *ret_stored = text;
+    switch (table[s].type) {
+    case SETTING_CHOICE:
+        return words_find(table[s].values, text, &value) ||
+               err_set(e, ERR_USAGE, "one of these is wanted: %s", table[s].values);
+    case SETTING_NUMBER:
+        return read_number(s, text, &value) ||
+               err_set(e, ERR_USAGE, "a number from 0 to %s is wanted", table[s].values);
+    case SETTING_TEXT:
+        return text.len <= LIMIT_SETTING_TEXT ||
+               err_set(e, ERR_LIMIT, "a text of more than %d octets", LIMIT_SETTING_TEXT);
+    case SETTING_LINES:
+    case SETTING_ADDRESSES:
+    case SETTING_SENDERS:
+        return check_lines(table[s].type, text, a, ret_stored, e);
+    }
+    return false;
+}
+
+bool list_setting_check(enum list_setting s, view text, struct arena *a, view *ret_stored, struct err *e) {
+    if (check_value(s, text, a, ret_stored, e))
+        return true;
+    return err_prefix(e, "%s", table[s].name);
+}
+
+#define SCOPES(scope)                                                                                        \
+    DB_T(scope), DB_T(view_skip(scope, (size_t)(view_rfind(scope, '@') < 0 ? 0 : view_rfind(scope, '@'))))
+
+view list_setting_text_of(struct op_run *r, view scope, enum list_setting s) {
+    view value = list_setting_default(s, r->arena);
     struct query q; /* a list's address is longer than "@" and its domain */
     db_query(r->db, &q,
              "SELECT value FROM setting WHERE name = $1 AND scope IN ($2, $3, '')"
              " ORDER BY length(scope) DESC LIMIT 1",
-             DB_T(view_of(table[s].name)), DB_T(list), DB_T(view_skip(list, (size_t)(at < 0 ? 0 : at))));
-    if (query_row(&q) && !list_setting_parse(s, query_text(&q, 0), &value))
-        value = table[s].initial;
+             DB_T(view_of(table[s].name)), SCOPES(scope));
+    if (query_row(&q))
+        value = arena_view(r->arena, query_text(&q, 0));
     query_done(&q);
     return value;
+}
+
+int64_t list_setting_of(struct op_run *r, view list, enum list_setting s) {
+    return list_setting_number(s, list_setting_text_of(r, list, s));
 }

@@ -1,26 +1,50 @@
 /* list_setting.h: what lists can be told (list_setting.def). Settings stand in scopes: a list's address, "@"
- * and its domain, or "" for all lists; the nearest counts. Only those that are not the default are stored. */
+ * and its domain, or "" for all lists; the nearest counts, also where it says "nothing". Only what was said
+ * is stored. */
 #ifndef STORE_LIST_SETTING_H
 #define STORE_LIST_SETTING_H
 
 #include "store/op.h"
 
 enum list_setting {
-#define LIST_SETTING(id, name, values, default, help) LIST_SETTING_##id,
+#define LIST_SETTING(id, name, type, values, default, help) LIST_SETTING_##id,
 #include "store/list_setting.def"
 #undef LIST_SETTING
     LIST_SETTING_COUNT
 };
 
-const char *list_setting_name(enum list_setting s);
-const char *list_setting_values(enum list_setting s);
-const char *list_setting_help(enum list_setting s);
-int64_t list_setting_default(enum list_setting s);
-bool list_setting_find(view name, enum list_setting *ret);
-bool list_setting_parse(enum list_setting s, view text, int64_t *ret_value);
-view list_setting_text(enum list_setting s, int64_t value);
+enum setting_type {
+    SETTING_CHOICE,
+    SETTING_NUMBER,
+    SETTING_TEXT,
+    SETTING_LINES,
+    SETTING_ADDRESSES,
+    SETTING_SENDERS
+};
 
-/* For operations: what holds for a list. */
+/* How SETTING_SET changes a value. */
+enum setting_how {
+    SETTING_REPLACE,
+    SETTING_UNSET, /* as the scope around it says */
+    SETTING_ADD,   /* a line, to what counts now */
+    SETTING_REMOVE
+};
+
+/* In enum order; for the list_setting's that are moderation actions: MODERATION_HOLD + value. */
+const char *list_setting_name(enum list_setting s);
+const char *list_setting_help(enum list_setting s);
+enum setting_type list_setting_type(enum list_setting s);
+bool list_setting_find(view name, enum list_setting *ret);
+/* The value that holds where nobody says anything, as text. */
+view list_setting_default(enum list_setting s, struct arena *a);
+/* A value as it is stored: addresses normalised, lines trimmed and without empty ones. USAGE names what is
+ * wrong. */
+bool list_setting_check(enum list_setting s, view text, struct arena *a, view *ret_stored, struct err *e);
+/* A stored value of a CHOICE or NUMBER. */
+int64_t list_setting_number(enum list_setting s, view stored);
+
+/* For operations: what holds for a list. number: of a CHOICE or NUMBER. */
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s);
+view list_setting_text_of(struct op_run *r, view scope, enum list_setting s);
 
 #endif

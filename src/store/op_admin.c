@@ -133,25 +133,79 @@ static bool need_scope(struct op_run *r, view scope) {
     return view_starts_with(scope, VIEW("@")) ? domain_is_here(r, scope) : need_list(r, scope) != 0;
 }
 
-/* in: scope, who does it, count of (name, value; empty: as the scope around it says). Checked by the caller
- * against list_setting.def. */
+/* The lines without one of them. False: it is not among them. */
+static bool without_line(view lines, view line, struct buf *out) {
+    bool found = false;
+    view one;
+    while (view_split(&lines, '\n', &one)) {
+        if (view_eq(one, line)) {
+            found = true;
+            continue;
+        }
+        if (out->len > 0)
+            buf_add_char(out, '\n');
+        buf_add(out, one);
+    }
+    return found;
+}
+
+/* A line is added to, or taken from, what counts in the scope now. */
+static bool change_lines(struct op_run *r, view scope, enum list_setting s, enum setting_how how,
+                         view *value) {
+    struct buf out = BUF_INIT(LIMIT_STORE_PACKET);
+    view now = list_setting_text_of(r, scope, s);
+    if (list_setting_type(s) < SETTING_LINES)
+        op_refuse(r, ERR_USAGE, "%s has no lines: %s=VALUE sets it", list_setting_name(s),
+                  list_setting_name(s));
+    else if (!list_setting_check(s, *value, r->arena, value, &r->err))
+        return false;
+    else if (without_line(now, *value, &out) != (how == SETTING_REMOVE))
+        op_refuse(r, how == SETTING_REMOVE ? ERR_NOT_FOUND : ERR_EXISTS, "%s: %.*s is %s",
+                  list_setting_name(s), VIEW_ARG(view_slice(*value, 0, 80)),
+                  how == SETTING_REMOVE ? "not among its lines" : "among its lines already");
+    else if (how == SETTING_ADD)
+        buf_printf(&out, "%s%.*s", out.len ? "\n" : "", VIEW_ARG(*value));
+    *value = arena_view(r->arena, buf_view(&out));
+    buf_done(&out);
+    return r->err.code == ERR_OK;
+}
+
+static void set_one(struct op_run *r, view scope, enum list_setting s, enum setting_how how, view value) {
+    view name = view_of(list_setting_name(s));
+    if (how == SETTING_UNSET) {
+        db_run(r->db, "DELETE FROM setting WHERE scope = $1 AND name = $2", DB_T(scope), DB_T(name));
+        return;
+    }
+    if (how != SETTING_REPLACE && !change_lines(r, scope, s, how, &value))
+        return;
+    if (list_setting_check(s, value, r->arena, &value, &r->err))
+        db_run(r->db,
+               "INSERT INTO setting(scope, name, value) VALUES($1, $2, $3)"
+               " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",
+               DB_T(scope), DB_T(name), DB_T(value));
+}
+
+/* in: scope, who does it, count of (name, enum setting_how, value) */
 void op_run_SETTING_SET(struct op_run *r) {
+    static const char *const signs[] = {"=", "=", "+=", "-="};
     view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
     if (!need_scope(r, scope))
         return;
     int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(scope));
-    for (size_t count = vals_get_count(&r->in); count > 0 && !db_error(r->db); count--) {
-        view name = vals_get_view(&r->in), value = vals_get_view(&r->in);
-        if (value.len == 0)
-            db_run(r->db, "DELETE FROM setting WHERE scope = $1 AND name = $2", DB_T(scope), DB_T(name));
-        else
-            db_run(r->db,
-                   "INSERT INTO setting(scope, name, value) VALUES($1, $2, $3)"
-                   " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",
-                   DB_T(scope), DB_T(name), DB_T(value));
-        event_record(
-            r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
-            arena_printf(r->arena, "by=%.*s %.*s=%.*s", VIEW_ARG(who), VIEW_ARG(name), VIEW_ARG(value)));
+    for (size_t count = vals_get_count(&r->in); count > 0 && r->err.code == ERR_OK && !db_error(r->db);
+         count--) {
+        view name = vals_get_view(&r->in);
+        int64_t how = vals_get_int(&r->in);
+        view value = vals_get_view(&r->in);
+        enum list_setting s;
+        if (!list_setting_find(name, &s) || how < SETTING_REPLACE || how > SETTING_REMOVE) {
+            op_refuse(r, ERR_USAGE, "no list setting is called %.*s", VIEW_ARG(view_slice(name, 0, 60)));
+            return;
+        }
+        set_one(r, scope, s, (enum setting_how)how, value);
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
+                     arena_printf(r->arena, "by=%.*s %.*s%s%.*s", VIEW_ARG(who), VIEW_ARG(name), signs[how],
+                                  VIEW_ARG(view_slice(value, 0, LIMIT_EVENT_TEXT))));
     }
 }
 

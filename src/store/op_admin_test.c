@@ -1,6 +1,8 @@
 /* op_admin_test.c: lists and their settings: what the command line changes. */
 #include "testing/store.h"
 
+#include "store/list_setting.h"
+
 #include "store/class.h"
 
 #include <stdio.h>
@@ -115,15 +117,18 @@ static void expect_policy(struct unit_store *s, const char *scope, const char *f
 
 static void test_setting__the_nearest_scope_comes_first(struct unit_store *s) {
     make_list(s, "news@here.example");
-    must(s, OP_SETTING_SET, S(""), S("me"), N(1), S("subscription_policy"), S("open"));
+    must(s, OP_SETTING_SET, S(""), S("me"), N(1), S("subscription_policy"), N(SETTING_REPLACE), S("open"));
     expect_policy(s, "news@here.example", "", "open");
-    must(s, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("subscription_policy"), S("moderate"));
+    must(s, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("subscription_policy"), N(SETTING_REPLACE),
+         S("moderate"));
     expect_policy(s, "news@here.example", "@here.example", "moderate");
-    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"), S("confirm"));
+    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"),
+         N(SETTING_REPLACE), S("confirm"));
     expect_policy(s, "news@here.example", "news@here.example", "confirm");
     expect_policy(s, "@here.example", "@here.example", "moderate");
     expect_policy(s, "", "", "open");
-    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"), S(""));
+    must(s, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("subscription_policy"), N(SETTING_UNSET),
+         S(""));
     expect_policy(s, "news@here.example", "@here.example", "moderate");
     refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S("no@here.example"), S("me"), N(0));
     refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S("@there.example"), S("me"), N(0));
@@ -135,6 +140,50 @@ static void test_setting__the_nearest_scope_comes_first(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM setting");
 }
 
+#define SET(how, name, value) S("news@here.example"), S("me"), N(1), S(name), N(SETTING_##how), S(value)
+
+static void assert_setting(struct unit_store *s, const char *name, const char *value) {
+    assert_number(s, 1, "SELECT count(*) FROM setting WHERE name = $1 AND value = $2", S(name), S(value));
+}
+
+static void test_setting__values_are_checked(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "no_such", "1"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "emergency", "perhaps"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "max_message_size", "-1"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "max_message_size", "10000001"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "max_days_to_hold", "soon"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "hold_these_nonmembers", "a@x.example\n^(b"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "hold_these_nonmembers", "nobody"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "acceptable_aliases", "@news@here.example"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(ADD, "emergency", "true"));
+    assert_number(s, 0, "SELECT count(*) FROM setting");
+    assert_number(s, 0, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_CONFIGURED));
+    must(s, OP_SETTING_SET, SET(REPLACE, "max_message_size", "0"));
+    assert_setting(s, "max_message_size", "0");
+    must(s, OP_SETTING_SET, SET(REPLACE, "member_moderation_notice", "Not now.\nLater."));
+    assert_setting(s, "member_moderation_notice", "Not now.\nLater.");
+}
+
+static void test_setting__lines(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    must(s, OP_SETTING_SET,
+         SET(REPLACE, "accept_these_nonmembers", " Anne@X.example \n\n^.*@Y\n@News@Here.example\n"));
+    assert_setting(s, "accept_these_nonmembers", "anne@x.example\n^.*@Y\n@news@here.example");
+    must(s, OP_SETTING_SET, SET(ADD, "accept_these_nonmembers", "Bob@X.example"));
+    refused(s, ERR_EXISTS, OP_SETTING_SET, SET(ADD, "accept_these_nonmembers", "bob@x.example"));
+    must(s, OP_SETTING_SET, SET(REMOVE, "accept_these_nonmembers", "^.*@Y"));
+    refused(s, ERR_NOT_FOUND, OP_SETTING_SET, SET(REMOVE, "accept_these_nonmembers", "^.*@Y"));
+    assert_setting(s, "accept_these_nonmembers", "anne@x.example\n@news@here.example\nbob@x.example");
+    must(s, OP_SETTING_SET, SET(REPLACE, "accept_these_nonmembers", ""));
+    assert_setting(s, "accept_these_nonmembers", "");
+    /* a line is added to what counts, wherever that stands */
+    must(s, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("locked_subjects"), N(SETTING_ADD),
+         S("flames"));
+    must(s, OP_SETTING_SET, SET(ADD, "locked_subjects", "more flames"));
+    assert_setting(s, "locked_subjects", "flames\nmore flames");
+}
+
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_list_create__what_it_refuses),
@@ -143,6 +192,8 @@ int main(void) {
         STORE_CASE(test_list_delete__waits_for_posts_under_way),
         STORE_CASE(test_list_create__again_after_it_was_deleted),
         STORE_CASE(test_setting__the_nearest_scope_comes_first),
+        STORE_CASE(test_setting__values_are_checked),
+        STORE_CASE(test_setting__lines),
     };
     return RUN_STORE_CASES("store/op_admin", cases);
 }

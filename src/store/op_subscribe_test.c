@@ -1,6 +1,8 @@
 /* op_subscribe_test.c: subscriptions and their end under every policy. */
 #include "testing/store.h"
 
+#include "store/list_setting.h"
+
 #include "store/event.h"
 #include "store/role.h"
 #include "store/subscription.h"
@@ -49,7 +51,7 @@ static void test_waits__every_policy_and_proof(struct unit_store *s) {
 /* -- the operations */
 
 static void set_policy(struct unit_store *s, const char *setting, const char *policy) {
-    must(s, OP_SETTING_SET, S(news), S("me"), N(1), S(setting), S(policy));
+    must(s, OP_SETTING_SET, S(news), S("me"), N(1), S(setting), N(SETTING_REPLACE), S(policy));
 }
 
 static enum waits subscribe(struct unit_store *s, unsigned proofs, const char *token) {
@@ -94,7 +96,8 @@ static void test_subscribe__confirm(struct unit_store *s) {
     answered(s, OP_REQUEST_CONFIRM, "t1", true, WAITS_NOBODY);
     assert_int_equal(members(s), 1);
     refused(s, ERR_NOT_FOUND, OP_REQUEST_CONFIRM, S("t1"), S("you"), N(1), S(""));
-    must(s, OP_SETTING_SET, S("other@here.example"), S("me"), N(1), S("subscription_policy"), S("open"));
+    must(s, OP_SETTING_SET, S("other@here.example"), S("me"), N(1), S("subscription_policy"),
+         N(SETTING_REPLACE), S("open"));
     must(s, OP_SUBSCRIBE, S("other@here.example"), S("me"), S(one), S(""), S(""), N(0), N(0), S("t3"));
     expect(s, N(WAITS_NOBODY));
 }

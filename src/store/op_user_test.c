@@ -1,6 +1,8 @@
 /* op_user_test.c: users, their addresses, and which level of preferences holds. */
 #include "testing/store.h"
 
+#include "store/list_setting.h"
+
 #include "base/clock.h"
 #include "store/event.h"
 #include "store/preference.h"
@@ -55,7 +57,7 @@ static void test_user__several_addresses(struct unit_store *s) {
 static void test_user__memberships_follow_the_preferred_address(struct unit_store *s) {
     make_list(s, news);
     make_list(s, "other@here.example");
-    must(s, OP_SETTING_SET, S(""), S("me"), N(1), S("subscription_policy"), S("open"));
+    must(s, OP_SETTING_SET, S(""), S("me"), N(1), S("subscription_policy"), N(SETTING_REPLACE), S("open"));
     must(s, OP_USER_ADD, S("me"), S(one), S(""), S(""));
     must(s, OP_USER_LINK, S("me"), S(one), S(two));
     refused(s, ERR_REFUSED, OP_USER_PREFER, S("me"), S(one)); /* not verified */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "store/list_setting.h"
 #include "store/accept.h"
 #include "store/alias.h"
 #include "store/class.h"
@@ -317,7 +318,7 @@ static void set_up_members(struct actors *a) {
     ACT(a, R_CLI, OP_MEMBER_HISTORY, S("m@one.example"), N(0), N(10));
     set_up_users(a);
     ACT(a, R_CLI, OP_SETTING_SET, S("@here.example"), S("me"), N(1), S("subscription_policy"),
-        S("confirm_then_moderate"));
+        N(SETTING_REPLACE), S("confirm_then_moderate"));
     ACT(a, R_CLI, OP_SETTINGS, S(list));
     ACT(a, R_CLI, OP_SUBSCRIBE, S(list), S("me"), S("x@one.example"), S(""), S(""), N(0), N(0), S("token"));
     ACT(a, R_CLI, OP_REQUEST_LS, S(list), S(""), N(10));
