@@ -125,6 +125,7 @@ class Postroad:
         relay = ("--relay", f"127.0.0.1:{self.sink_port}") if self.sink_port else ()  # none: by MX
         self._command("init", self.folder, "--domain", LIST_DOMAIN, "--smtp", f"127.0.0.1:{self.port}", *relay,
                       "--store", self.store, *(a for item in self.settings.items() for a in ("--set", "=".join(item))))
+        self._on("list", "set", "all", "default_nonmember_action=accept", "max_message_size=0")  # as its peers are
         self.launch()
         if self.members:
             self.make_list(LIST, self.members)

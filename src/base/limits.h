@@ -51,8 +51,10 @@
 #define LIMIT_NOTICE_WHOLE    (64 * 1024) /* of a message returned whole */
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
 #define LIMIT_MEMBER_SLICE    2000        /* memberships a transaction makes or ends */
-#define LIMIT_SETTING_TEXT  (64 * 1024)  /* octets of one list setting */
-#define LIMIT_JOB_ROWS        100         /* recipients in one outgoing transaction */
+#define LIMIT_SETTING_TEXT                                                                                   \
+    (32 * 1024)                /* octets of one list setting; of the expressions that ban in a scope */
+#define LIMIT_POST_SENDERS 16  /* addresses of a post that are taken for its senders */
+#define LIMIT_JOB_ROWS     100 /* recipients in one outgoing transaction */
 
 /* What people ask. */
 #define LIMIT_TRACE_POSTS 200 /* newest posts of a list that a search for it finds */

@@ -50,11 +50,9 @@ static bool read_status(struct cli *c, int64_t *ret_status, struct err *e) {
 }
 
 bool cmd_member_ls(struct cli *c, struct err *e) {
-    static const struct column columns[] = {{"address", "MEMBER"},
-                                            {"name", "NAME"},
-                                            {"status", "STATUS"},
-                                            {"hidden", "HIDDEN"},
-                                            {"since", "SINCE"}};
+    static const struct column columns[] = {{"address", "MEMBER"},        {"name", "NAME"},
+                                            {"status", "STATUS"},         {"hidden", "HIDDEN"},
+                                            {"moderation", "MODERATION"}, {"since", "SINCE"}};
     view list;
     enum role role;
     int64_t status, at[3] = {0};
@@ -84,6 +82,7 @@ bool cmd_member_ls(struct cli *c, struct err *e) {
             int64_t since = vals_get_int(&v);
             table_text(&t, preference_text(PREFERENCE_DELIVERY_STATUS, vals_get_int(&v)));
             table_text(&t, vals_get_int(&v) ? VIEW("yes") : VIEW("no"));
+            table_text(&t, preference_text(PREFERENCE_MODERATION_ACTION, vals_get_int(&v)));
             table_time(&t, since);
         }
         more = rows == PAGE_ROWS && cli_flush(c, NULL);
@@ -95,7 +94,7 @@ bool cmd_member_ls(struct cli *c, struct err *e) {
 bool cmd_member_show(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"list", "LIST"},   {"role", "ROLE"},     {"address", "ADDRESS"}, {"as_user", "AS USER"},
-        {"since", "SINCE"}, {"status", "STATUS"}, {"hidden", "HIDDEN"}};
+        {"since", "SINCE"}, {"status", "STATUS"}, {"hidden", "HIDDEN"},   {"moderation", "MODERATION"}};
     view address;
     if (!cli_address(c, c->args.words[0], &address, e))
         return false;
@@ -115,6 +114,7 @@ bool cmd_member_show(struct cli *c, struct err *e) {
         table_time(&t, vals_get_int(&v));
         table_text(&t, preference_text(PREFERENCE_DELIVERY_STATUS, vals_get_int(&v)));
         table_text(&t, vals_get_int(&v) ? VIEW("yes") : VIEW("no"));
+        table_text(&t, preference_text(PREFERENCE_MODERATION_ACTION, vals_get_int(&v)));
     }
     store_request_done(&r);
     return table_close(&t, ok ? e : NULL) && ok;

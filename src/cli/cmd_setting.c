@@ -1,12 +1,10 @@
 /* cmd_setting.c: postroad list set|settings: what lists are told, each by itself or together. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/scope.h"
 #include "store/list_setting.h"
 
-/* "LIST", "@DOMAIN" or "all", as the store names scopes. */
-static bool read_scope(struct cli *c, view *ret_scope, struct err *e) {
-    const char *word = c->args.words[0];
+bool cli_scope(struct cli *c, const char *word, view *ret_scope, struct err *e) {
     if (strcmp(word, "all") == 0) {
         *ret_scope = VIEW("");
         return true;
@@ -56,7 +54,7 @@ static bool read_change(view word, struct buf *args, struct err *e) {
 bool cmd_list_set(struct cli *c, struct err *e) {
     view scope, who;
     size_t count = c->args.count - 1;
-    if (!read_scope(c, &scope, e) || !cli_who(c, &who, e))
+    if (!cli_scope(c, c->args.words[0], &scope, e) || !cli_who(c, &who, e))
         return false;
     struct store_request r;
     store_request_init(&r, OP_SETTING_SET);
@@ -95,7 +93,7 @@ bool cmd_list_settings(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"name", "SETTING"}, {"value", "VALUE"}, {"from", "FROM"}, {"help", "MEANING"}};
     view scope;
-    if (!read_scope(c, &scope, e))
+    if (!cli_scope(c, c->args.words[0], &scope, e))
         return false;
     struct store_request r;
     store_request_init(&r, OP_SETTINGS);

@@ -13,7 +13,7 @@ bool message_info(struct cli *c, int64_t id, struct message_info *ret, struct er
 bool message_info_first(struct cli *c, int64_t id, struct message_info *ret, struct err *e);
 
 /* Where a message stands (operation QUEUE_LS): "accepted", "expanding", "delivering", "archiving", "held",
- * and why it waits. "done" for a message that is finished. */
+ * "moderation", and why it waits. "done" for a message that is finished. */
 bool message_state(struct cli *c, int64_t id, view *ret_state, view *ret_reason, struct err *e);
 
 #endif

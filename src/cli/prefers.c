@@ -17,7 +17,8 @@ bool cli_role(struct cli *c, enum role *ret_role, struct err *e) {
     const char *given = args_get(&c->args, "--role");
     int64_t role = ROLE_MEMBER;
     if (given && (!words_find(ROLE_WORDS, view_of(given), &role) || role == ROLE_ANY))
-        return err_set(e, ERR_USAGE, "--role %.60s: member, owner or moderator is wanted", given);
+        return err_set(e, ERR_USAGE, "--role %.60s: one of these is wanted: %s", given,
+                       view_skip(VIEW(ROLE_WORDS), sizeof "any").ptr);
     *ret_role = (enum role)role;
     return true;
 }
@@ -39,8 +40,8 @@ static bool parse_wish(const char *word, struct wish *ret, struct err *e) {
     if (!strchr(word, '=') || !view_split(&value, '=', &name))
         return err_set(e, ERR_USAGE, "%.60s: NAME=VALUE is wanted", word);
     if (!preference_find(name, &ret->kind))
-        return err_set(e, ERR_USAGE, "nothing is called %.*s here: delivery_status and hide_address are",
-                       VIEW_ARG(view_slice(name, 0, 60)));
+        return err_set(e, ERR_USAGE, "nothing is called %.*s here: one of these is wanted: %s",
+                       VIEW_ARG(view_slice(name, 0, 60)), preference_names());
     ret->value = PREFERENCE_UNSET;
     if (value.len > 0 && !preference_parse(ret->kind, value, &ret->value))
         return err_set(e, ERR_USAGE, "%.60s: one of these is wanted: %s", word, preference_values(ret->kind));

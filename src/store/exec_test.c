@@ -127,7 +127,8 @@ static void test_group__a_constraint_failure_is_its_own(struct unit_store *s) {
     must(s, OP_ROUTE_TAKE, S("router"), N(77), N(10), N(60000));
     struct group g = {0};
     ADD(&g, OP_DOMAIN_ADD, S("one.example"));
-    ADD(&g, OP_ROUTE_COMMIT, N(message), N(77), S("other"), S(""), N(1), N(list), N(0), N(0), N(0), N(0));
+    ADD(&g, OP_ROUTE_COMMIT, N(message), N(77), S("other"), S(""), S(""), S(""), N(1), POST_TO(list), N(0),
+        N(0), N(0), N(0));
     ADD(&g, OP_DOMAIN_ADD, S("two.example"));
     run(s, &g);
     assert_code(&g, 0, ERR_OK);
@@ -297,8 +298,8 @@ static void test_rerun__after_a_deadlock(struct unit_store *s) {
               "SET LOCAL deadlock_timeout = '1h'"); /* so that the other side is the one that is ended */
     assert_int_equal(db_change(other, "UPDATE list SET title = 'x' WHERE id = $1", DB_I(two)), 1);
     struct blocked b = {.s = s};
-    ADD(&b.group, OP_ROUTE_COMMIT, N(message), N(77), S("sha"), S(""), N(2), N(one), N(two), N(0), N(0), N(0),
-        N(0));
+    ADD(&b.group, OP_ROUTE_COMMIT, N(message), N(77), S("sha"), S(""), S(""), S(""), N(2), POST_TO(one),
+        POST_TO(two), N(0), N(0), N(0), N(0));
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, run_blocked, &b), 0);
     while (db_number(other, 0, "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted", DB_I(pid)) ==

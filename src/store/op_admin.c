@@ -56,6 +56,19 @@ static int64_t delete_posts(struct op_run *r, int64_t list) {
                      DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
 }
 
+/* What waits for the list's moderators goes with it. */
+static void drop_held(struct op_run *r, int64_t list) {
+    int64_t of[LIMIT_EXPAND_SLICE], n = 0;
+    struct query q;
+    db_query(r->db, &q, "SELECT message FROM held_post WHERE list = $1 ORDER BY id", DB_I(list));
+    while (query_row(&q) && n < LIMIT_EXPAND_SLICE)
+        of[n++] = query_int(&q, 0);
+    query_done(&q);
+    for (int64_t i = 0; i < n; i++)
+        event_record(r, of[i], EVENT_DISCARDED, 0, list, VIEW(""), VIEW("the list was deleted"));
+    db_run(r->db, "DELETE FROM held_post WHERE list = $1", DB_I(list));
+}
+
 /* in: address. out: memberships that ended in this slice, done (0/1): call again until done. Archive files
  * stay, and a list that is made again under the name goes on with the next UID. */
 void op_run_LIST_DELETE(struct op_run *r) {
@@ -85,7 +98,8 @@ void op_run_LIST_DELETE(struct op_run *r) {
                DB_I(list));
         db_run(r->db, "DELETE FROM follower WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM request WHERE list = $1", DB_I(list));
-        db_run(r->db, "DELETE FROM setting WHERE scope = $1", DB_T(address));
+        drop_held(r, list);
+        scope_forget(r, address);
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
     }
     vals_int(r->out, members);
@@ -125,13 +139,6 @@ void op_run_LIST_NAMES(struct op_run *r) {
 }
 
 /* ---- settings ---- */
-
-/* The scope is there, or the operation is refused. */
-static bool need_scope(struct op_run *r, view scope) {
-    if (scope.len == 0)
-        return true;
-    return view_starts_with(scope, VIEW("@")) ? domain_is_here(r, scope) : need_list(r, scope) != 0;
-}
 
 /* The lines without one of them. False: it is not among them. */
 static bool without_line(view lines, view line, struct buf *out) {

@@ -64,7 +64,7 @@ void op_run_DOMAIN_REMOVE(struct op_run *r) {
         op_refuse(r, ERR_NOT_FOUND, "no domain %.*s here", VIEW_ARG(name));
     else if (relay)
         db_run(r->db, "UPDATE site SET transport = '' WHERE name = $1", DB_T(name));
-    db_run(r->db, "DELETE FROM setting WHERE scope = $1", DB_T(tail));
+    scope_forget(r, tail);
 }
 
 /* in: last name seen, most. out: name, created */

@@ -1,11 +1,18 @@
 /* op_member.c: memberships: who is on a list, in which role. Very many are made or ended in slices, each a
  * transaction, sent without waiting for each. */
+#include "base/words.h"
 #include "mail/address.h"
 #include "store/event.h"
 #include "store/person.h"
 #include "store/preference.h"
 
-#define BY(who) arena_printf(r->arena, "by=%.*s", VIEW_ARG(who))
+/* "by=me role=owner": of what is no plain membership the role is told. */
+static view done_by(struct op_run *r, view who, enum role role) {
+    view word = words_at(ROLE_WORDS, role);
+    if (role == ROLE_MEMBER)
+        return arena_printf(r->arena, "by=%.*s", VIEW_ARG(who));
+    return arena_printf(r->arena, "by=%.*s role=%.*s", VIEW_ARG(who), VIEW_ARG(word));
+}
 
 int64_t need_list(struct op_run *r, view address) {
     int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(address));
@@ -22,15 +29,23 @@ int64_t person_ids(struct op_run *r, int64_t count) {
 }
 
 void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id) {
-    db_run(r->db,
-           "INSERT INTO member(list, role, site, addr, id, follows, since, status, hidden)"
-           " SELECT $1, $2, site, id, $4, $5, $6, 0, 0 FROM address WHERE text = $3 ON CONFLICT DO NOTHING",
-           DB_I(m->list), DB_I(m->role), DB_T(address), DB_I(id), DB_I(m->follows), DB_I(r->now_ms));
+    db_run(
+        r->db,
+        "INSERT INTO member(list, role, site, addr, id, follows, since, status, hidden, action)"
+        " SELECT $1, $2, site, id, $4, $5, $6, 0, 0, 0 FROM address WHERE text = $3 ON CONFLICT DO NOTHING",
+        DB_I(m->list), DB_I(m->role), DB_T(address), DB_I(id), DB_I(m->follows), DB_I(r->now_ms));
 }
 
 int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr) {
     return db_number(r->db, 0, "SELECT id FROM member WHERE list = $1 AND role = $2 AND addr = $3",
                      DB_I(list), DB_I(role), DB_I(addr));
+}
+
+void nonmember_end(struct op_run *r, int64_t id) {
+    db_run(r->db,
+           "DELETE FROM member WHERE id = $1 AND role = $2 AND NOT EXISTS (SELECT 1 FROM preference"
+           " WHERE level = $3 AND owner = $1)",
+           DB_I(id), DB_I(ROLE_NONMEMBER), DB_I(LEVEL_MEMBER));
 }
 
 void membership_end(struct op_run *r, int64_t id) {
@@ -46,9 +61,11 @@ void membership_end(struct op_run *r, int64_t id) {
     " AND (until = 0 OR until > $1)),"                                                                       \
     " (SELECT p.value FROM mailbox b JOIN preference p ON p.level = 3 AND p.owner = b.userid AND p.kind "    \
     "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1)), 0)"
-#define REFRESH "UPDATE member SET status = " PREFERRED("1") ", hidden = " PREFERRED("2")
-_Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 && LEVEL_MEMBER == 1 &&
-                   LEVEL_ADDRESS == 2 && LEVEL_USER == 3,
+#define REFRESH                                                                                              \
+    "UPDATE member SET status = " PREFERRED("1") ", hidden = " PREFERRED("2") ", action = " PREFERRED("3")
+_Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 &&
+                   PREFERENCE_MODERATION_ACTION == 3 && LEVEL_MEMBER == 1 && LEVEL_ADDRESS == 2 &&
+                   LEVEL_USER == 3,
                "the SQL above");
 
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner) {
@@ -62,7 +79,7 @@ void memberships_refresh(struct op_run *r, enum preference_level level, int64_t 
 }
 
 /* Events of the memberships with these ids. */
-static void record_new(struct op_run *r, int64_t list, int64_t first, int64_t last, view who) {
+static void record_new(struct op_run *r, const struct membership *m, int64_t first, int64_t last, view who) {
     int64_t addrs[LIMIT_MEMBER_SLICE];
     size_t n = 0;
     struct query q;
@@ -72,7 +89,8 @@ static void record_new(struct op_run *r, int64_t list, int64_t first, int64_t la
         addrs[n++] = query_int(&q, 0);
     query_done(&q);
     for (size_t i = 0; i < n; i++)
-        event_record(r, EVENTS_OF_PEOPLE, EVENT_SUBSCRIBED, addrs[i], list, VIEW(""), BY(who));
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_SUBSCRIBED, addrs[i], m->list, VIEW(""),
+                     done_by(r, who, m->role));
     vals_int(r->out, (int64_t)n);
 }
 
@@ -98,7 +116,7 @@ void op_run_MEMBER_ADD(struct op_run *r) {
     }
     db_run(r->db, REFRESH " WHERE id >= $2 AND id <= $3", DB_I(r->now_ms), DB_I(first),
            DB_I(first + count - 1));
-    record_new(r, m.list, first, first + count - 1, who);
+    record_new(r, &m, first, first + count - 1, who);
 }
 
 /* in: list, who does it, role, count, addresses. out: how many were in that role */
@@ -113,7 +131,7 @@ void op_run_MEMBER_REMOVE(struct op_run *r) {
         if (id == 0)
             continue;
         membership_end(r, id);
-        event_record(r, EVENTS_OF_PEOPLE, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), BY(who));
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), done_by(r, who, role));
         removed++;
     }
     vals_int(r->out, removed);
@@ -128,7 +146,8 @@ static void put_row(struct op_run *r, const struct query *q, const char *kinds) 
 }
 
 /* in: list, role (ROLE_ANY: all), status (-1: any), cursor (role, site, addr), most. out: role, site, addr,
- * address as its owner writes it, name, since, status, hidden. In the order of expansion. */
+ * address as its owner writes it, name, since, status, hidden, action (enum moderation). In the order of
+ * expansion. */
 void op_run_MEMBER_LS(struct op_run *r) {
     int64_t list = need_list(r, vals_get_view(&r->in)), role = vals_get_int(&r->in);
     int64_t status = vals_get_int(&r->in), after = vals_get_int(&r->in), site = vals_get_int(&r->in);
@@ -136,18 +155,18 @@ void op_run_MEMBER_LS(struct op_run *r) {
     struct query q;
     db_query(r->db, &q,
              "SELECT m.role, m.site, m.addr, CASE WHEN b.original = '' THEN a.text ELSE b.original END,"
-             " CASE WHEN b.name = '' THEN u.name ELSE b.name END, m.since, m.status, m.hidden"
+             " CASE WHEN b.name = '' THEN u.name ELSE b.name END, m.since, m.status, m.hidden, m.action"
              " FROM member m JOIN address a ON a.id = m.addr JOIN mailbox b ON b.addr = m.addr"
              " JOIN users u ON u.id = b.userid WHERE m.list = $1 AND ($2 = 0 OR m.role = $2)"
              " AND ($3 < 0 OR m.status = $3) AND (m.role, m.site, m.addr) > ($4, $5, $6)"
              " ORDER BY m.role, m.site, m.addr LIMIT $7",
              DB_I(list), DB_I(role), DB_I(status), DB_I(after), DB_I(site), DB_I(addr), DB_I(most));
     while (query_row(&q))
-        put_row(r, &q, "iiittiii");
+        put_row(r, &q, "iiittiiii");
 }
 
 /* in: address. out: of every membership of the user whose address it is: list, role, address, id, follows,
- * since, status, hidden */
+ * since, status, hidden, action */
 void op_run_MEMBER_OF(struct op_run *r) {
     struct mailbox b;
     struct query q;
@@ -159,7 +178,7 @@ void op_run_MEMBER_OF(struct op_run *r) {
              " WHERE b.userid = $1 ORDER BY l.address, m.role, a.text",
              DB_I(b.userid));
     while (query_row(&q))
-        put_row(r, &q, "titiiiii");
+        put_row(r, &q, "titiiiiii");
 }
 
 _Static_assert(EVENTS_OF_PEOPLE == -1, "the SQL below");

@@ -99,7 +99,7 @@ static void test_member_ls__pages_in_the_order_of_expansion(struct unit_store *s
             int64_t role = next_int(s), site = next_int(s), addr = next_int(s);
             check(role == ROLE_MEMBER && (site > at[1] || (site == at[1] && addr > at[2])), "in order");
             at[0] = role, at[1] = site, at[2] = addr;
-            next_view(s), next_view(s), next_int(s), next_int(s), next_int(s);
+            next_view(s), next_view(s), next_int(s), next_int(s), next_int(s), next_int(s);
         }
     }
     assert_int_equal(seen, MANY);

@@ -23,13 +23,13 @@ static const char *state_of(const struct query *q) {
     for (int i = 0; i < 4; i++)
         if (query_int(q, 5 + i))
             return states[i];
-    return "done";
+    return query_is_null(q, 11) ? "done" : "moderation";
 }
 
 /* in: cursor (message id), most messages to look at; sender (empty: any), domain (empty: any), class (-1:
  * any), list (empty: any), only what is held (0/1), only what was accepted before (ms; 0: any). out: next
  * cursor (0: the end was reached); per message that fits: id, sender, Message-ID, size, state (accepted,
- * expanding, delivering, archiving, held, done), what it waits for, recipients left */
+ * expanding, delivering, archiving, held, moderation, done), what it waits for, recipients left */
 void op_run_QUEUE_LS(struct op_run *r) {
     int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in);
     view sender = vals_get_view(&r->in);
@@ -55,7 +55,9 @@ void op_run_QUEUE_LS(struct op_run *r) {
         " AND t.error <> '' LIMIT 1),"
         " (SELECT s.name FROM site s WHERE s.frozen <> 0 AND EXISTS (SELECT 1 FROM delivery d WHERE "
         "d.message = m.id"
-        " AND d.dest BETWEEN s.id * 4 AND s.id * 4 + 3) LIMIT 1)"
+        " AND d.dest BETWEEN s.id * 4 AND s.id * 4 + 3) LIMIT 1),"
+        " (SELECT min(l.address || ': ' || p.reason) FROM held_post p JOIN list l ON l.id = p.list"
+        " WHERE p.message = m.id)"
         " FROM message m WHERE m.gone = 0 AND m.id > $1 AND ($2 = 0 OR m.id <= $2) AND m.id < $3"
         " AND ($4 = '' OR lower(m.sender) = lower($4))"
         " AND ($5 = 0 OR EXISTS (SELECT 1 FROM hold h WHERE h.message = m.id))"
@@ -71,12 +73,14 @@ void op_run_QUEUE_LS(struct op_run *r) {
         DB_I(f.list), DB_T(f.list_address));
     while (query_row(&q)) {
         bool held = !query_is_null(&q, 4), frozen = !query_is_null(&q, 10);
+        bool moderation = view_eq(view_of(state_of(&q)), VIEW("moderation"));
         vals_int(r->out, query_int(&q, 0));
         vals_view(r->out, query_text(&q, 1));
         vals_view(r->out, query_text(&q, 2));
         vals_int(r->out, query_int(&q, 3));
         vals_view(r->out, view_of(state_of(&q)));
-        vals_view(r->out, held     ? query_text(&q, 4)
+        vals_view(r->out, held         ? query_text(&q, 4)
+                          : moderation ? query_text(&q, 11)
                           : frozen ? arena_printf(r->arena, "%.*s is frozen", VIEW_ARG(query_text(&q, 10)))
                                    : query_text(&q, 9));
         vals_int(r->out, query_int(&q, 7));

@@ -37,7 +37,8 @@ static void test_queue__states_of_a_post(struct unit_store *s) {
     expect_end(s);
     expect_pending(s, 1, 0, 0, 0);
     must(s, OP_ROUTE_TAKE, S("router"), N(7), N(10), N(60000));
-    must(s, OP_ROUTE_COMMIT, N(message), N(7), S("sha"), S(""), N(1), N(list), N(0), N(0), N(0), N(0));
+    must(s, OP_ROUTE_COMMIT, N(message), N(7), S("sha"), S(""), S(""), S(""), N(1), POST_TO(list), N(0), N(0),
+         N(0), N(0));
     expect_state(s, message, "expanding", "", 0);
     expect_pending(s, 0, 1, 0, 1);
     must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));

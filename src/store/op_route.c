@@ -7,6 +7,7 @@
 #include "store/accept.h"
 #include "store/class.h"
 #include "store/event.h"
+#include "store/held.h"
 #include "store/person.h"
 #include "store/preference.h"
 #include "store/schema.h"
@@ -131,9 +132,9 @@ void op_run_ROUTE_RESET(struct op_run *r) {
     db_run(r->db, "UPDATE inbox SET owner = '', batch = 0, until = 0 WHERE owner = $1", DB_T(node));
 }
 
-/* One list of a routed message. A post whose very bytes the list has had is a redelivery: an event and no
- * more. */
-static void commit_list(struct op_run *r, int64_t message, int64_t list, view sha256, view msgid) {
+void list_post_add(struct op_run *r, const struct list_post *p) {
+    int64_t message = p->message, list = p->list;
+    view sha256 = p->sha256;
     struct query q;
     db_query(r->db, &q, "SELECT feed_last, uid_last, archive, class FROM list WHERE id = $1 {for update}",
              DB_I(list));
@@ -154,7 +155,7 @@ static void commit_list(struct op_run *r, int64_t message, int64_t list, view sh
     db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3 WHERE id = $1", DB_I(list),
            DB_I(archived ? feed : feed - 1), DB_I(uid));
     db_run(r->db, "INSERT INTO post(list, uid, sha256, msgid) VALUES($1, $2, $3, $4)", DB_I(list), DB_I(uid),
-           DB_B(sha256), DB_T(msgid));
+           DB_B(sha256), DB_T(p->msgid));
     if (archived)
         db_run(r->db, "INSERT INTO feed(list, n, action, message, uid) VALUES($1, $2, 1, $3, $4)", DB_I(list),
                DB_I(feed), DB_I(message), DB_I(uid));
@@ -184,13 +185,33 @@ static void commit_other(struct op_run *r, int64_t message) {
     event_record(r, message, kind, rcpt, 0, VIEW(""), text);
 }
 
-/* Arguments: message, batch, sha256, Message-ID; count and ids of lists; class of what goes to addresses,
+/* What the rules of a list said of the post. */
+static void commit_list(struct op_run *r, struct list_post *p) {
+    p->list = vals_get_int(&r->in);
+    enum moderation action = (enum moderation)vals_get_int(&r->in);
+    p->rule = vals_get_view(&r->in);
+    p->reason = vals_get_view(&r->in);
+    if (action == MODERATION_ACCEPT)
+        list_post_add(r, p);
+    else if (action == MODERATION_HOLD)
+        list_post_hold(r, p);
+    else
+        event_record(r, p->message, action == MODERATION_REJECT ? EVENT_REJECTED : EVENT_DISCARDED, 0,
+                     p->list, VIEW(""),
+                     arena_printf(r->arena, "%.*s: %.*s", VIEW_ARG(p->rule), VIEW_ARG(p->reason)));
+}
+
+/* Arguments: message, batch, sha256, Message-ID; the post's sender and subject; count of lists, per list: id,
+ * enum moderation (ACCEPT, HOLD, REJECT, DISCARD), rule, reason; class of what goes to addresses,
  * their count, and per address: text, notify, original recipient; count and (event kind, address, text) of
- * what becomes nothing; 0 or 1 notifications, each as ACCEPT takes it. A message that is no longer in the
- * batch is left alone: another router has it. */
+ * what becomes nothing; count of notifications and letters, each as ACCEPT takes it. A message that is no
+ * longer in the batch is left alone: another router has it. */
 static void commit_route(struct op_run *r, bool to_lists) {
     int64_t message = vals_get_int(&r->in), batch = vals_get_int(&r->in);
     view sha256 = vals_get_view(&r->in), msgid = vals_get_view(&r->in);
+    struct list_post post = {.message = message, .sha256 = sha256, .msgid = msgid};
+    post.sender = vals_get_view(&r->in);
+    post.subject = vals_get_view(&r->in);
     if (db_change(r->db, "DELETE FROM inbox WHERE message = $1 AND batch = $2", DB_I(message), DB_I(batch)) !=
         1)
         return;
@@ -201,7 +222,7 @@ static void commit_route(struct op_run *r, bool to_lists) {
         return;
     }
     for (size_t i = 0; i < lists; i++)
-        commit_list(r, message, vals_get_int(&r->in), sha256, msgid);
+        commit_list(r, &post);
     enum mail_class class = (enum mail_class)vals_get_int(&r->in);
     size_t directs = vals_get_count(&r->in);
     for (size_t i = 0; i < directs && !db_error(r->db); i++)
@@ -338,6 +359,7 @@ static bool is_unused(struct op_run *r, int64_t message) {
                      " + (SELECT count(*) FROM expansion WHERE message = $1)"
                      " + (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE message = $1 LIMIT 1) AS one)"
                      " + (SELECT count(*) FROM hold WHERE message = $1)"
+                     " + (SELECT count(*) FROM held_post WHERE message = $1)"
                      " + (SELECT count(*) FROM feed WHERE message = $1)",
                      DB_I(message)) == 0;
 }

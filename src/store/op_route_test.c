@@ -139,6 +139,7 @@ struct decision {
     int64_t message, batch;
     const char *sha256;
     int64_t list;
+    enum moderation action; /* 0: the list takes it */
     const char *direct[3];
     int64_t other_kind;
     const char *other, *why;
@@ -150,10 +151,12 @@ static void commit(struct unit_store *s, const struct decision *d) {
     size_t directs = 0;
     while (directs < COUNT(d->direct) && d->direct[directs])
         directs++;
-    add_values(&args, N(d->message), N(d->batch), S(d->sha256 ? d->sha256 : "sha256"), S("id@there.example"));
+    add_values(&args, N(d->message), N(d->batch), S(d->sha256 ? d->sha256 : "sha256"), S("id@there.example"),
+               S("author@there.example"), S("subject"));
     add_values(&args, N(d->list ? 1 : 0));
     if (d->list)
-        add_values(&args, N(d->list));
+        add_values(&args, N(d->list), N(d->action ? d->action : MODERATION_ACCEPT),
+                   S(d->action ? "emergency" : ""), S(d->action ? "because" : ""));
     add_values(&args, N(CLASS_DIRECT), N(directs));
     for (size_t i = 0; i < directs; i++)
         add_values(&args, S(d->direct[i]), N(0), S(""));
@@ -175,11 +178,11 @@ static int64_t taken_mail(struct unit_store *s, int64_t batch) {
 
 static void test_pass__makes_deliveries_but_nothing_for_a_list(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example"), message = taken_mail(s, 7);
-    refused(s, ERR_SYNTAX, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), N(1), N(list), N(CLASS_DIRECT),
-            N(0), N(0), N(0));
+    refused(s, ERR_SYNTAX, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), S(""), S(""), N(1),
+            POST_TO(list), N(CLASS_DIRECT), N(0), N(0), N(0));
     assert_number(s, 1, "SELECT count(*) FROM inbox"); /* nothing half done */
     assert_number(s, 0, "SELECT count(*) FROM expansion");
-    must(s, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), N(0), N(CLASS_BOUNCE), N(1),
+    must(s, OP_ROUTE_PASS, N(message), N(7), S("sha"), S("id"), S(""), S(""), N(0), N(CLASS_BOUNCE), N(1),
          S("a@one.example"), N(NOTIFY_SUCCESS), S("rfc822;x@y.example"), N(0), N(0));
     assert_number(s, 0, "SELECT count(*) FROM inbox");
     assert_number(s, 1, "SELECT count(*) FROM delivery WHERE dest % 4 = $1 AND flags = $2", N(CLASS_BOUNCE),
@@ -536,8 +539,8 @@ static void test_wake__while_the_destination_is_released(struct unit_store *s) {
     struct buf args = BUF_INIT(1000), out = BUF_INIT(1000);
     struct arena arena;
     arena_init(&arena, LIMIT_STEP_ARENA);
-    add_values(&args, N(message), N(7), S("sha256"), S(""), N(0), N(CLASS_DIRECT), N(1), S("b@one.example"),
-               N(0), S(""), N(0), N(0));
+    add_values(&args, N(message), N(7), S("sha256"), S(""), S(""), S(""), N(0), N(CLASS_DIRECT), N(1),
+               S("b@one.example"), N(0), S(""), N(0), N(0));
     struct op_run adding = {
         .db = other, .in = vals_of(buf_view(&args)), .out = &out, .now_ms = clock_now_ms(), .arena = &arena};
     assert_true(db_begin(other, DURABLE_FULL));

@@ -123,6 +123,10 @@ void op_run_SUBSCRIBE(struct op_run *r) {
         op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q.address));
         return;
     }
+    if (address_is_banned(r, q.list_address, q.address)) {
+        op_refuse(r, ERR_REFUSED, "%.*s is banned from %.*s", VIEW_ARG(q.address), VIEW_ARG(q.list_address));
+        return;
+    }
     mailbox_make(r, q.address, original, name, person_ids(r, 1));
     struct mailbox b = mailbox_find(r, q.address);
     if (q.follows && !take_preferred(r, &q, &b))

@@ -322,6 +322,8 @@ void op_run_PREFERENCES_END(struct op_run *r) {
         db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2 AND kind = $3",
                DB_I(of[i].level), DB_I(of[i].owner), DB_I(of[i].kind));
         memberships_refresh(r, (enum preference_level)of[i].level, of[i].owner);
+        if (of[i].level == LEVEL_MEMBER)
+            nonmember_end(r, of[i].owner);
     }
     vals_int(r->out, n);
 }

@@ -22,6 +22,9 @@ bool need_mailbox(struct op_run *r, view address, struct mailbox *ret);
  * owner writes it, or empty. */
 void mailbox_make(struct op_run *r, view address, view original, view name, int64_t userid);
 
+/* By the list, its domain or the site (op_rules.c). An expression that fails counts as a ban. */
+bool address_is_banned(struct op_run *r, view list, view address);
+
 struct membership {
     int64_t list;
     enum role role;
@@ -35,5 +38,7 @@ int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t 
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner);
 /* It ends, with what was preferred for it. */
 void membership_end(struct op_run *r, int64_t id);
+/* A nonmember for whom nothing is preferred any more is forgotten; others stay. */
+void nonmember_end(struct op_run *r, int64_t id);
 
 #endif

@@ -2,6 +2,7 @@
 #include "store/preference.h"
 
 #include "base/words.h"
+#include "store/moderation.h"
 
 static const struct {
     enum preference number;
@@ -30,6 +31,15 @@ bool preference_is_valid(int64_t number, int64_t value) {
 
 const char *preference_name(enum preference p) {
     return table[row_of(p)].name;
+}
+
+const char *preference_names(void) {
+    static const char names[] =
+#define PREFERENCE(id, number, name, values, help) " " name
+#include "store/preference.def"
+#undef PREFERENCE
+        ;
+    return &names[1];
 }
 
 bool preference_find(view name, enum preference *ret) {

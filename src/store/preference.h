@@ -21,6 +21,8 @@ enum preference_level { LEVEL_MEMBER = 1, LEVEL_ADDRESS = 2, LEVEL_USER = 3 };
 /* There is such a preference, with such a value, or UNSET. The functions below want one that is there. */
 bool preference_is_valid(int64_t number, int64_t value);
 const char *preference_name(enum preference p);
+/* "delivery_status hide_address ...": for messages. */
+const char *preference_names(void);
 bool preference_find(view name, enum preference *ret);
 /* "by_user" <-> 1. False when the preference has no such value. */
 bool preference_parse(enum preference p, view text, int64_t *ret_value);

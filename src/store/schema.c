@@ -183,7 +183,25 @@ static const char lists[] =
                                 "CREATE UNIQUE INDEX request_addr ON request(list, kind, addr);"
                                 "CREATE INDEX request_expires ON request(expires);";
 
-static const char *const migrations[SCHEMA_VERSION] = {first, lists};
+/* ADR 19: what the rules of lists look at, and what they hold. */
+static const char rules[] =
+    /* What the preferences of a member come to, as status and hidden are. */
+    "ALTER TABLE member ADD COLUMN action {int} NOT NULL DEFAULT 0;"
+    /* Who may not post or subscribe: an address, or (regex 1) an expression; scopes as those of settings, but
+     * here all of them count. */
+    "CREATE TABLE ban(scope {text}, regex {int}, pattern {text}, PRIMARY KEY(scope, regex, pattern)) "
+    "{rowless};"
+    /* Fields that decide, in the order of positions. action: enum moderation; tag: a word to find it by. */
+    "CREATE TABLE header_match(scope {text}, position {int}, header {text} NOT NULL, pattern {text} NOT "
+    "NULL, action {int} NOT NULL, tag {text} NOT NULL, PRIMARY KEY(scope, position)) {rowless};"
+    /* A post that waits for a moderator of the list. */
+    "CREATE TABLE held_post(id {id}, message {int} NOT NULL, list {int} NOT NULL, sha256 {bytes} NOT NULL,"
+    " msgid {text} NOT NULL, sender {text} NOT NULL, subject {text} NOT NULL, rule {text} NOT NULL,"
+    " reason {text} NOT NULL, since {int} NOT NULL);"
+    "CREATE UNIQUE INDEX held_post_sha256 ON held_post(list, sha256);"
+    "CREATE INDEX held_post_message ON held_post(message);";
+
+static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules};
 
 int64_t schema_version(struct db *db) {
     if (db_engine(db) == DB_SQLITE) {

@@ -234,7 +234,7 @@ static int64_t accept_as(struct actors *a, enum store_role role, const char *bod
 }
 
 /* A decision with everything in it: the list, an address, a refusal, a notification. */
-static int64_t route_as_router(struct actors *a, const char *body, int64_t list) {
+static int64_t route_with(struct actors *a, const char *body, int64_t list, enum moderation action) {
     int64_t message = accept_as(a, R_SMTPD, body), batch = id_new();
     ACT(a, R_SMTPD, OP_INBOX_AGE);
     ACT(a, R_ROUTER, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
@@ -242,20 +242,57 @@ static int64_t route_as_router(struct actors *a, const char *body, int64_t list)
     struct accept notice = {
         .id = id_new(), .size = 3, .body = VIEW("dsn"), .recipients = &to, .recipient_count = 1};
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
-    add_values(&args, N(message), N(batch), S(body), S("id"), N(1), N(list), N(CLASS_DIRECT), N(1),
-               S("direct@one.example"), N(NOTIFY_SUCCESS), S("rfc822;x@y.example"), N(1), N(EVENT_BOUNCED),
-               S("nobody@here.example"), S("no such recipient"), N(1));
+    add_values(&args, N(message), N(batch), S(body), S("id"), S("a@b"), S("subject"), N(1), N(list),
+               N(action), S("emergency"), S("why"), N(CLASS_DIRECT), N(1), S("direct@one.example"),
+               N(NOTIFY_SUCCESS), S("rfc822;x@y.example"), N(1), N(EVENT_BOUNCED), S("nobody@here.example"),
+               S("no such recipient"), N(1));
     accept_args(&notice, &args);
     act(a, R_ROUTER, OP_ROUTE_COMMIT, &args);
     return message;
+}
+
+static int64_t route_as_router(struct actors *a, const char *body, int64_t list) {
+    return route_with(a, body, list, MODERATION_ACCEPT);
+}
+
+static void moderate(struct actors *a, int64_t list) {
+    route_with(a, "held", list, MODERATION_HOLD);
+    int64_t id = number(a->s, "SELECT id FROM held_post");
+    ACT(a, R_CLI, OP_HELD_LS, S(""), N(0), N(10));
+    ACT(a, R_CLI, OP_HELD_SHOW, N(id));
+    struct accept_recipient to = {.address = VIEW("author@there.example")};
+    struct accept letter = {
+        .id = id_new(), .size = 3, .body = VIEW("no."), .recipients = &to, .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    add_values(&args, S("me"), N(MODERATION_HOLD), S("x@y"), N(1), N(id), N(1));
+    accept_args(&letter, &args);
+    act(a, R_CLI, OP_HELD_DECIDE, &args);
+    ACT(a, R_CLI, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(1), N(id), N(0));
+    ACT(a, R_ROUTER, OP_HELD_END, N(10));
+    ACT(a, R_SMTPD, OP_LIST_RULES, N(list), N(1), S("m@one.example"));
+    ACT(a, R_ROUTER, OP_LIST_RULES, N(list), N(0));
+}
+
+static void set_up_rules(struct actors *a) {
+    for (int i = 0; i < 2; i++) {
+        ACT(a, R_CLI, OP_BAN_ADD, S(""), S("me"), S("^x"));
+        ACT(a, R_CLI, OP_HEADER_MATCH_ADD, S(""), S("me"), S("X-Spam"), S("yes"), N(0), S(""));
+        if (i == 0) {
+            ACT(a, R_CLI, OP_BAN_REMOVE, S(""), S("me"), S("^x"));
+            ACT(a, R_CLI, OP_HEADER_MATCH_REMOVE, S(""), S("me"), N(0));
+        }
+    }
+    ACT(a, R_CLI, OP_BAN_LS, S(""), S(""), N(10));
+    ACT(a, R_CLI, OP_HEADER_MATCH_LS, S(""));
+    ACT(a, R_CLI, OP_BAN_REMOVE, S(""), S("me"), S("^x"));
 }
 
 /* One that goes to an address only. */
 static void pass_as_router(struct actors *a) {
     int64_t message = accept_as(a, R_SMTPD, "passes"), batch = id_new();
     ACT(a, R_ROUTER, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
-    ACT(a, R_ROUTER, OP_ROUTE_PASS, N(message), N(batch), S("sha"), S("id"), N(0), N(CLASS_DIRECT), N(1),
-        S("pass@one.example"), N(0), S(""), N(0), N(0));
+    ACT(a, R_ROUTER, OP_ROUTE_PASS, N(message), N(batch), S("sha"), S("id"), S(""), S(""), N(0),
+        N(CLASS_DIRECT), N(1), S("pass@one.example"), N(0), S(""), N(0), N(0));
 }
 
 static void set_up_aliases(struct actors *a) {
@@ -341,6 +378,7 @@ static int64_t set_up_list(struct actors *a) {
             ACT(a, R_CLI, OP_LIST_DELETE, S("news@here.example"));
     }
     set_up_members(a);
+    set_up_rules(a);
     set_up_aliases(a);
     set_up_relay(a);
     ACT(a, R_CLI, OP_LIST_LS, S("news@here.example"), S(""), N(10));
@@ -474,6 +512,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_CLI, OP_BODY_DROP, N(id_new()));
     int64_t message = route_as_router(&a, "first", list);
     route_as_router(&a, "first", list); /* the same bytes: a duplicate */
+    moderate(&a, list);
     pass_as_router(&a);
     ask_about(&a, message);
     ACT(&a, R_ROUTER, OP_EXPANSIONS);

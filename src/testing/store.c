@@ -254,10 +254,11 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
     snprintf(sha256, sizeof sha256, "%s", body);
     must(s, OP_ROUTE_TAKE, S("router"), N(batch), N(10), N(60000));
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET - 64);
-    add_values(&args, N(message), N(batch), V(view_from(sha256, sizeof sha256)), S("id@there.example"));
+    add_values(&args, N(message), N(batch), V(view_from(sha256, sizeof sha256)), S("id@there.example"),
+               S("author@there.example"), S("subject"));
     add_values(&args, N(list ? 1 : 0));
     if (list)
-        add_values(&args, N(list));
+        add_values(&args, POST_TO(list));
     add_values(&args, N(CLASS_DIRECT), N(address ? 1 : 0));
     if (address)
         add_values(&args, S(address), N(0), S(""));

@@ -6,6 +6,7 @@
 #ifndef TESTING_STORE_H
 #define TESTING_STORE_H
 
+#include "store/moderation.h"
 #include "testing/unit.h"
 
 #include "base/config.h"
@@ -41,8 +42,10 @@ struct db *unit_store_connect(struct unit_store *s);
 
 /* Arguments of a call and expected results: N(number), S("text"), V(view). */
 #define N(n) DB_I(n)
-#define S(s) DB_T(view_of(s))
-#define V(v) DB_B(v)
+/* A list of ROUTE_COMMIT that takes the post. */
+#define POST_TO(list) N(list), N(MODERATION_ACCEPT), S(""), S("")
+#define S(s)          DB_T(view_of(s))
+#define V(v)          DB_B(v)
 
 /* Append to a buffer as an operation reads it. */
 void unit_values(struct buf *b, const struct db_value *values, size_t count);

@@ -9,19 +9,9 @@ import subprocess
 
 import pytest
 
-from postroad import Raw, message, until
+from postroad import Lmtp, Raw, message, until
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-class Lmtp(Raw):
-    """A client that says LHLO."""
-
-    def ehlo(self, name="client.example"):
-        got = self.cmd(f"LHLO {name}")
-        assert got == 250, got
-        self.extensions = dict((line.split(" ", 1) + [""])[:2] for line in got.lines[1:])
-        return got
 
 
 def hangup(instance, text):

@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "lists/chain.h"
+#include "lists/letter.h"
 #include "mail/address.h"
-#include "mail/header.h"
+#include "mail/text.h"
 #include "roles/router/router.h"
 #include "routing/notice.h"
 #include "routing/route.h"
@@ -20,8 +22,20 @@
 #include "store/event.h"
 #include "store/message.h"
 
+/* Octets: of a post that goes whole into the letter to its moderators, of a header, of all letters. */
+enum { LETTER_WHOLE = 32 * 1024, LETTER_HEADER = 8 * 1024, LETTERS_ROOM = 96 * 1024 };
+
+/* A list the message goes to. */
+struct post_to {
+    int64_t list;
+    struct store_request rules; /* what its rules look at */
+    struct verdict verdict;
+    view address;
+    bool tells_moderators; /* that the post is held */
+};
+
 struct message {
-    int64_t id;
+    int64_t id, size;
     view sender, message_id, sha256;
     int64_t flags;
     size_t recipient_count;
@@ -30,8 +44,10 @@ struct message {
     struct arena arena;            /* of what is decided */
     struct route *routes;          /* one per recipient */
     struct err err;                /* why there are none: the store could not say */
-    bool has_list;                 /* a list's rules look at its head */
     struct store_request head;     /* its first piece, if asked for */
+    struct post post;              /* if it goes to lists */
+    struct post_to *lists;         /* each once */
+    size_t list_count;
     struct store_request commit;
 };
 
@@ -47,8 +63,7 @@ struct batch {
 /* What becomes of one message, gathered over its recipients. */
 struct decision {
     struct arena *arena; /* the message's */
-    int64_t lists[LIMIT_ALIAS_TARGETS];
-    size_t list_count;
+    struct message *message;
     struct accept_recipient *directs;
     size_t direct_count, direct_room;
     struct buf others; /* event kind, address, text */
@@ -79,7 +94,7 @@ static bool take(struct batch *b, int64_t lease_ms, struct err *e) {
         m->id = vals_get_int(&v);
         m->sender = vals_get_view(&v);
         m->message_id = vals_get_view(&v);
-        vals_get_int(&v); /* size */
+        m->size = vals_get_int(&v);
         m->sha256 = vals_get_view(&v);
         m->flags = vals_get_int(&v);
         arena_init(&m->arena, LIMIT_DECISION_ARENA);
@@ -111,6 +126,25 @@ static void ask_facts(struct batch *b, struct store_wait *wait) {
     store_wait_all(wait);
 }
 
+static struct post_to *find_list(struct message *m, int64_t list) {
+    for (size_t i = 0; i < m->list_count; i++)
+        if (m->lists[i].list == list)
+            return &m->lists[i];
+    return NULL;
+}
+
+static bool add_list(struct message *m, int64_t list) {
+    if (!m->lists)
+        m->lists = arena_array(&m->arena, struct post_to, LIMIT_MESSAGE_TARGETS);
+    if (!m->lists || find_list(m, list))
+        return m->lists != NULL;
+    if (m->list_count == LIMIT_MESSAGE_TARGETS)
+        return false;
+    m->lists[m->list_count].list = list;
+    store_request_init(&m->lists[m->list_count++].rules, OP_LIST_RULES);
+    return true;
+}
+
 /* Where the message's recipients lead. */
 static bool find_routes(struct message *m, struct err *e) {
     m->routes = arena_array(&m->arena, struct route, m->recipient_count + 1);
@@ -124,7 +158,8 @@ static bool find_routes(struct message *m, struct err *e) {
         if (!route_decide(wanted, buf_view(&q->out), &m->arena, &m->routes[i], e))
             return false;
         for (size_t k = 0; k < m->routes[i].count; k++)
-            m->has_list |= m->routes[i].targets[k].kind == ROUTE_LIST;
+            if (m->routes[i].targets[k].kind == ROUTE_LIST && !add_list(m, m->routes[i].targets[k].list))
+                return err_set(e, ERR_LIMIT, NULL);
     }
     return m->routes || err_set(e, ERR_LIMIT, NULL);
 }
@@ -137,7 +172,7 @@ static void ask_heads(struct batch *b, struct store_wait *wait) {
         role_works_on(m->id);
         m->err.code = ERR_OK;
         store_request_init(&m->head, OP_MESSAGE_READ);
-        if (!find_routes(m, &m->err) || (!m->has_list && !role_plants_crashes()))
+        if (!find_routes(m, &m->err) || (m->list_count == 0 && !role_plants_crashes()))
             continue;
         vals_int(&m->head.args, m->id);
         vals_int(&m->head.args, 0);
@@ -145,6 +180,58 @@ static void ask_heads(struct batch *b, struct store_wait *wait) {
     }
     role_works_on(0);
     store_wait_all(wait);
+}
+
+/* The head that was asked for. */
+static bool read_head(struct message *m, view *ret_head, struct err *e) {
+    *ret_head = VIEW("");
+    if (m->err.code != ERR_OK || m->head.err.code != ERR_OK) {
+        *e = m->err.code != ERR_OK ? m->err : m->head.err;
+        return false;
+    }
+    struct vals got = vals_of(buf_view(&m->head.out));
+    if (vals_more(&got))
+        *ret_head = vals_get_view(&got);
+    return true;
+}
+
+/* What the rules of the lists look at, of all messages at once. */
+static void ask_rules(struct batch *b, struct store_wait *wait) {
+    for (size_t i = 0; i < b->count; i++) {
+        struct message *m = &b->messages[i];
+        view head;
+        role_works_on(m->id);
+        if (m->list_count == 0 || !read_head(m, &head, &m->err))
+            continue;
+        if (!post_read(m->sender, head, m->size, &m->arena, &m->post)) {
+            err_set(&m->err, ERR_LIMIT, NULL);
+            continue;
+        }
+        for (size_t k = 0; k < m->list_count; k++) {
+            facts_args(m->lists[k].list, &m->post, &m->lists[k].rules.args);
+            store_wait_submit(wait, b->role->store, &m->lists[k].rules);
+        }
+    }
+    role_works_on(0);
+    store_wait_all(wait);
+}
+
+static bool run_rules(struct message *m, struct err *e) {
+    struct facts *facts = arena_new(&m->arena, struct facts);
+    for (size_t i = 0; i < m->list_count; i++) {
+        struct post_to *to = &m->lists[i];
+        if (to->rules.err.code != ERR_OK) {
+            *e = to->rules.err;
+            return false;
+        }
+        if (!facts || !facts_read(buf_view(&to->rules.out), &m->post, &m->arena, facts))
+            return err_set(e, ERR_STORE, "list-rules: malformed answer");
+        chain_decide(&m->post, facts, &m->arena, &to->verdict);
+        to->address = facts->list;
+        to->tells_moderators = to->verdict.action == MODERATION_HOLD && facts->has_moderators &&
+                               facts_number(facts, LIST_SETTING_ADMIN_IMMED_NOTIFY);
+    }
+    return true;
 }
 
 static void *grow(struct arena *a, void *items, size_t count, size_t *room, size_t size) {
@@ -166,14 +253,6 @@ static void add_direct(struct decision *d, view address, const struct accept_rec
             return;
     d->directs = grow(d->arena, d->directs, d->direct_count, &d->direct_room, sizeof *d->directs);
     d->directs[d->direct_count++] = (struct accept_recipient){address, from->notify, from->orcpt};
-}
-
-static void add_list(struct decision *d, int64_t list) {
-    for (size_t i = 0; i < d->list_count; i++)
-        if (d->lists[i] == list)
-            return;
-    if (d->list_count < LIMIT_ALIAS_TARGETS)
-        d->lists[d->list_count++] = list;
 }
 
 static void add_other(struct decision *d, enum event_kind kind, view address, view text) {
@@ -208,7 +287,8 @@ static struct accept_recipient tell_of_success(struct decision *d, const struct 
     struct accept_recipient further = *to;
     size_t lists = 0, addresses = 0;
     for (size_t i = 0; i < route->count; i++) {
-        lists += route->targets[i].kind == ROUTE_LIST;
+        lists += route->targets[i].kind == ROUTE_LIST &&
+                 find_list(d->message, route->targets[i].list)->verdict.action != MODERATION_REJECT;
         addresses += route->targets[i].kind == ROUTE_ADDRESS;
     }
     if (!(to->notify & NOTIFY_SUCCESS) || (lists == 0 && addresses <= 1))
@@ -220,25 +300,23 @@ static struct accept_recipient tell_of_success(struct decision *d, const struct 
     return further;
 }
 
-/* A post that carries the list's own List-Id has been here already (RFC 2919). */
-static bool is_list_loop(const struct header *h, view list, struct arena *a) {
-    struct address parts = address_split(list);
-    view id = arena_printf(a, "<%.*s.%.*s>", VIEW_ARG(parts.local), VIEW_ARG(parts.domain));
-    for (size_t i = 0; i < h->count; i++)
-        if (view_eq_nocase(h->fields[i].name, VIEW("List-Id")) && view_search(h->fields[i].value, id) >= 0)
-            return true;
-    return false;
+/* smtpd refuses what all its lists refuse; of several the sender hears by a notification. */
+static void add_post(struct decision *d, const struct route_target *t,
+                     const struct accept_recipient *recipient) {
+    const struct verdict *v = &find_list(d->message, t->list)->verdict;
+    struct err why;
+    if (v->action != MODERATION_REJECT)
+        return;
+    chain_refusal(v, t->address, &why);
+    add_failure(d, recipient, &why);
 }
 
 /* `wanted`: the recipient, normalised. What is passed on as it is keeps the local part's case. */
 static void add_target(struct decision *d, const struct route_target *t, view wanted,
-                       const struct accept_recipient *recipient, const struct header *h) {
+                       const struct accept_recipient *recipient) {
     switch (t->kind) {
     case ROUTE_LIST:
-        if (is_list_loop(h, t->address, d->arena))
-            add_other(d, EVENT_DROPPED, t->address, VIEW("loop: the post has the list's List-Id already"));
-        else
-            add_list(d, t->list);
+        add_post(d, t, recipient);
         break;
     case ROUTE_ADDRESS:
         add_direct(d, view_eq(t->address, wanted) ? recipient->address : arena_view(d->arena, t->address),
@@ -255,13 +333,13 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
 }
 
 /* The rules of one recipient. */
-static void decide_recipient(struct message *m, size_t i, struct decision *d, const struct header *h) {
+static void decide_recipient(struct message *m, size_t i, struct decision *d) {
     const struct route *route = &m->routes[i];
     if (!route->local) { /* the local part's case is its owner's business */
         add_direct(d, m->recipients[i].address, &m->recipients[i]);
         return;
     }
-    if (i > 0 && d->direct_count + d->list_count + route->count > LIMIT_MESSAGE_TARGETS) {
+    if (i > 0 && d->direct_count + m->list_count + route->count > LIMIT_MESSAGE_TARGETS) {
         struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
         err_set(&why, ERR_LIMIT_RCPT, "the recipients of the message lead to too many addresses");
         add_failure(d, &m->recipients[i], &why);
@@ -270,15 +348,69 @@ static void decide_recipient(struct message *m, size_t i, struct decision *d, co
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&m->lookups[i].args)});
     struct accept_recipient to = tell_of_success(d, &m->recipients[i], route);
     for (size_t k = 0; k < route->count; k++)
-        add_target(d, &route->targets[k], wanted, &to, h);
+        add_target(d, &route->targets[k], wanted, &to);
+}
+
+/* Text of strangers as the store keeps it: one line, without control characters. */
+static view one_line(struct message *m, view text) {
+    struct buf out = BUF_INIT(LIMIT_EVENT_TEXT);
+    view line = VIEW("");
+    view_split(&text, '\n', &line);
+    text_add_printable(&out, view_trim(line), true);
+    view clean = arena_view(&m->arena, buf_view(&out));
+    buf_done(&out);
+    return clean;
+}
+
+/* The letter to those who can say what becomes of a held post. */
+static bool add_letter(struct batch *b, struct message *m, const struct post_to *to, view head,
+                       struct buf *args) {
+    struct address list = address_split(to->address);
+    struct err e;
+    bool whole = (int64_t)head.len == m->size && m->size <= LETTER_WHOLE;
+    view from = m->post.sender_count ? m->post.senders[0] : VIEW("nobody"),
+         subject = one_line(m, m->post.subject);
+    size_t before = args->len;
+    bool ok = letter_args(
+        &(struct letter){
+            .hostname = view_of(b->role->config->hostname),
+            .list = to->address,
+            .to = arena_printf(&m->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
+            .subject =
+                arena_printf(&m->arena, "%.*s: a post from %.*s waits", VIEW_ARG(list.local), VIEW_ARG(from)),
+            .text = arena_printf(
+                &m->arena,
+                "A post to %.*s waits for a moderator.\n\n    From:    %.*s\n    Subject: %.*s\n"
+                "    Reason:  %.*s\n\n\"postroad held ls %.*s\" shows its number; held accept, reject,"
+                "\ndiscard and forward say what becomes of it. Queue id: %s\n",
+                VIEW_ARG(to->address), VIEW_ARG(from), VIEW_ARG(subject), VIEW_ARG(to->verdict.reason),
+                VIEW_ARG(to->address), id_format(m->id).s),
+            .references = m->message_id,
+            .message = m->id,
+            .original = whole ? head : view_slice(m->post.header.section, 0, LETTER_HEADER),
+            .whole = whole},
+        clock_now_ms(), args, &e);
+    if (!ok || args->failed) {
+        args->failed = false;
+        buf_truncate(args, before);
+    }
+    return args->len > before;
+}
+
+/* Letters are left off where a commit would become too large; the events and the queue have it all. */
+static int64_t add_letters(struct batch *b, struct message *m, view head, struct buf *args) {
+    int64_t n = 0;
+    for (size_t i = 0; i < m->list_count; i++)
+        if (m->lists[i].tells_moderators && args->len < LETTERS_ROOM)
+            n += add_letter(b, m, &m->lists[i], head, args);
+    return n;
 }
 
 /* The notification returns the message as its sender asked (RET) and names its envelope (ENVID). */
-static bool add_notice(struct batch *b, struct message *m, const struct decision *d, struct err *e) {
-    if (d->told_count == 0 || !notice_wanted(m->sender, 0)) {
-        vals_int(&m->commit.args, 0);
+static bool add_notice(struct batch *b, struct message *m, const struct decision *d, int64_t *count,
+                       struct buf *args, struct err *e) {
+    if (d->told_count == 0 || !notice_wanted(m->sender, 0))
         return true;
-    }
     struct notice n = {.hostname = view_of(b->role->config->hostname),
                        .message = m->id,
                        .sender = m->sender,
@@ -294,8 +426,8 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
         n.body = info.first;
         n.envid = info.envid;
         n.whole = (info.flags & MESSAGE_RET_FULL) && (int64_t)n.body.len == info.size;
-        vals_int(&m->commit.args, 1);
-        ok = notice_args(&n, clock_now_ms(), &m->commit.args, e);
+        ++*count;
+        ok = notice_args(&n, clock_now_ms(), args, e);
     }
     store_request_done(&q);
     return ok;
@@ -303,14 +435,20 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
 
 static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
     struct buf *args = &m->commit.args;
-    store_request_init(&m->commit, d->list_count > 0 ? OP_ROUTE_COMMIT : OP_ROUTE_PASS);
+    store_request_init(&m->commit, m->list_count > 0 ? OP_ROUTE_COMMIT : OP_ROUTE_PASS);
     vals_int(args, m->id);
     vals_int(args, b->number);
     vals_view(args, m->sha256);
     vals_view(args, m->message_id);
-    vals_int(args, (int64_t)d->list_count);
-    for (size_t i = 0; i < d->list_count; i++)
-        vals_int(args, d->lists[i]);
+    vals_view(args, m->post.sender_count ? m->post.senders[0] : VIEW(""));
+    vals_view(args, one_line(m, m->post.subject));
+    vals_int(args, (int64_t)m->list_count);
+    for (size_t i = 0; i < m->list_count; i++) {
+        vals_int(args, m->lists[i].list);
+        vals_int(args, m->lists[i].verdict.action);
+        vals_view(args, view_of(m->lists[i].verdict.rule));
+        vals_view(args, one_line(m, m->lists[i].verdict.reason));
+    }
     vals_int(args, m->sender.len > 0 ? CLASS_DIRECT : CLASS_BOUNCE);
     vals_int(args, (int64_t)d->direct_count);
     for (size_t i = 0; i < d->direct_count; i++) {
@@ -322,36 +460,27 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
     buf_add(args, buf_view(&d->others));
 }
 
-/* The head that was asked for. */
-static bool read_head(struct message *m, view *ret_head, struct err *e) {
-    *ret_head = VIEW("");
-    if (m->err.code != ERR_OK || m->head.err.code != ERR_OK) {
-        *e = m->err.code != ERR_OK ? m->err : m->head.err;
-        return false;
-    }
-    struct vals got = vals_of(buf_view(&m->head.out));
-    if (vals_more(&got))
-        *ret_head = vals_get_view(&got);
-    return true;
-}
-
 static bool decide(struct batch *b, struct message *m, struct err *e) {
     view head;
-    if (!read_head(m, &head, e))
+    if (!read_head(m, &head, e) || !run_rules(m, e))
         return false;
     role_planted_crash(b->role, head);
     FREE_AUTO struct decision *d = mem_alloc(sizeof *d);
-    struct header header;
     d->arena = &m->arena;
+    d->message = m;
     buf_init(&d->others, LIMIT_STORE_PACKET);
-    header_parse(head, &m->arena, &header);
     for (size_t i = 0; i < m->recipient_count; i++)
-        decide_recipient(m, i, d, &header);
+        decide_recipient(m, i, d);
     format_commit(b, m, d);
-    bool ok = add_notice(b, m, d, e);
+    struct buf letters = BUF_INIT(LIMIT_STORE_PACKET);
+    int64_t letter_count = add_letters(b, m, head, &letters);
+    bool ok = add_notice(b, m, d, &letter_count, &letters, e);
+    vals_int(&m->commit.args, letter_count);
+    buf_add(&m->commit.args, buf_view(&letters));
+    buf_done(&letters);
     metric_add(METRIC_ROUTER_DELIVERIES, (int64_t)d->direct_count);
     if (ok)
-        log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", d->list_count),
+        log_line(LOG_INFO, "routed", LOG_S("queue", id_format(m->id).s), LOG_I("lists", m->list_count),
                  LOG_I("direct", d->direct_count), LOG_I("other", d->other_count));
     buf_done(&d->others);
     return ok;
@@ -388,6 +517,8 @@ static void free_batch(struct batch *b) {
     for (size_t i = 0; i < b->count; i++) {
         for (size_t k = 0; b->messages[i].lookups && k < b->messages[i].recipient_count; k++)
             store_request_done(&b->messages[i].lookups[k]);
+        for (size_t k = 0; k < b->messages[i].list_count; k++)
+            store_request_done(&b->messages[i].lists[k].rules);
         store_request_done(&b->messages[i].head);
         store_request_done(&b->messages[i].commit);
         arena_done(&b->messages[i].arena);
@@ -405,6 +536,7 @@ int route_some(struct role *r, int64_t lease_ms, struct err *e) {
     if (take(&b, lease_ms, e)) {
         ask_facts(&b, &wait);
         ask_heads(&b, &wait);
+        ask_rules(&b, &wait);
         routed = decide_all(&b, &wait, e);
         metric_add(METRIC_ROUTER_MESSAGES, routed);
         if (routed > 0) {

@@ -76,9 +76,9 @@ static bool expand_some(struct role *r) {
     return all > 0 && ok;
 }
 
-/* Preferences and requests whose time is up. */
+/* Preferences, requests and held posts whose time is up. */
 static void end_what_is_over(struct role *r) {
-    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END};
+    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END, OP_HELD_END};
     static int64_t next_ms;
     if (clock_mono_ms() < next_ms)
         return;

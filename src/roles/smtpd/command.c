@@ -263,6 +263,10 @@ static bool is_wanted(struct session *s, view wanted, const struct route *route,
     return true;
 }
 
+static bool note_lists(struct session *s, const struct route *route, struct err *e) {
+    return rules_note(s, route) || err_set(e, ERR_LIMIT_RCPT, NULL);
+}
+
 /* The store has told what it knows about the recipient; router will come to the same decision (DESIGN 1.4).
  */
 static enum next recipient_known(struct session *s) {
@@ -277,7 +281,7 @@ static enum next recipient_known(struct session *s) {
         arena_done(&arena);
         return turn_to_postmaster(s, wanted);
     }
-    if (ok && is_wanted(s, wanted, &route, &e) && add_recipient(s, &e)) {
+    if (ok && is_wanted(s, wanted, &route, &e) && add_recipient(s, &e) && note_lists(s, &route, &e)) {
         s->t.target_count += route.count;
         session_useful(s);
         session_reply(s, 250, "2.1.5 ok");

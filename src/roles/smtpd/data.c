@@ -284,6 +284,7 @@ enum next data_stage(struct session *s) {
     vals_int(&s->request.args, t->id);
     vals_int(&s->request.args, t->staged++);
     vals_view(&s->request.args, buf_view(&t->body));
+    rules_keep_first(t);
     buf_reset(&t->body);
     return session_ask(s, staged);
 }
@@ -311,6 +312,10 @@ static enum next text_ended(struct session *s) {
         return refuse(s, &t->fault);
     if (t->body.len > 0 && !fits_inline(t))
         return data_stage(s);
+    if (!rules_all_asked(s))
+        return rules_ask(s);
+    if (t->fault.code != ERR_OK)
+        return refuse(s, &t->fault);
     return ask_accept(s);
 }
 

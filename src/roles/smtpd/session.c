@@ -62,9 +62,13 @@ void session_reset(struct session *s) {
     if (t->staged > 0 && !t->handed_over)
         data_drop(s);
     buf_done(&t->body);
+    buf_done(&t->first);
+    arena_done(&t->rules_arena);
     EVP_MD_CTX_free(t->sha256);
-    *t = (struct transaction){.active = false};
+    *t = (struct transaction){.active = false, .only_lists = true};
     buf_init(&t->body, LIMIT_BODY_CHUNK);
+    buf_init(&t->first, LIMIT_BODY_CHUNK);
+    arena_init(&t->rules_arena, LIMIT_STEP_ARENA);
     arena_done(&s->transaction_arena); /* a session that waits for its next message holds nothing */
     s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
 }

@@ -1,7 +1,8 @@
 /* smtpd.h: what the files of this role share. main.c starts and stops; session.c runs a session's steps and
  * replies; command.c knows the commands (command.def); data.c takes message text and has it stored; clients.c
  * counts sessions; parameter.c reads the parameters of MAIL and RCPT; chunk.c takes text by BDAT; policy.c is
- * what SIGHUP renews; frontend.c speaks PROXY and XCLIENT; flow.c slows down when the router is behind. */
+ * what SIGHUP renews; frontend.c speaks PROXY and XCLIENT; flow.c slows down when the router is behind;
+ * rules.c asks the lists a post goes to. */
 #ifndef ROLES_SMTPD_SMTPD_H
 #define ROLES_SMTPD_SMTPD_H
 
@@ -9,11 +10,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "lists/post.h"
 #include "net/proxy.h"
 #include "net/runner.h"
 #include "net/sockaddr.h"
 #include "net/stream.h"
 #include "roles/role.h"
+#include "routing/route.h"
 #include "store/accept.h"
 
 struct clients;
@@ -72,6 +75,15 @@ struct transaction {
     size_t recipient_count, recipient_room;
     size_t target_count; /* what the recipients lead to */
     view envid;
+    /* rules.c */
+    int64_t *lists; /* that the recipients lead to, each once */
+    size_t list_count;
+    bool only_lists;          /* and to nothing else */
+    struct buf first;         /* the first piece of the text, when that was staged */
+    struct arena rules_arena; /* of `post` and what is decided */
+    struct post post;
+    size_t asked, refused; /* lists that were asked, that refuse the post */
+    struct err refusal;
     /* data.c */
     int64_t id;
     struct buf body;  /* octets not yet staged */
@@ -169,6 +181,15 @@ void policy_unref(struct policy **p);
 struct policy *policy_current(struct server *server); /* the caller's reference */
 void policy_replace(struct server *server, struct policy *p);
 bool networks_have(const struct networks *n, const struct sockaddr_any *peer);
+
+/* ---- rules.c ---- */
+/* Note the lists that a recipient leads to. False: too many. */
+bool rules_note(struct session *s, const struct route *route);
+/* The body is about to be emptied: what the lists want to see of it stays. */
+void rules_keep_first(struct transaction *t);
+/* Whether every list was asked about the text that is here; a refusal by all is a fault then. */
+bool rules_all_asked(struct session *s);
+enum next rules_ask(struct session *s);
 
 /* ---- frontend.c ---- */
 enum next frontend_proxy_phase(struct session *s);

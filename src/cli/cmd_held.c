@@ -1,0 +1,209 @@
+/* cmd_held.c: postroad held ls|show|accept|reject|discard|forward: posts that wait for a moderator. */
+#include "base/clock.h"
+#include "base/id.h"
+#include "cli/message.h"
+#include "lists/letter.h"
+#include "store/moderation.h"
+
+enum { PAGE_ROWS = 500, IDS_MOST = 2000, LETTERS_MOST = 50, LETTER_HEADER = 4096 };
+
+struct held {
+    int64_t id, since, message, size;
+    view list, sender, subject, rule, reason, msgid;
+};
+
+static struct held read_held(struct vals *v) {
+    struct held h = {.id = vals_get_int(v)};
+    h.list = vals_get_view(v);
+    h.sender = vals_get_view(v);
+    h.subject = vals_get_view(v);
+    h.rule = vals_get_view(v);
+    h.reason = vals_get_view(v);
+    h.since = vals_get_int(v);
+    h.message = vals_get_int(v);
+    h.size = vals_get_int(v);
+    h.msgid = vals_get_view(v);
+    return h;
+}
+
+static const struct column columns[] = {{"id", "ID"},           {"list", "LIST"}, {"sender", "SENDER"},
+                                        {"subject", "SUBJECT"}, {"rule", "RULE"}, {"reason", "REASON"},
+                                        {"since", "SINCE"},     {"size", "SIZE"}, {"queue", "QUEUE ID"}};
+
+static void put_held(struct table *t, const struct held *h) {
+    table_int(t, h->id);
+    table_text(t, h->list);
+    table_text(t, h->sender);
+    table_text(t, h->subject);
+    table_text(t, h->rule);
+    table_text(t, h->reason);
+    table_time(t, h->since);
+    table_int(t, h->size);
+    table_text(t, view_of(id_format(h->message).s));
+}
+
+bool cmd_held_ls(struct cli *c, struct err *e) {
+    view list = VIEW("");
+    int64_t after = 0;
+    if (c->args.count > 0 && !cli_address(c, c->args.words[0], &list, e))
+        return false;
+    struct table t;
+    struct store_request r;
+    bool ok = true, more = true;
+    table_open(&t, c, columns, COUNT_OF(columns));
+    store_request_init(&r, OP_HELD_LS);
+    while (ok && more) {
+        buf_reset(&r.args);
+        vals_view(&r.args, list);
+        vals_int(&r.args, after);
+        vals_int(&r.args, PAGE_ROWS);
+        ok = cli_call(c, &r, e);
+        struct vals v = vals_of(buf_view(&r.out));
+        size_t rows = 0;
+        for (; ok && vals_more(&v); rows++) {
+            struct held h = read_held(&v);
+            put_held(&t, &h);
+            after = h.id;
+        }
+        more = rows == PAGE_ROWS && cli_flush(c, NULL);
+    }
+    store_request_done(&r);
+    return table_close(&t, ok ? e : NULL) && ok;
+}
+
+static bool read_id(const char *word, int64_t *ret, struct err *e) {
+    return (view_to_i64(view_of(word), ret) && *ret > 0) ||
+           err_set(e, ERR_USAGE, "%.60s: the number of a held post is wanted: held ls shows them", word);
+}
+
+/* `q` holds the texts; the caller ends it in any case. */
+static bool find_held(struct cli *c, int64_t id, struct store_request *q, struct held *ret, struct err *e) {
+    store_request_init(q, OP_HELD_SHOW);
+    vals_int(&q->args, id);
+    if (!cli_call(c, q, e))
+        return false;
+    struct vals v = vals_of(buf_view(&q->out));
+    *ret = read_held(&v);
+    return true;
+}
+
+bool cmd_held_show(struct cli *c, struct err *e) {
+    int64_t id;
+    struct held h;
+    struct store_request q;
+    struct message_info info;
+    if (!read_id(c->args.words[0], &id, e))
+        return false;
+    bool ok = find_held(c, id, &q, &h, e) && message_info_first(c, h.message, &info, e);
+    if (ok && c->json) {
+        struct table t;
+        table_open_single(&t, c, columns, COUNT_OF(columns));
+        put_held(&t, &h);
+        ok = table_close(&t, e);
+    } else if (ok) {
+        cli_print(c, "Held %lld for %.*s since %s\nRule: %.*s\nReason: %.*s\nQueue id: %s\n\n",
+                  (long long)h.id, VIEW_ARG(h.list), cli_time(h.since).s, VIEW_ARG(h.rule),
+                  VIEW_ARG(h.reason), id_format(h.message).s);
+        cli_write(c, info.first);
+        ok = cli_flush(c, e);
+    }
+    store_request_done(&q);
+    return ok;
+}
+
+/* The letter about one held post, behind `args`. */
+static bool add_letter(struct cli *c, int64_t id, enum moderation action, view to, view reason,
+                       struct buf *args, struct err *e) {
+    struct held h;
+    struct store_request q;
+    struct message_info info;
+    bool forward = action == MODERATION_HOLD;
+    bool ok = find_held(c, id, &q, &h, e) && message_info_first(c, h.message, &info, e);
+    if (ok) {
+        view text =
+            forward
+                ? arena_printf(&c->arena,
+                               "This post waits for the moderators of %.*s.\n\nFrom: %.*s\nReason: %.*s\n",
+                               VIEW_ARG(h.list), VIEW_ARG(h.sender), VIEW_ARG(h.reason))
+                : arena_printf(&c->arena,
+                               "Your message to %.*s with the subject\n\n    %.*s\n\nwas not accepted."
+                               " The moderators say:\n\n%.*s\n",
+                               VIEW_ARG(h.list), VIEW_ARG(h.subject), VIEW_ARG(reason));
+        view body = info.first;
+        ptrdiff_t end = view_search(body, VIEW("\r\n\r\n"));
+        bool whole = forward && (int64_t)body.len == h.size;
+        ok = letter_args(
+            &(struct letter){
+                .hostname = cli_hostname(c),
+                .list = h.list,
+                .to = forward ? to : h.sender,
+                .subject = arena_printf(
+                    &c->arena, "%s \"%.*s\"",
+                    forward ? "Forward of" : "Request to mailing list rejected:", VIEW_ARG(h.subject)),
+                .text = text,
+                .references = h.msgid,
+                .message = h.message,
+                .original =
+                    whole ? body
+                          : view_slice(body, 0,
+                                       end < 0 || end > LETTER_HEADER ? LETTER_HEADER : (size_t)end + 2),
+                .whole = whole},
+            clock_now_ms(), args, e);
+    }
+    store_request_done(&q);
+    return ok;
+}
+
+static bool decide(struct cli *c, enum moderation action, view to, view detail, const char *done,
+                   struct err *e) {
+    bool letters = action == MODERATION_REJECT || action == MODERATION_HOLD;
+    size_t most = letters ? LETTERS_MOST : IDS_MOST;
+    struct store_request r;
+    int64_t id;
+    view who;
+    if (c->args.count > most)
+        return err_set(e, ERR_USAGE, "at most %zu posts at once", most);
+    if (!cli_who(c, &who, e))
+        return false;
+    store_request_init(&r, OP_HELD_DECIDE);
+    vals_view(&r.args, who);
+    vals_int(&r.args, action);
+    vals_view(&r.args, detail);
+    vals_int(&r.args, (int64_t)c->args.count);
+    bool ok = true;
+    for (size_t i = 0; i < c->args.count && ok; i++)
+        if ((ok = read_id(c->args.words[i], &id, e)))
+            vals_int(&r.args, id);
+    vals_int(&r.args, letters ? (int64_t)c->args.count : 0);
+    for (size_t i = 0; i < c->args.count && ok && letters; i++)
+        ok = read_id(c->args.words[i], &id, e) && add_letter(c, id, action, to, detail, &r.args, e);
+    ok = ok && (!r.args.failed ||
+                err_set(e, ERR_LIMIT, "that is too much at once: fewer posts, or a shorter text"));
+    ok = ok && cli_call(c, &r, e);
+    store_request_done(&r);
+    if (ok)
+        cli_done(c, json_pack("{sssI}", "done", done, "posts", (json_int_t)c->args.count), "%zu posts %s",
+                 c->args.count, done);
+    return ok;
+}
+
+bool cmd_held_accept(struct cli *c, struct err *e) {
+    return decide(c, MODERATION_ACCEPT, VIEW(""), VIEW(""), "accepted", e);
+}
+
+bool cmd_held_discard(struct cli *c, struct err *e) {
+    return decide(c, MODERATION_DISCARD, VIEW(""), view_of(args_get(&c->args, "--reason")), "discarded", e);
+}
+
+bool cmd_held_reject(struct cli *c, struct err *e) {
+    const char *reason = args_get(&c->args, "--reason");
+    return decide(c, MODERATION_REJECT, VIEW(""), reason ? view_of(reason) : VIEW("No reason was given."),
+                  "rejected", e);
+}
+
+bool cmd_held_forward(struct cli *c, struct err *e) {
+    view to;
+    if (!cli_address(c, args_get(&c->args, "--to") ? args_get(&c->args, "--to") : "", &to, e))
+        return false;
+    return decide(c, MODERATION_HOLD, to, to, "forwarded, and still held", e);
+}

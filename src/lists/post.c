@@ -1,0 +1,98 @@
+/* post.c: see post.h. */
+#include "lists/post.h"
+
+#include "mail/address.h"
+#include "mail/encoded_word.h"
+#include "mail/mailboxes.h"
+
+enum { RECIPIENTS_MOST = 2000 };
+
+static void add_sender(struct post *p, view address, struct arena *a) {
+    view normal;
+    struct err e;
+    if (p->sender_count == LIMIT_POST_SENDERS || !address_normalise_text(address, a, &normal, &e))
+        return;
+    for (size_t i = 0; i < p->sender_count; i++)
+        if (view_eq(p->senders[i], normal))
+            return;
+    p->senders[p->sender_count++] = normal;
+}
+
+static void add_recipient(struct post *p, view address, struct arena *a) {
+    struct err e;
+    if (p->recipient_count < RECIPIENTS_MOST &&
+        address_normalise_text(address, a, &p->recipients[p->recipient_count], &e))
+        p->recipient_count++;
+}
+
+/* What to do with each address of the fields of a name. Returns how many there were. */
+static size_t each_address(struct post *p, const char *name, struct arena *a,
+                           void (*add)(struct post *, view, struct arena *)) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->header.count; i++) {
+        if (!view_eq_nocase(p->header.fields[i].name, view_of(name)))
+            continue;
+        view rest = header_value(&p->header.fields[i], a), address;
+        struct err e;
+        for (; mailboxes_next(&rest, a, &address, &e); n++)
+            add(p, address, a);
+    }
+    return n;
+}
+
+view post_value(const struct header_field *f, struct arena *a) {
+    view value = header_value(f, a);
+    struct buf text = BUF_INIT(3 * value.len + 1);
+    encoded_words_decode(value, &text);
+    view decoded = arena_view(a, buf_view(&text));
+    buf_done(&text);
+    return decoded;
+}
+
+bool post_read(view sender, view head, int64_t size, struct arena *a, struct post *ret) {
+    *ret = (struct post){.size = size, .recipients = arena_array(a, view, RECIPIENTS_MOST)};
+    if (!ret->recipients)
+        return false;
+    header_parse(head, a, &ret->header);
+    each_address(ret, "From", a, add_sender);
+    add_sender(ret, sender, a);
+    each_address(ret, "Reply-To", a, add_sender);
+    each_address(ret, "Sender", a, add_sender);
+    ret->named = each_address(ret, "To", a, add_recipient) + each_address(ret, "Cc", a, add_recipient);
+    each_address(ret, "Resent-To", a, add_recipient);
+    each_address(ret, "Resent-Cc", a, add_recipient);
+    const struct header_field *subject = header_find(&ret->header, "Subject");
+    ret->subject = subject ? view_trim(post_value(subject, a)) : VIEW("");
+    return !a->failed;
+}
+
+/* "Re:", "AW[2]:" and their like, at the front. */
+static bool take_answer(view *subject) {
+    static const char *const words[] = {"re", "aw", "sv", "vs", "antw", "fwd", "fw", "wg"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        view rest = *subject;
+        if (!view_starts_with_nocase(rest, view_of(words[i])))
+            continue;
+        rest = view_skip(rest, view_of(words[i]).len);
+        if (view_starts_with(rest, VIEW("[")) && view_find(rest, ']') > 0)
+            rest = view_skip(rest, (size_t)view_find(rest, ']') + 1);
+        rest = view_trim(rest);
+        if (!view_starts_with(rest, VIEW(":")))
+            continue;
+        *subject = view_trim(view_skip(rest, 1));
+        return true;
+    }
+    return false;
+}
+
+view post_thread(view subject) {
+    subject = view_trim(subject);
+    while (subject.len > 0) {
+        ptrdiff_t end = view_starts_with(subject, VIEW("[")) ? view_find(subject, ']') : -1;
+        if (end > 0 && (size_t)end + 1 < subject.len)
+            subject = view_trim(view_skip(subject, (size_t)end + 1));
+        else if (!take_answer(&subject))
+            break;
+    }
+    return subject;
+}

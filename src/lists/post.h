@@ -1,0 +1,31 @@
+/* post.h: what the rules of lists look at in a post, found once for all lists it goes to. */
+#ifndef LISTS_POST_H
+#define LISTS_POST_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "mail/header.h"
+
+struct post {
+    view senders[LIMIT_POST_SENDERS]; /* From, envelope, Reply-To, Sender: normalised, each once, in this
+                                         order */
+    size_t sender_count;
+    view *recipients; /* To, Cc, Resent-To, Resent-Cc: normalised */
+    size_t recipient_count;
+    size_t named; /* how many addresses stand in To and Cc */
+    view subject; /* unfolded and decoded */
+    int64_t size;
+    struct header header;
+};
+
+/* `sender`: of the envelope; `head`: the message, or its first piece with the whole header. Lives in the
+ * arena and borrows from both. What is no address there is left off. False: the arena is full. */
+bool post_read(view sender, view head, int64_t size, struct arena *a, struct post *ret);
+
+/* A field's value, unfolded and with its encoded words decoded. */
+view post_value(const struct header_field *f, struct arena *a);
+
+/* Of a thread: without "Re:" and the like, blanks and "[prefixes]" in front, so that answers are the same. */
+view post_thread(view subject);
+
+#endif

@@ -1,0 +1,292 @@
+/* op_rules.c: what the rules of a list look at: its settings, bans, header matches, and what its senders are.
+ * The rules themselves are in lists/. */
+#include "base/pattern.h"
+#include "store/event.h"
+#include "store/list_setting.h"
+#include "store/lookup.h"
+#include "store/moderation.h"
+#include "store/person.h"
+
+bool need_scope(struct op_run *r, view scope) {
+    if (scope.len == 0)
+        return true;
+    return view_starts_with(scope, VIEW("@")) ? domain_is_here(r, scope) : need_list(r, scope) != 0;
+}
+
+void scope_forget(struct op_run *r, view scope) {
+    db_run(r->db, "DELETE FROM setting WHERE scope = $1", DB_T(scope));
+    db_run(r->db, "DELETE FROM ban WHERE scope = $1", DB_T(scope));
+    db_run(r->db, "DELETE FROM header_match WHERE scope = $1", DB_T(scope));
+}
+
+/* ---- bans ---- */
+
+static bool is_regex(view pattern) {
+    return view_starts_with(pattern, VIEW("^"));
+}
+
+static void record(struct op_run *r, view scope, view who, const char *what, view detail) {
+    int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(scope));
+    event_record(r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
+                 arena_printf(r->arena, "by=%.*s %s %.*s", VIEW_ARG(who), what,
+                              VIEW_ARG(view_slice(detail, 0, LIMIT_EVENT_TEXT))));
+}
+
+/* in: scope, who does it, pattern: an address (normalised) or a regular expression "^..." */
+void op_run_BAN_ADD(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
+    if (!need_scope(r, scope) || (is_regex(pattern) && !pattern_check(pattern, &r->err)))
+        return;
+    int64_t octets = db_number(
+        r->db, 0, "SELECT coalesce(sum(length(pattern) + 1), 0) FROM ban WHERE scope = $1 AND regex = 1",
+        DB_T(scope));
+    if (is_regex(pattern) && octets + (int64_t)pattern.len > LIMIT_SETTING_TEXT / 2) {
+        op_refuse(r, ERR_LIMIT, "the regular expressions that ban there have more than %d octets",
+                  LIMIT_SETTING_TEXT / 2);
+        return;
+    }
+    if (db_change(r->db, "INSERT INTO ban(scope, regex, pattern) VALUES($1, $2, $3) ON CONFLICT DO NOTHING",
+                  DB_T(scope), DB_I(is_regex(pattern)), DB_T(pattern)) == 0)
+        op_refuse(r, ERR_EXISTS, "%.*s is banned there already", VIEW_ARG(view_slice(pattern, 0, 80)));
+    record(r, scope, who, "ban added", pattern);
+}
+
+/* in: scope, who does it, pattern */
+void op_run_BAN_REMOVE(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
+    if (!need_scope(r, scope))
+        return;
+    if (db_change(r->db, "DELETE FROM ban WHERE scope = $1 AND regex = $2 AND pattern = $3", DB_T(scope),
+                  DB_I(is_regex(pattern)), DB_T(pattern)) == 0)
+        op_refuse(r, ERR_NOT_FOUND, "%.*s is not banned there", VIEW_ARG(view_slice(pattern, 0, 80)));
+    record(r, scope, who, "ban removed", pattern);
+}
+
+/* in: scope, last pattern seen, most. out: patterns */
+void op_run_BAN_LS(struct op_run *r) {
+    view scope = vals_get_view(&r->in), after = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    if (!need_scope(r, scope))
+        return;
+    db_query(r->db, &q, "SELECT pattern FROM ban WHERE scope = $1 AND pattern > $2 ORDER BY pattern LIMIT $3",
+             DB_T(scope), DB_T(after), DB_I(most));
+    while (query_row(&q))
+        vals_view(r->out, query_text(&q, 0));
+}
+
+/* ---- header matches ---- */
+
+/* in: scope, who does it, header, pattern, action (enum moderation; DEFAULT: hold), tag. Behind those that
+ * are there. out: position */
+void op_run_HEADER_MATCH_ADD(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in), header = vals_get_view(&r->in);
+    view pattern = vals_get_view(&r->in);
+    int64_t action = vals_get_int(&r->in);
+    view tag = vals_get_view(&r->in);
+    if (!need_scope(r, scope) || !pattern_check(pattern, &r->err))
+        return;
+    if (db_number(r->db, 0,
+                  "SELECT count(*) FROM header_match WHERE scope = $1 AND header = $2 AND pattern = $3",
+                  DB_T(scope), DB_T(header), DB_T(pattern)) > 0) {
+        op_refuse(r, ERR_EXISTS, "that match of %.*s is there already", VIEW_ARG(header));
+        return;
+    }
+    int64_t position = db_number(
+        r->db, 0, "SELECT coalesce(max(position) + 1, 0) FROM header_match WHERE scope = $1", DB_T(scope));
+    db_run(r->db,
+           "INSERT INTO header_match(scope, position, header, pattern, action, tag) VALUES($1, $2, $3, $4, "
+           "$5, $6)",
+           DB_T(scope), DB_I(position), DB_T(header), DB_T(pattern), DB_I(action), DB_T(tag));
+    record(r, scope, who, "header match added",
+           arena_printf(r->arena, "%.*s: %.*s", VIEW_ARG(header), VIEW_ARG(pattern)));
+    vals_int(r->out, position);
+}
+
+/* in: scope, who does it, position. Those behind it move up. */
+void op_run_HEADER_MATCH_REMOVE(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    int64_t position = vals_get_int(&r->in);
+    if (!need_scope(r, scope))
+        return;
+    if (db_change(r->db, "DELETE FROM header_match WHERE scope = $1 AND position = $2", DB_T(scope),
+                  DB_I(position)) == 0)
+        op_refuse(r, ERR_NOT_FOUND, "there is no header match %lld", (long long)position);
+    /* in two steps: a row must not meet one that has not moved yet */
+    db_run(r->db, "UPDATE header_match SET position = -position WHERE scope = $1 AND position > $2",
+           DB_T(scope), DB_I(position));
+    db_run(r->db, "UPDATE header_match SET position = -position - 1 WHERE scope = $1 AND position < 0",
+           DB_T(scope));
+    record(r, scope, who, "header match removed", arena_printf(r->arena, "%lld", (long long)position));
+}
+
+static void put_matches(struct op_run *r, view scope) {
+    struct query q;
+    db_query(
+        r->db, &q,
+        "SELECT position, header, pattern, action, tag FROM header_match WHERE scope = $1 ORDER BY position",
+        DB_T(scope));
+    while (query_row(&q)) {
+        vals_int(r->out, query_int(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+        vals_view(r->out, query_text(&q, 2));
+        vals_int(r->out, query_int(&q, 3));
+        vals_view(r->out, query_text(&q, 4));
+    }
+}
+
+/* in: scope. out: position, header, pattern, action, tag */
+void op_run_HEADER_MATCH_LS(struct op_run *r) {
+    view scope = vals_get_view(&r->in);
+    if (need_scope(r, scope))
+        put_matches(r, scope);
+}
+
+/* ---- what a post's rules ask for ---- */
+
+/* What lines of senders say about those of the post: bit i: sender number i stands there. Expressions are for
+ * the rules. */
+static int64_t match_lines(struct op_run *r, view lines, const view *senders, size_t count,
+                           struct buf *patterns) {
+    int64_t bits = 0;
+    view line;
+    while (view_split(&lines, '\n', &line)) {
+        if (is_regex(line)) {
+            if (patterns->len > 0)
+                buf_add_char(patterns, '\n');
+            buf_add(patterns, line);
+            continue;
+        }
+        bool list = view_starts_with(line, VIEW("@"));
+        for (size_t i = 0; i < count; i++)
+            if (list ? db_number(r->db, 0,
+                                 "SELECT count(*) FROM address a JOIN member m ON m.addr = a.id JOIN list l"
+                                 " ON l.id = m.list WHERE a.text = $1 AND m.role = $2 AND l.address = $3",
+                                 DB_T(senders[i]), DB_I(ROLE_MEMBER), DB_T(view_skip(line, 1))) > 0
+                     : view_eq(line, senders[i]))
+                bits |= INT64_C(1) << i;
+    }
+    return bits;
+}
+
+static void put_settings(struct op_run *r, view list, const view *senders, size_t count) {
+    view values[LIST_SETTING_COUNT];
+    enum list_setting s;
+    struct query q;
+    for (int i = 0; i < LIST_SETTING_COUNT; i++)
+        values[i] = list_setting_default((enum list_setting)i, r->arena);
+    ptrdiff_t at = view_rfind(list, '@');
+    db_query(r->db, &q, "SELECT name, value FROM setting WHERE scope IN ($1, $2, '') ORDER BY length(scope)",
+             DB_T(list), DB_T(view_skip(list, at < 0 ? 0 : (size_t)at)));
+    while (query_row(&q))
+        if (list_setting_find(query_text(&q, 0), &s))
+            values[s] = arena_view(r->arena, query_text(&q, 1));
+    for (int i = 0; i < LIST_SETTING_COUNT; i++) {
+        struct buf patterns = BUF_INIT(LIMIT_SETTING_TEXT);
+        int64_t bits = 0;
+        if (list_setting_type((enum list_setting)i) == SETTING_SENDERS) {
+            bits = match_lines(r, values[i], senders, count, &patterns);
+            values[i] = buf_view(&patterns);
+        }
+        vals_view(r->out, values[i]);
+        vals_int(r->out, bits);
+        buf_done(&patterns);
+    }
+}
+
+static bool is_banned(struct op_run *r, view list, view domain, view sender) {
+    return db_number(r->db, 0,
+                     "SELECT count(*) FROM ban WHERE scope IN ($1, $2, '') AND regex = 0 AND pattern = $3",
+                     DB_T(list), DB_T(domain), DB_T(sender)) > 0;
+}
+
+static bool has_moderators(struct op_run *r, int64_t list) {
+    return db_number(r->db, 0,
+                     "SELECT 1 FROM member WHERE list = $1 AND role IN ($2, $3) AND status = 0 LIMIT 1",
+                     DB_I(list), DB_I(ROLE_OWNER), DB_I(ROLE_MODERATOR)) != 0;
+}
+_Static_assert(STATUS_ENABLED == 0, "the SQL above");
+
+/* The membership of the address itself, else of another address of its user; a nonmember's row only of
+ * itself.
+ */
+static void put_standing(struct op_run *r, int64_t list, view sender) {
+    int64_t member = -1, nonmember = -1;
+    struct query q;
+    db_query(
+        r->db, &q,
+        "SELECT m.role, m.action, m.addr = a.id FROM address a JOIN mailbox b ON b.addr = a.id"
+        " JOIN mailbox o ON o.userid = b.userid JOIN member m ON m.addr = o.addr WHERE a.text = $1"
+        " AND m.list = $2 AND m.role IN ($3, $4) ORDER BY CASE WHEN m.addr = a.id THEN 0 ELSE 1 END, m.id",
+        DB_T(sender), DB_I(list), DB_I(ROLE_MEMBER), DB_I(ROLE_NONMEMBER));
+    while (query_row(&q)) {
+        bool own = query_int(&q, 2) != 0;
+        if (query_int(&q, 0) == ROLE_MEMBER && member < 0)
+            member = query_int(&q, 1);
+        else if (query_int(&q, 0) == ROLE_NONMEMBER && own)
+            nonmember = query_int(&q, 1);
+    }
+    vals_int(r->out, member);
+    vals_int(r->out, nonmember);
+}
+
+static void add_ban_patterns(struct op_run *r, view list, view domain, struct buf *out) {
+    struct query q;
+    db_query(r->db, &q, "SELECT pattern FROM ban WHERE scope IN ($1, $2, '') AND regex = 1 ORDER BY pattern",
+             DB_T(list), DB_T(domain));
+    while (query_row(&q))
+        buf_printf(out, "%s%.*s", out->len ? "\n" : "", VIEW_ARG(query_text(&q, 0)));
+}
+
+#define DOMAIN_SCOPE(list) view_skip((list), (size_t)view_rfind((list), '@'))
+
+bool address_is_banned(struct op_run *r, view list, view address) {
+    struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT);
+    bool banned = is_banned(r, list, DOMAIN_SCOPE(list), address);
+    add_ban_patterns(r, list, DOMAIN_SCOPE(list), &patterns);
+    view rest = buf_view(&patterns), one;
+    while (!banned && view_split(&rest, '\n', &one)) {
+        struct err e;
+        banned = pattern_match(one, address, &e) != PATTERN_NO;
+    }
+    buf_done(&patterns);
+    return banned;
+}
+
+/* in: list (id), count of senders (at most LIMIT_POST_SENDERS), each normalised. out: the list's address
+ * (empty: it is gone, and nothing follows); of every list setting in their order: value (of lines of senders
+ * the expressions alone), and as bits which senders stand there; expressions of bans, one a line; whether
+ * somebody gets mail for LIST-owner (0/1); per sender: banned (0/1), enum moderation as a member, as a
+ * nonmember, -1: is none; then header matches, the site's first: position, header, pattern, action, tag. */
+void op_run_LIST_RULES(struct op_run *r) {
+    view senders[LIMIT_POST_SENDERS], list = VIEW("");
+    int64_t id = vals_get_int(&r->in);
+    size_t count = vals_get_count(&r->in);
+    struct query q;
+    if (count > LIMIT_POST_SENDERS) {
+        op_refuse(r, ERR_SYNTAX, "list-rules: too many senders");
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        senders[i] = vals_get_view(&r->in);
+    db_query(r->db, &q, "SELECT address FROM list WHERE id = $1", DB_I(id));
+    while (query_row(&q))
+        list = arena_view(r->arena, query_text(&q, 0));
+    vals_view(r->out, list);
+    if (list.len == 0)
+        return;
+    view domain = DOMAIN_SCOPE(list);
+    struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT); /* of three scopes */
+    put_settings(r, list, senders, count);
+    add_ban_patterns(r, list, domain, &patterns);
+    vals_view(r->out, buf_view(&patterns));
+    buf_done(&patterns);
+    vals_int(r->out, has_moderators(r, id));
+    for (size_t i = 0; i < count; i++) {
+        vals_int(r->out, is_banned(r, list, domain, senders[i]));
+        put_standing(r, id, senders[i]);
+    }
+    put_matches(r, VIEW(""));
+    put_matches(r, domain);
+    put_matches(r, list);
+}
