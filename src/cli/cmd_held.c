@@ -154,32 +154,38 @@ static bool add_letter(struct cli *c, int64_t id, enum moderation action, view t
     return ok;
 }
 
+/* The ids and the letters about them, as HELD_DECIDE reads them. */
+static bool add_posts(struct cli *c, enum moderation action, view to, view detail, struct buf *args,
+                      struct err *e) {
+    bool letters = action == MODERATION_REJECT || action == MODERATION_HOLD;
+    size_t count = c->args.count, most = letters ? LETTERS_MOST : IDS_MOST;
+    int64_t *ids = arena_array(&c->arena, int64_t, count + 1);
+    if (!ids || count > most)
+        return err_set(e, ERR_USAGE, "at most %zu posts at once", most);
+    vals_int(args, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        if (!read_id(c->args.words[i], &ids[i], e))
+            return false;
+        vals_int(args, ids[i]);
+    }
+    vals_int(args, letters ? (int64_t)count : 0);
+    for (size_t i = 0; i < count && letters; i++)
+        if (!add_letter(c, ids[i], action, to, detail, args, e))
+            return false;
+    return !args->failed || err_set(e, ERR_LIMIT, "that is too much at once: fewer posts, or a shorter text");
+}
+
 static bool decide(struct cli *c, enum moderation action, view to, view detail, const char *done,
                    struct err *e) {
-    bool letters = action == MODERATION_REJECT || action == MODERATION_HOLD;
-    size_t most = letters ? LETTERS_MOST : IDS_MOST;
     struct store_request r;
-    int64_t id;
     view who;
-    if (c->args.count > most)
-        return err_set(e, ERR_USAGE, "at most %zu posts at once", most);
     if (!cli_who(c, &who, e))
         return false;
     store_request_init(&r, OP_HELD_DECIDE);
     vals_view(&r.args, who);
     vals_int(&r.args, action);
-    vals_view(&r.args, detail);
-    vals_int(&r.args, (int64_t)c->args.count);
-    bool ok = true;
-    for (size_t i = 0; i < c->args.count && ok; i++)
-        if ((ok = read_id(c->args.words[i], &id, e)))
-            vals_int(&r.args, id);
-    vals_int(&r.args, letters ? (int64_t)c->args.count : 0);
-    for (size_t i = 0; i < c->args.count && ok && letters; i++)
-        ok = read_id(c->args.words[i], &id, e) && add_letter(c, id, action, to, detail, &r.args, e);
-    ok = ok && (!r.args.failed ||
-                err_set(e, ERR_LIMIT, "that is too much at once: fewer posts, or a shorter text"));
-    ok = ok && cli_call(c, &r, e);
+    vals_view(&r.args, view_slice(detail, 0, LIMIT_EVENT_TEXT));
+    bool ok = add_posts(c, action, to, detail, &r.args, e) && cli_call(c, &r, e);
     store_request_done(&r);
     if (ok)
         cli_done(c, json_pack("{sssI}", "done", done, "posts", (json_int_t)c->args.count), "%zu posts %s",
@@ -202,8 +208,11 @@ bool cmd_held_reject(struct cli *c, struct err *e) {
 }
 
 bool cmd_held_forward(struct cli *c, struct err *e) {
+    const char *given = args_get(&c->args, "--to");
     view to;
-    if (!cli_address(c, args_get(&c->args, "--to") ? args_get(&c->args, "--to") : "", &to, e))
+    if (!given)
+        return err_set(e, ERR_USAGE, "--to ADDRESS is wanted: who is to see the posts");
+    if (!cli_address(c, given, &to, e))
         return false;
     return decide(c, MODERATION_HOLD, to, to, "forwarded, and still held", e);
 }

@@ -1,15 +1,18 @@
-/* chain.c: see chain.h. Each rule is one function. An expression that fails (pattern.h) is never a pass:
- * where a match would stop the post, it stops it. */
+/* chain.c: see chain.h. Each rule is one function. An expression that fails (pattern.h) neither lets a post
+ * pass nor loses it: the post is held. */
 #include "lists/chain.h"
 
 #include "base/pattern.h"
 #include "mail/address.h"
 #include "mail/text.h"
 
+enum { PATTERNS_MOST = 1000 };
+
 struct look {
     const struct post *post;
     const struct facts *facts;
     struct arena *arena;
+    int *patterns_left;
     struct verdict *verdict; /* a rule that hits sets its reason, and the action where that is its own */
 };
 
@@ -28,16 +31,26 @@ static int64_t action_of(const struct look *c, enum list_setting s) {
     return MODERATION_HOLD + facts_number(c->facts, s);
 }
 
-/* The address matches one of the expressions, or one of them fails. */
-static bool matches_line(view lines, view address) {
+/* An expression on a text. Beyond PATTERNS_MOST for a post it fails. */
+static enum pattern_answer try_pattern(const struct look *c, view expression, view text) {
     struct err e;
-    view line;
-    while (view_split(&lines, '\n', &line))
-        if (view_starts_with(line, VIEW("^")) ? pattern_match(line, address, &e) != PATTERN_NO
-                                              : view_eq(line, address))
-            return true;
-    return false;
+    return --*c->patterns_left < 0 ? PATTERN_FAILED : pattern_match(expression, text, &e);
 }
+
+/* Whether the address is one of the lines, or matches one that is an expression. */
+static enum pattern_answer find_line(const struct look *c, view lines, view address) {
+    view line;
+    while (view_split(&lines, '\n', &line)) {
+        enum pattern_answer found = view_eq(line, address) ? PATTERN_YES : PATTERN_NO;
+        if (view_starts_with(line, VIEW("^")))
+            found = try_pattern(c, line, address);
+        if (found != PATTERN_NO)
+            return found;
+    }
+    return PATTERN_NO;
+}
+
+static const char failed[] = "An expression of the list's settings costs too much on this post";
 
 static bool rule_no_senders(const struct look *c) {
     return c->post->sender_count == 0 && hit(c, "The message has no valid senders");
@@ -50,8 +63,10 @@ static bool names_list(view value, view list, struct arena *a) {
     while (value.len > 0) {
         if (view_starts_with_nocase(value, VIEW("<mailto:")))
             value = view_skip(value, sizeof "<mailto:" - 1);
-        ptrdiff_t end = view_find(value, '>');
-        view one = view_trim(view_slice(value, 0, end < 0 ? value.len : (size_t)end));
+        view one = view_slice(value, 0, 2 * LIMIT_ADDRESS); /* longer is no address */
+        if (view_find(one, '>') >= 0)
+            one = view_slice(one, 0, (size_t)view_find(one, '>'));
+        one = view_trim(one);
         ptrdiff_t query = view_find(one, '?');
         if (query >= 0)
             one = view_slice(one, 0, (size_t)query);
@@ -90,13 +105,22 @@ static bool rule_loop(const struct look *c) {
     return false;
 }
 
+static bool ban(const struct look *c, size_t i, enum pattern_answer found) {
+    if (found == PATTERN_FAILED)
+        return hit_with(c, MODERATION_HOLD, failed);
+    c->verdict->action = MODERATION_DISCARD;
+    c->verdict->reason =
+        arena_printf(c->arena, "Message sender %.*s is banned from this list", VIEW_ARG(c->post->senders[i]));
+    return true;
+}
+
 static bool rule_banned_address(const struct look *c) {
+    enum pattern_answer found;
     for (size_t i = 0; i < c->post->sender_count; i++)
-        if (c->facts->senders[i].banned || matches_line(c->facts->banned, c->post->senders[i])) {
-            c->verdict->reason = arena_printf(c->arena, "Message sender %.*s is banned from this list",
-                                              VIEW_ARG(c->post->senders[i]));
-            return true;
-        }
+        if (c->facts->senders[i].banned)
+            return ban(c, i, PATTERN_YES);
+        else if ((found = find_line(c, c->facts->banned, c->post->senders[i])) != PATTERN_NO)
+            return ban(c, i, found);
     return false;
 }
 
@@ -105,10 +129,9 @@ static bool rule_header_match(const struct look *c) {
     for (size_t k = 0; k < c->facts->match_count; k++) {
         const struct header_match *m = &c->facts->matches[k];
         for (size_t i = 0; i < h->count; i++) {
-            struct err e;
             if (!view_eq_nocase(h->fields[i].name, m->header))
                 continue;
-            enum pattern_answer found = pattern_match(m->pattern, post_value(&h->fields[i], c->arena), &e);
+            enum pattern_answer found = try_pattern(c, m->pattern, post_value(&h->fields[i], c->arena));
             if (found == PATTERN_NO)
                 continue;
             c->verdict->action =
@@ -128,9 +151,9 @@ static bool rule_emergency(const struct look *c) {
 
 static bool rule_locked_subject(const struct look *c) {
     view lines = c->facts->settings[LIST_SETTING_LOCKED_SUBJECTS].value, line;
-    view thread = post_thread(c->post->subject);
+    view thread = post_thread(post_line(c->post->subject, c->arena));
     while (view_split(&lines, '\n', &line))
-        if (view_eq_nocase(post_thread(line), thread))
+        if (view_eq_nocase(post_thread(post_line(line, c->arena)), thread))
             return hit_with(c, action_of(c, LIST_SETTING_LOCKED_SUBJECTS_ACTION), "This thread is closed");
     return false;
 }
@@ -179,11 +202,13 @@ static enum moderation listed_action(const struct look *c, size_t i, const char 
          "The sender is in the nonmember discard list"},
     };
     for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
-        bool named = c->facts->settings[lists[k].setting].senders >> i & 1;
-        if (named || matches_line(c->facts->settings[lists[k].setting].value, c->post->senders[i])) {
-            *ret_reason = lists[k].reason;
-            return lists[k].action;
-        }
+        enum pattern_answer found = PATTERN_YES;
+        if (!(c->facts->settings[lists[k].setting].senders >> i & 1))
+            found = find_line(c, c->facts->settings[lists[k].setting].value, c->post->senders[i]);
+        if (found == PATTERN_NO)
+            continue;
+        *ret_reason = found == PATTERN_YES ? lists[k].reason : failed;
+        return found == PATTERN_YES ? lists[k].action : MODERATION_HOLD;
     }
     return MODERATION_DEFAULT;
 }
@@ -204,19 +229,24 @@ static bool rule_nonmember_moderation(const struct look *c) {
     return moderate(c, action, LIST_SETTING_NONMEMBER_REJECTION_NOTICE, reason);
 }
 
+static bool rule_unreadable_senders(const struct look *c) {
+    return c->post->senders_cut && hit(c, "The senders of the message cannot all be read");
+}
+
 static bool rule_implicit_dest(const struct look *c) {
     view aliases = c->facts->settings[LIST_SETTING_ACCEPTABLE_ALIASES].value;
     if (!facts_number(c->facts, LIST_SETTING_REQUIRE_EXPLICIT_DESTINATION))
         return false;
     for (size_t i = 0; i < c->post->recipient_count; i++)
-        if (view_eq(c->post->recipients[i], c->facts->list) || matches_line(aliases, c->post->recipients[i]))
+        if (view_eq(c->post->recipients[i], c->facts->list) ||
+            find_line(c, aliases, c->post->recipients[i]) == PATTERN_YES)
             return false;
     return hit(c, "Message has implicit destination");
 }
 
 static bool rule_max_recipients(const struct look *c) {
     int64_t most = facts_number(c->facts, LIST_SETTING_MAX_NUM_RECIPIENTS);
-    if (most == 0 || (int64_t)c->post->named < most)
+    if (most == 0 || ((int64_t)c->post->named < most && !c->post->named_cut))
         return false;
     c->verdict->reason = arena_printf(c->arena, "Message has more than %lld recipients", (long long)most);
     return true;
@@ -265,19 +295,23 @@ void chain_decide(const struct post *p, const struct facts *f, struct arena *a, 
     *ret = (struct verdict){.action = MODERATION_ACCEPT, .rule = "", .reason = VIEW("")};
     if (f->list.len == 0)
         return; /* it is gone: for whoever commits to say */
+    int patterns_left = PATTERNS_MOST;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         struct verdict one = {.action = MODERATION_HOLD, .rule = rules[i].name, .reason = VIEW("")};
-        if (!rules[i].hits(&(struct look){p, f, a, &one}))
+        if (!rules[i].hits(&(struct look){p, f, a, &patterns_left, &one}))
             continue;
         if (rules[i].follow == DISCARD)
             one.action = MODERATION_DISCARD;
-        if (rules[i].follow != LATER) {
+        if (rules[i].follow != LATER && !a->failed) {
             *ret = one;
             return;
         }
         gather(ret, &one, rules[i].name, a);
         ret->action = MODERATION_HOLD;
     }
+    if (a->failed) /* a rule may have seen only a part */
+        *ret = (struct verdict){MODERATION_HOLD, "limits",
+                                VIEW("The header of the message is too large to judge")};
 }
 
 void chain_refusal(const struct verdict *v, view list, struct err *e) {

@@ -5,6 +5,8 @@
 
 #include "testing/unit.h"
 
+#define FAILED "An expression of the list's settings costs too much on this post"
+
 /* A post to news@here.example, and facts that stop nothing. */
 struct case_ {
     struct arena arena;
@@ -101,8 +103,7 @@ static void test_banned_address(void **state) {
                    "Message sender ada@x.example is banned from this list");
     c = begin(state, plain);
     c->facts.banned = VIEW("^(broken"); /* is no pass */
-    expect_verdict(c, MODERATION_DISCARD, "banned-address",
-                   "Message sender ada@x.example is banned from this list");
+    expect_verdict(c, MODERATION_HOLD, "banned-address", FAILED);
 }
 
 static void test_header_match(void **state) {
@@ -137,8 +138,9 @@ static void test_emergency(void **state) {
 
 static void test_locked_subject(void **state) {
     struct case_ *c = begin(
-        state, "From: a@x.example\r\nTo: news@here.example\r\nSubject: [News] Re: AW[2]: Hello\r\n\r\n");
-    set(c, LIST_SETTING_LOCKED_SUBJECTS, "bye\nRe: hello");
+        state,
+        "From: a@x.example\r\nTo: news@here.example\r\nSubject: [News] Re: AW[2]: Hello,\r\n\tworld\r\n\r\n");
+    set(c, LIST_SETTING_LOCKED_SUBJECTS, "bye\nRe: hello,  world");
     expect_verdict(c, MODERATION_REJECT, "locked-subject", "This thread is closed");
     set(c, LIST_SETTING_LOCKED_SUBJECTS_ACTION, "hold");
     expect_verdict(c, MODERATION_HOLD, "locked-subject", "This thread is closed");
@@ -188,6 +190,58 @@ static void test_nonmember_moderation(void **state) {
     expect_verdict(c, MODERATION_REJECT, rule, "Members only.");
     c->facts.senders[0].nonmember = MODERATION_DEFAULT;
     expect_pass(c);
+}
+
+/* What permits does not permit when it fails. */
+static void test_nonmember_moderation__a_failing_expression_holds(void **state) {
+    struct case_ *c = begin(state, plain);
+    nobody_is_a_member(c);
+    set(c, LIST_SETTING_ACCEPT_THESE_NONMEMBERS, "^(a");
+    expect_verdict(c, MODERATION_HOLD, "nonmember-moderation", FAILED);
+    set(c, LIST_SETTING_DISCARD_THESE_NONMEMBERS, "^(a");
+    set(c, LIST_SETTING_ACCEPT_THESE_NONMEMBERS, "");
+    expect_verdict(c, MODERATION_HOLD, "nonmember-moderation", FAILED);
+    c = begin(state, "From: a@x.example\r\nTo: other@here.example\r\nSubject: s\r\n\r\n");
+    set(c, LIST_SETTING_ACCEPTABLE_ALIASES, "^(a");
+    expect_verdict(c, MODERATION_HOLD, "implicit-dest", "Message has implicit destination");
+}
+
+static void test_unreadable_senders(void **state) {
+    const char *reason = "The senders of the message cannot all be read";
+    struct case_ *c =
+        begin(state, "From: a@x.example, <<, eve@y.example\r\nTo: news@here.example\r\nSubject: s\r\n\r\n");
+    expect_verdict(c, MODERATION_HOLD, "unreadable-senders", reason);
+    char text[2000] = "From: ";
+    for (int i = 0; i < LIMIT_POST_SENDERS + 1; i++)
+        snprintf(text + strlen(text), 100, "%sa%d@x.example", i ? ", " : "", i);
+    snprintf(text + strlen(text), 100, "\r\nTo: news@here.example\r\nSubject: s\r\n\r\n");
+    expect_verdict(begin(state, text), MODERATION_HOLD, "unreadable-senders", reason);
+}
+
+/* A header that is too much for the arena is not judged in part. */
+static void test_chain__what_does_not_fit_is_held(void **state) {
+    struct case_ *c = begin(state, plain);
+    struct arena small;
+    arena_init(&small, 20000);
+    arena_alloc(&small, 30000);
+    chain_decide(&c->post, &c->facts, &small, &c->verdict);
+    assert_string_equal(c->verdict.rule, "limits");
+    assert_int_equal(c->verdict.action, MODERATION_HOLD);
+    arena_done(&small);
+}
+
+/* However much an expression and a header cost, there is an end. */
+static void test_header_match__bounded(void **state) {
+    static char text[40000];
+    int n = snprintf(text, sizeof text, "From: a@x.example\r\nTo: news@here.example\r\nSubject: s\r\n");
+    for (int i = 0; i < 1100; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "X-A: b%d\r\n", i);
+    snprintf(text + n, sizeof text - (size_t)n, "\r\n");
+    struct case_ *c = begin(state, text);
+    struct header_match match = {VIEW("X-A"), VIEW("c"), MODERATION_DISCARD};
+    c->facts.matches = &match;
+    c->facts.match_count = 1;
+    expect_verdict(c, MODERATION_HOLD, "header-match", "Header \"X-A\" matched a header rule");
 }
 
 static void test_implicit_dest(void **state) {
@@ -274,6 +328,10 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_locked_subject),
     cmocka_unit_test(test_member_moderation),
     cmocka_unit_test(test_nonmember_moderation),
+    cmocka_unit_test(test_nonmember_moderation__a_failing_expression_holds),
+    cmocka_unit_test(test_unreadable_senders),
+    cmocka_unit_test(test_chain__what_does_not_fit_is_held),
+    cmocka_unit_test(test_header_match__bounded),
     cmocka_unit_test(test_implicit_dest),
     cmocka_unit_test(test_max_recipients),
     cmocka_unit_test(test_max_size),

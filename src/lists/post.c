@@ -10,12 +10,15 @@ enum { RECIPIENTS_MOST = 2000 };
 static void add_sender(struct post *p, view address, struct arena *a) {
     view normal;
     struct err e;
-    if (p->sender_count == LIMIT_POST_SENDERS || !address_normalise_text(address, a, &normal, &e))
+    if (!address_normalise_text(address, a, &normal, &e))
         return;
     for (size_t i = 0; i < p->sender_count; i++)
         if (view_eq(p->senders[i], normal))
             return;
-    p->senders[p->sender_count++] = normal;
+    if (p->sender_count < LIMIT_POST_SENDERS)
+        p->senders[p->sender_count++] = normal;
+    else
+        p->senders_cut = true;
 }
 
 static void add_recipient(struct post *p, view address, struct arena *a) {
@@ -26,7 +29,7 @@ static void add_recipient(struct post *p, view address, struct arena *a) {
 }
 
 /* What to do with each address of the fields of a name. Returns how many there were. */
-static size_t each_address(struct post *p, const char *name, struct arena *a,
+static size_t each_address(struct post *p, const char *name, struct arena *a, bool *cut,
                            void (*add)(struct post *, view, struct arena *)) {
     size_t n = 0;
     for (size_t i = 0; i < p->header.count; i++) {
@@ -36,6 +39,7 @@ static size_t each_address(struct post *p, const char *name, struct arena *a,
         struct err e;
         for (; mailboxes_next(&rest, a, &address, &e); n++)
             add(p, address, a);
+        *cut = *cut || rest.len > 0;
     }
     return n;
 }
@@ -51,19 +55,32 @@ view post_value(const struct header_field *f, struct arena *a) {
 
 bool post_read(view sender, view head, int64_t size, struct arena *a, struct post *ret) {
     *ret = (struct post){.size = size, .recipients = arena_array(a, view, RECIPIENTS_MOST)};
+    bool ignored = false;
     if (!ret->recipients)
         return false;
     header_parse(head, a, &ret->header);
-    each_address(ret, "From", a, add_sender);
+    each_address(ret, "From", a, &ret->senders_cut, add_sender);
     add_sender(ret, sender, a);
-    each_address(ret, "Reply-To", a, add_sender);
-    each_address(ret, "Sender", a, add_sender);
-    ret->named = each_address(ret, "To", a, add_recipient) + each_address(ret, "Cc", a, add_recipient);
-    each_address(ret, "Resent-To", a, add_recipient);
-    each_address(ret, "Resent-Cc", a, add_recipient);
+    each_address(ret, "Reply-To", a, &ret->senders_cut, add_sender);
+    each_address(ret, "Sender", a, &ret->senders_cut, add_sender);
+    ret->named = each_address(ret, "To", a, &ret->named_cut, add_recipient) +
+                 each_address(ret, "Cc", a, &ret->named_cut, add_recipient);
+    each_address(ret, "Resent-To", a, &ignored, add_recipient);
+    each_address(ret, "Resent-Cc", a, &ignored, add_recipient);
     const struct header_field *subject = header_find(&ret->header, "Subject");
     ret->subject = subject ? view_trim(post_value(subject, a)) : VIEW("");
     return !a->failed;
+}
+
+view post_line(view text, struct arena *a) {
+    char *line = arena_alloc(a, text.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; line && i < text.len; i++)
+        if (!ascii_is_space(text.ptr[i]))
+            line[n++] = text.ptr[i];
+        else if (n > 0 && line[n - 1] != ' ')
+            line[n++] = ' ';
+    return view_from(line, n);
 }
 
 /* "Re:", "AW[2]:" and their like, at the front. */

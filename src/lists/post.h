@@ -10,10 +10,12 @@ struct post {
     view senders[LIMIT_POST_SENDERS]; /* From, envelope, Reply-To, Sender: normalised, each once, in this
                                          order */
     size_t sender_count;
+    bool senders_cut; /* there are more, or a field cannot be read to its end */
     view *recipients; /* To, Cc, Resent-To, Resent-Cc: normalised */
     size_t recipient_count;
-    size_t named; /* how many addresses stand in To and Cc */
-    view subject; /* unfolded and decoded */
+    size_t named;   /* how many addresses stand in To and Cc */
+    bool named_cut; /* one of them cannot be read to its end */
+    view subject;   /* unfolded and decoded */
     int64_t size;
     struct header header;
 };
@@ -24,6 +26,9 @@ bool post_read(view sender, view head, int64_t size, struct arena *a, struct pos
 
 /* A field's value, unfolded and with its encoded words decoded. */
 view post_value(const struct header_field *f, struct arena *a);
+
+/* With each run of white space as one blank. */
+view post_line(view text, struct arena *a);
 
 /* Of a thread: without "Re:" and the like, blanks and "[prefixes]" in front, so that answers are the same. */
 view post_thread(view subject);

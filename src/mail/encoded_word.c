@@ -29,9 +29,11 @@ static bool find_charset(view name, enum charset *ret) {
     return false;
 }
 
+enum { WORD_MOST = 1000 }; /* octets; 75 by the RFC. What never ends is not looked at again and again. */
+
 /* "=?charset?encoding?text?=" at the front of *rest, which then begins behind it. */
 static bool take_word(view *rest, struct word *ret) {
-    view v = view_skip(*rest, 2), charset, encoding;
+    view v = view_slice(*rest, 2, WORD_MOST), charset, encoding;
     if (!view_starts_with(*rest, VIEW("=?")) || !view_split(&v, '?', &charset) ||
         !view_split(&v, '?', &encoding))
         return false;
@@ -43,7 +45,7 @@ static bool take_word(view *rest, struct word *ret) {
     for (size_t i = 0; i < ret->text.len; i++)
         if (ret->text.ptr[i] == ' ' || ret->text.ptr[i] == '?')
             return false;
-    *rest = view_skip(v, (size_t)end + 2);
+    *rest = view_skip(*rest, (size_t)(v.ptr + end + 2 - rest->ptr));
     return ret->encoding == 'q' || ret->encoding == 'b';
 }
 

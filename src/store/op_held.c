@@ -7,7 +7,7 @@
 #include "store/person.h"
 
 void list_post_hold(struct op_run *r, const struct list_post *p) {
-    if (db_number(r->db, 0, "SELECT count(*) FROM list WHERE id = $1", DB_I(p->list)) == 0) {
+    if (db_number(r->db, 0, "SELECT id FROM list WHERE id = $1 {for update}", DB_I(p->list)) == 0) {
         event_record(r, p->message, EVENT_DROPPED, 0, p->list, VIEW(""),
                      VIEW("the list was deleted meanwhile"));
         return;
@@ -120,7 +120,8 @@ enum { DAY_MS = 24 * 60 * 60 * 1000 };
 static int64_t end_on_list(struct op_run *r, int64_t list, int64_t before, int64_t most, int64_t days) {
     int64_t ids[LIMIT_ROUTE_BATCH], n = 0;
     struct query q;
-    db_query(r->db, &q, "SELECT id FROM held_post WHERE list = $1 AND since <= $2 ORDER BY id LIMIT $3",
+    db_query(r->db, &q,
+             "SELECT id FROM held_post WHERE list = $1 AND since <= $2 ORDER BY id LIMIT $3 {skip locked}",
              DB_I(list), DB_I(before), DB_I(most));
     while (query_row(&q) && n < most)
         ids[n++] = query_int(&q, 0);

@@ -25,6 +25,16 @@ static bool is_regex(view pattern) {
     return view_starts_with(pattern, VIEW("^"));
 }
 
+/* Of all texts in the one column, with room for what is around each. */
+static int64_t octets_of(struct op_run *r, const char *sql, view scope) {
+    int64_t octets = 0;
+    struct query q;
+    db_query(r->db, &q, sql, DB_T(scope));
+    while (query_row(&q))
+        octets += (int64_t)query_text(&q, 0).len + 1;
+    return octets;
+}
+
 static void record(struct op_run *r, view scope, view who, const char *what, view detail) {
     int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(scope));
     event_record(r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
@@ -37,9 +47,11 @@ void op_run_BAN_ADD(struct op_run *r) {
     view scope = vals_get_view(&r->in), who = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
     if (!need_scope(r, scope) || (is_regex(pattern) && !pattern_check(pattern, &r->err)))
         return;
-    int64_t octets = db_number(
-        r->db, 0, "SELECT coalesce(sum(length(pattern) + 1), 0) FROM ban WHERE scope = $1 AND regex = 1",
-        DB_T(scope));
+    if (view_find(pattern, '\n') >= 0) {
+        op_refuse(r, ERR_USAGE, "one line is wanted");
+        return;
+    }
+    int64_t octets = octets_of(r, "SELECT pattern FROM ban WHERE scope = $1 AND regex = 1", scope);
     if (is_regex(pattern) && octets + (int64_t)pattern.len > LIMIT_SETTING_TEXT / 2) {
         op_refuse(r, ERR_LIMIT, "the regular expressions that ban there have more than %d octets",
                   LIMIT_SETTING_TEXT / 2);
@@ -90,6 +102,12 @@ void op_run_HEADER_MATCH_ADD(struct op_run *r) {
                   "SELECT count(*) FROM header_match WHERE scope = $1 AND header = $2 AND pattern = $3",
                   DB_T(scope), DB_T(header), DB_T(pattern)) > 0) {
         op_refuse(r, ERR_EXISTS, "that match of %.*s is there already", VIEW_ARG(header));
+        return;
+    }
+    int64_t octets = octets_of(
+        r, "SELECT header || pattern || tag || '                ' FROM header_match WHERE scope = $1", scope);
+    if (octets + (int64_t)(header.len + pattern.len + tag.len) > LIMIT_SETTING_TEXT) {
+        op_refuse(r, ERR_LIMIT, "the header matches there have more than %d octets", LIMIT_SETTING_TEXT);
         return;
     }
     int64_t position = db_number(
@@ -245,6 +263,7 @@ bool address_is_banned(struct op_run *r, view list, view address) {
     bool banned = is_banned(r, list, DOMAIN_SCOPE(list), address);
     add_ban_patterns(r, list, DOMAIN_SCOPE(list), &patterns);
     view rest = buf_view(&patterns), one;
+    banned = banned || patterns.failed;
     while (!banned && view_split(&rest, '\n', &one)) {
         struct err e;
         banned = pattern_match(one, address, &e) != PATTERN_NO;
@@ -279,6 +298,8 @@ void op_run_LIST_RULES(struct op_run *r) {
     struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT); /* of three scopes */
     put_settings(r, list, senders, count);
     add_ban_patterns(r, list, domain, &patterns);
+    if (patterns.failed)
+        op_refuse(r, ERR_LIMIT, "the expressions that ban are too long");
     vals_view(r->out, buf_view(&patterns));
     buf_done(&patterns);
     vals_int(r->out, has_moderators(r, id));

@@ -172,6 +172,20 @@ static void test_header_match__in_order(struct unit_store *s) {
     expect(s, S(""), N(1), N(0), S("Subject"), S("site"), N(0), S(""), N(0), S("X-Spam"), S("two"));
 }
 
+static void test_header_match__has_a_limit(struct unit_store *s) {
+    char text[901];
+    __builtin_memset(text, 'x', sizeof text);
+    text[900] = '\0';
+    for (int i = 0; i < 34; i++) {
+        text[0] = (char)('0' + i / 10);
+        text[1] = (char)('0' + i % 10);
+        must(s, OP_HEADER_MATCH_ADD, S(""), S("me"), S("X-A"), S(text), N(0), S(""));
+    }
+    text[0] = '9';
+    refused(s, ERR_LIMIT, OP_HEADER_MATCH_ADD, S(""), S("me"), S("X-A"), S(text), N(0), S(text));
+    refused(s, ERR_USAGE, OP_BAN_ADD, S(""), S("me"), S("^a\n^b"));
+}
+
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_rules__settings_of_the_nearest_scope),
@@ -181,6 +195,7 @@ int main(void) {
         STORE_CASE(test_rules__what_senders_are),
         STORE_CASE(test_nonmember__ends_with_its_preference),
         STORE_CASE(test_header_match__in_order),
+        STORE_CASE(test_header_match__has_a_limit),
     };
     return RUN_STORE_CASES("store/op_rules", cases);
 }

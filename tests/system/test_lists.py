@@ -63,7 +63,7 @@ def test_own_list_id_is_a_loop(news, sink):
               message(id="other@test.example", fields="List-Id: <other.example.org>\r\n"))
     news.wait()
     assert len(sink.mails()) == 3
-    dropped = news.events("loop@test.example", "dropped")
+    dropped = news.events("loop@test.example", "discarded")
     assert len(dropped) == 1 and "loop" in dropped[0]["detail"]
     assert len(news.json("archive", "ls", "news@example.org")) == 1
 

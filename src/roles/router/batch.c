@@ -22,8 +22,9 @@
 #include "store/event.h"
 #include "store/message.h"
 
-/* Octets: of a post that goes whole into the letter to its moderators, of a header, of all letters. */
-enum { LETTER_WHOLE = 32 * 1024, LETTER_HEADER = 8 * 1024, LETTERS_ROOM = 96 * 1024 };
+/* Octets: of a post that goes whole into the letter to its moderators, of a header, what
+ * is left free for one more letter. */
+enum { REASON_MOST = 2000, LETTER_WHOLE = 32 * 1024, LETTER_HEADER = 8 * 1024, LETTER_ROOM = 64 * 1024 };
 
 /* A list the message goes to. */
 struct post_to {
@@ -32,6 +33,7 @@ struct post_to {
     struct verdict verdict;
     view address;
     bool tells_moderators; /* that the post is held */
+    bool reached;          /* by a recipient that is not refused */
 };
 
 struct message {
@@ -64,6 +66,7 @@ struct batch {
 struct decision {
     struct arena *arena; /* the message's */
     struct message *message;
+    size_t target_count; /* what the recipients so far lead to */
     struct accept_recipient *directs;
     size_t direct_count, direct_room;
     struct buf others; /* event kind, address, text */
@@ -216,22 +219,35 @@ static void ask_rules(struct batch *b, struct store_wait *wait) {
     store_wait_all(wait);
 }
 
-static bool run_rules(struct message *m, struct err *e) {
-    struct facts *facts = arena_new(&m->arena, struct facts);
-    for (size_t i = 0; i < m->list_count; i++) {
-        struct post_to *to = &m->lists[i];
-        if (to->rules.err.code != ERR_OK) {
-            *e = to->rules.err;
-            return false;
-        }
-        if (!facts || !facts_read(buf_view(&to->rules.out), &m->post, &m->arena, facts))
-            return err_set(e, ERR_STORE, "list-rules: malformed answer");
-        chain_decide(&m->post, facts, &m->arena, &to->verdict);
-        to->address = facts->list;
-        to->tells_moderators = to->verdict.action == MODERATION_HOLD && facts->has_moderators &&
-                               facts_number(facts, LIST_SETTING_ADMIN_IMMED_NOTIFY);
+/* What one list says. `scratch`: for this list alone. */
+static bool run_rules_of(struct message *m, struct post_to *to, struct arena *scratch, struct err *e) {
+    struct facts facts;
+    if (to->rules.err.code != ERR_OK) {
+        *e = to->rules.err;
+        return false;
     }
+    if (!facts_read(buf_view(&to->rules.out), &m->post, scratch, &facts))
+        return err_set(e, ERR_STORE, "list-rules: malformed answer");
+    chain_decide(&m->post, &facts, scratch, &to->verdict);
+    to->verdict.reason = arena_view(&m->arena, view_slice(to->verdict.reason, 0, REASON_MOST));
+    to->address = facts.list;
+    /* Of what programs of ours wrote there is no letter: it would come here again. */
+    to->tells_moderators = to->verdict.action == MODERATION_HOLD && facts.has_moderators &&
+                           m->sender.len > 0 && !(m->flags & MESSAGE_NOTICE) &&
+                           facts_number(&facts, LIST_SETTING_ADMIN_IMMED_NOTIFY);
     return true;
+}
+
+static bool run_rules(struct message *m, struct err *e) {
+    struct arena scratch;
+    bool ok = true;
+    arena_init(&scratch, LIMIT_STEP_ARENA);
+    for (size_t i = 0; i < m->list_count && ok; i++) {
+        ok = run_rules_of(m, &m->lists[i], &scratch, e);
+        arena_reset(&scratch);
+    }
+    arena_done(&scratch);
+    return ok;
 }
 
 static void *grow(struct arena *a, void *items, size_t count, size_t *room, size_t size) {
@@ -303,8 +319,10 @@ static struct accept_recipient tell_of_success(struct decision *d, const struct 
 /* smtpd refuses what all its lists refuse; of several the sender hears by a notification. */
 static void add_post(struct decision *d, const struct route_target *t,
                      const struct accept_recipient *recipient) {
-    const struct verdict *v = &find_list(d->message, t->list)->verdict;
+    struct post_to *to = find_list(d->message, t->list);
+    const struct verdict *v = &to->verdict;
     struct err why;
+    to->reached = true;
     if (v->action != MODERATION_REJECT)
         return;
     chain_refusal(v, t->address, &why);
@@ -339,12 +357,13 @@ static void decide_recipient(struct message *m, size_t i, struct decision *d) {
         add_direct(d, m->recipients[i].address, &m->recipients[i]);
         return;
     }
-    if (i > 0 && d->direct_count + m->list_count + route->count > LIMIT_MESSAGE_TARGETS) {
+    if (i > 0 && d->target_count + route->count > LIMIT_MESSAGE_TARGETS) {
         struct err why; /* smtpd does not let it come to that, unless an alias grew in between */
         err_set(&why, ERR_LIMIT_RCPT, "the recipients of the message lead to too many addresses");
         add_failure(d, &m->recipients[i], &why);
         return;
     }
+    d->target_count += route->count;
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&m->lookups[i].args)});
     struct accept_recipient to = tell_of_success(d, &m->recipients[i], route);
     for (size_t k = 0; k < route->count; k++)
@@ -401,7 +420,8 @@ static bool add_letter(struct batch *b, struct message *m, const struct post_to 
 static int64_t add_letters(struct batch *b, struct message *m, view head, struct buf *args) {
     int64_t n = 0;
     for (size_t i = 0; i < m->list_count; i++)
-        if (m->lists[i].tells_moderators && args->len < LETTERS_ROOM)
+        if (m->lists[i].reached && m->lists[i].tells_moderators &&
+            m->commit.args.len + args->len + LETTER_ROOM < LIMIT_STORE_PACKET)
             n += add_letter(b, m, &m->lists[i], head, args);
     return n;
 }
@@ -435,15 +455,20 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
 
 static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
     struct buf *args = &m->commit.args;
-    store_request_init(&m->commit, m->list_count > 0 ? OP_ROUTE_COMMIT : OP_ROUTE_PASS);
+    size_t lists = 0;
+    for (size_t i = 0; i < m->list_count; i++)
+        lists += m->lists[i].reached;
+    store_request_init(&m->commit, lists > 0 ? OP_ROUTE_COMMIT : OP_ROUTE_PASS);
     vals_int(args, m->id);
     vals_int(args, b->number);
     vals_view(args, m->sha256);
     vals_view(args, m->message_id);
     vals_view(args, m->post.sender_count ? m->post.senders[0] : VIEW(""));
     vals_view(args, one_line(m, m->post.subject));
-    vals_int(args, (int64_t)m->list_count);
+    vals_int(args, (int64_t)lists);
     for (size_t i = 0; i < m->list_count; i++) {
+        if (!m->lists[i].reached)
+            continue;
         vals_int(args, m->lists[i].list);
         vals_int(args, m->lists[i].verdict.action);
         vals_view(args, view_of(m->lists[i].verdict.rule));
@@ -473,8 +498,9 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
         decide_recipient(m, i, d);
     format_commit(b, m, d);
     struct buf letters = BUF_INIT(LIMIT_STORE_PACKET);
-    int64_t letter_count = add_letters(b, m, head, &letters);
+    int64_t letter_count = 0;
     bool ok = add_notice(b, m, d, &letter_count, &letters, e);
+    letter_count += add_letters(b, m, head, &letters);
     vals_int(&m->commit.args, letter_count);
     buf_add(&m->commit.args, buf_view(&letters));
     buf_done(&letters);

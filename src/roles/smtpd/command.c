@@ -281,7 +281,7 @@ static enum next recipient_known(struct session *s) {
         arena_done(&arena);
         return turn_to_postmaster(s, wanted);
     }
-    if (ok && is_wanted(s, wanted, &route, &e) && add_recipient(s, &e) && note_lists(s, &route, &e)) {
+    if (ok && is_wanted(s, wanted, &route, &e) && note_lists(s, &route, &e) && add_recipient(s, &e)) {
         s->t.target_count += route.count;
         session_useful(s);
         session_reply(s, 250, "2.1.5 ok");

@@ -36,10 +36,12 @@ static enum next answered(struct session *s) {
     struct err e = s->request.err;
     struct facts facts;
     struct verdict v;
-    if (e.code == ERR_OK && !facts_read(buf_view(&s->request.out), &t->post, &t->rules_arena, &facts))
+    struct arena arena; /* of one list's rules */
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    if (e.code == ERR_OK && !facts_read(buf_view(&s->request.out), &t->post, &arena, &facts))
         err_set(&e, ERR_STORE, NULL);
     if (e.code == ERR_OK) {
-        chain_decide(&t->post, &facts, &t->rules_arena, &v);
+        chain_decide(&t->post, &facts, &arena, &v);
         if (v.action == MODERATION_REJECT) {
             chain_refusal(&v, facts.list, &t->refusal);
             t->refused++;
@@ -47,6 +49,7 @@ static enum next answered(struct session *s) {
     } else if (t->fault.code == ERR_OK) {
         t->fault = e;
     }
+    arena_done(&arena);
     t->asked++;
     store_request_done(&s->request);
     return NEXT_MORE;

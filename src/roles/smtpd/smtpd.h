@@ -80,7 +80,7 @@ struct transaction {
     size_t list_count;
     bool only_lists;          /* and to nothing else */
     struct buf first;         /* the first piece of the text, when that was staged */
-    struct arena rules_arena; /* of `post` and what is decided */
+    struct arena rules_arena; /* of `post` */
     struct post post;
     size_t asked, refused; /* lists that were asked, that refuse the post */
     struct err refusal;
