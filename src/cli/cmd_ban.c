@@ -1,9 +1,8 @@
 /* cmd_ban.c: postroad ban and header-match: whom and what lists do not take. */
 #include "base/words.h"
+#include "cli/pages.h"
 #include "cli/scope.h"
 #include "store/moderation.h"
-
-enum { PAGE_ROWS = 500 };
 
 /* "ADDRESS" or "^EXPRESSION". */
 static bool read_pattern(struct cli *c, const char *word, view *ret, struct err *e) {
@@ -37,32 +36,21 @@ bool cmd_ban_remove(struct cli *c, struct err *e) {
     return change_ban(c, OP_BAN_REMOVE, "no longer banned from", e);
 }
 
+static void ask_bans(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    pages_ask_after(p, args);
+}
+
+static void show_ban(struct pages *p, struct table *t, struct vals *v) {
+    view pattern = vals_get_view(v);
+    pages_after(p, pattern);
+    table_text(t, pattern);
+}
+
 bool cmd_ban_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {{"pattern", "BANNED"}};
-    view scope, after = VIEW("");
-    if (!cli_scope(c, c->args.words[0], &scope, e))
-        return false;
-    struct table t;
-    struct store_request r;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_BAN_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, scope);
-        vals_view(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            after = arena_view(&c->arena, vals_get_view(&v));
-            table_text(&t, after);
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_BAN_LS, .ask = ask_bans, .row = show_ban};
+    return cli_scope(c, c->args.words[0], &p.of, e) && pages_show(c, &p, columns, COUNT_OF(columns), e);
 }
 
 static bool is_field_name(view name) {

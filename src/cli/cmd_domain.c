@@ -1,12 +1,10 @@
 /* cmd_domain.c: postroad domain add|show|remove|ls: the domains this instance takes mail for: its own, and
  * those it passes on. */
-#include "cli/cli.h"
+#include "cli/pages.h"
 
 #include <string.h>
 
 #include "net/transport.h"
-
-enum { PAGE_ROWS = 500 };
 
 static bool call_domain(struct cli *c, enum op op, view *ret_domain, struct err *e) {
     if (!cli_domain(c, c->args.words[0], ret_domain, e))
@@ -79,10 +77,7 @@ static const struct column columns[] = {{"domain", "DOMAIN"},
                                         {"recipients", "RECIPIENTS"},
                                         {"listed", "LISTED"}};
 
-/* One row of DOMAIN_SHOW; the name is kept in *ret_name. */
-static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_name) {
-    view name = vals_get_view(v);
-    *ret_name = arena_view(&c->arena, name);
+static void show_fields(struct table *t, view name, struct vals *v) {
     table_text(t, name);
     table_time(t, vals_get_int(v));
     bool relay = vals_get_int(v) != 0, listed = vals_get_int(v) != 0;
@@ -93,12 +88,10 @@ static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_n
     table_int(t, recipients);
 }
 
-static bool call_show(struct cli *c, struct store_request *r, view exact, view after, struct err *e) {
-    buf_reset(&r->args);
-    vals_view(&r->args, exact);
-    vals_view(&r->args, after);
-    vals_int(&r->args, PAGE_ROWS);
-    return cli_call(c, r, e);
+static void show_row(struct pages *p, struct table *t, struct vals *v) {
+    view name = vals_get_view(v);
+    pages_after(p, name);
+    show_fields(t, name, v);
 }
 
 bool cmd_domain_show(struct cli *c, struct err *e) {
@@ -107,35 +100,29 @@ bool cmd_domain_show(struct cli *c, struct err *e) {
         return false;
     struct store_request r;
     store_request_init(&r, OP_DOMAIN_SHOW);
-    bool ok = call_show(c, &r, domain, VIEW(""), e);
+    vals_view(&r.args, domain);
+    vals_view(&r.args, VIEW(""));
+    vals_int(&r.args, 1);
+    bool ok = cli_call(c, &r, e);
     struct vals v = vals_of(buf_view(&r.out));
     if (ok && !vals_more(&v))
         ok = err_set(e, ERR_NOT_FOUND, "no domain %.*s here; domain ls shows them all", VIEW_ARG(domain));
     if (ok) {
         struct table t;
         table_open_single(&t, c, columns, COUNT_OF(columns));
-        show_row(&t, &v, c, &domain);
+        show_fields(&t, vals_get_view(&v), &v);
         ok = table_close(&t, e);
     }
     store_request_done(&r);
     return ok;
 }
 
+static void ask_domains(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    pages_ask_after(p, args);
+}
+
 bool cmd_domain_ls(struct cli *c, struct err *e) {
-    struct table t;
-    struct store_request r;
-    view after = VIEW("");
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_DOMAIN_SHOW);
-    while (ok && more) {
-        ok = call_show(c, &r, VIEW(""), after, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++)
-            show_row(&t, &v, c, &after);
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_DOMAIN_SHOW, .ask = ask_domains, .row = show_row};
+    return pages_show(c, &p, columns, COUNT_OF(columns), e);
 }

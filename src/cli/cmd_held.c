@@ -2,10 +2,11 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "cli/message.h"
+#include "cli/pages.h"
 #include "lists/letter.h"
 #include "store/moderation.h"
 
-enum { PAGE_ROWS = 500, IDS_MOST = 2000, LETTERS_MOST = 50, LETTER_HEADER = 4096 };
+enum { IDS_MOST = 2000, LETTERS_MOST = 50, LETTER_HEADER = 4096 };
 
 struct held {
     int64_t id, since, message, size;
@@ -42,33 +43,21 @@ static void put_held(struct table *t, const struct held *h) {
     table_text(t, view_of(id_format(h->message).s));
 }
 
+static void ask_held(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    vals_int(args, p->at[0]);
+}
+
+static void show_held(struct pages *p, struct table *t, struct vals *v) {
+    struct held h = read_held(v);
+    put_held(t, &h);
+    p->at[0] = h.id;
+}
+
 bool cmd_held_ls(struct cli *c, struct err *e) {
-    view list = VIEW("");
-    int64_t after = 0;
-    if (c->args.count > 0 && !cli_address(c, c->args.words[0], &list, e))
-        return false;
-    struct table t;
-    struct store_request r;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_HELD_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, list);
-        vals_int(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            struct held h = read_held(&v);
-            put_held(&t, &h);
-            after = h.id;
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_HELD_LS, .ask = ask_held, .row = show_held};
+    return (c->args.count == 0 || cli_address(c, c->args.words[0], &p.of, e)) &&
+           pages_show(c, &p, columns, COUNT_OF(columns), e);
 }
 
 static bool read_id(const char *word, int64_t *ret, struct err *e) {

@@ -1,12 +1,12 @@
 /* cmd_list.c: postroad list create|show|ls|delete: mailing lists. */
-#include "cli/cli.h"
+#include "cli/pages.h"
 
 #include <string.h>
 
 #include "mail/text.h"
 #include "store/class.h"
 
-enum { PAGE_ROWS = 200, TITLE_BYTES = 200 };
+enum { TITLE_BYTES = 200 };
 
 static bool check_title(view title, struct err *e) {
     if (title.len > TITLE_BYTES)
@@ -60,10 +60,7 @@ static const struct column columns[] = {
     {"created", "CREATED"}, {"members", "MEMBERS"}, {"posts", "POSTS"}, {"class", "CLASS"},
 };
 
-/* One row; the address is kept in *ret_address. */
-static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_address) {
-    view address = vals_get_view(v);
-    *ret_address = arena_view(&c->arena, address);
+static void show_fields(struct table *t, view address, struct vals *v) {
     table_text(t, address);
     for (int i = 0; i < 3; i++)
         table_text(t, vals_get_view(v));
@@ -73,12 +70,10 @@ static void show_row(struct table *t, struct vals *v, struct cli *c, view *ret_a
     table_text(t, view_of(class_name((enum mail_class)vals_get_int(v))));
 }
 
-static bool call_ls(struct cli *c, struct store_request *r, view exact, view after, struct err *e) {
-    buf_reset(&r->args);
-    vals_view(&r->args, exact);
-    vals_view(&r->args, after);
-    vals_int(&r->args, PAGE_ROWS);
-    return cli_call(c, r, e);
+static void show_row(struct pages *p, struct table *t, struct vals *v) {
+    view address = vals_get_view(v);
+    pages_after(p, address);
+    show_fields(t, address, v);
 }
 
 bool cmd_list_show(struct cli *c, struct err *e) {
@@ -87,37 +82,31 @@ bool cmd_list_show(struct cli *c, struct err *e) {
         return false;
     struct store_request r;
     store_request_init(&r, OP_LIST_LS);
-    bool ok = call_ls(c, &r, address, VIEW(""), e);
+    vals_view(&r.args, address);
+    vals_view(&r.args, VIEW(""));
+    vals_int(&r.args, 1);
+    bool ok = cli_call(c, &r, e);
     struct vals v = vals_of(buf_view(&r.out));
     if (ok && !vals_more(&v))
         ok = err_set(e, ERR_NOT_FOUND, "no list %.*s here; list ls shows them all", VIEW_ARG(address));
     if (ok) {
         struct table t;
         table_open_single(&t, c, columns, COUNT_OF(columns));
-        show_row(&t, &v, c, &address);
+        show_fields(&t, vals_get_view(&v), &v);
         ok = table_close(&t, e);
     }
     store_request_done(&r);
     return ok;
 }
 
+static void ask_lists(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    pages_ask_after(p, args);
+}
+
 bool cmd_list_ls(struct cli *c, struct err *e) {
-    struct table t;
-    struct store_request r;
-    view after = VIEW("");
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_LIST_LS);
-    while (ok && more) {
-        ok = call_ls(c, &r, VIEW(""), after, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++)
-            show_row(&t, &v, c, &after);
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_LIST_LS, .ask = ask_lists, .row = show_row};
+    return pages_show(c, &p, columns, COUNT_OF(columns), e);
 }
 
 /* The store deletes slice by slice, so that no transaction lasts; stopped half-way, it is simply run again.

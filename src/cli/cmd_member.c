@@ -3,9 +3,8 @@
 #include "base/words.h"
 #include "cli/addresses.h"
 #include "cli/member.h"
+#include "cli/pages.h"
 #include "store/event.h"
-
-enum { PAGE_ROWS = 500 };
 
 static bool change(struct cli *c, enum op op, const char *verb, const char *rest, struct err *e) {
     static const struct addresses_rule any = {.domain = {NULL, 0}};
@@ -49,46 +48,37 @@ static bool read_status(struct cli *c, int64_t *ret_status, struct err *e) {
                    preference_values(PREFERENCE_DELIVERY_STATUS));
 }
 
+static void ask_members(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    for (int i = 0; i < 2; i++)
+        vals_int(args, p->only[i]);
+    for (int i = 0; i < 3; i++)
+        vals_int(args, p->at[i]);
+}
+
+static void show_member(struct pages *p, struct table *t, struct vals *v) {
+    for (int i = 0; i < 3; i++)
+        p->at[i] = vals_get_int(v);
+    table_text(t, vals_get_view(v));
+    table_text(t, vals_get_view(v));
+    int64_t since = vals_get_int(v);
+    table_text(t, preference_text(PREFERENCE_DELIVERY_STATUS, vals_get_int(v)));
+    table_text(t, vals_get_int(v) ? VIEW("yes") : VIEW("no"));
+    table_text(t, preference_text(PREFERENCE_MODERATION_ACTION, vals_get_int(v)));
+    table_time(t, since);
+}
+
 bool cmd_member_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {{"address", "MEMBER"},        {"name", "NAME"},
                                             {"status", "STATUS"},         {"hidden", "HIDDEN"},
                                             {"moderation", "MODERATION"}, {"since", "SINCE"}};
-    view list;
+    struct pages p = {.op = OP_MEMBER_LS, .ask = ask_members, .row = show_member};
     enum role role;
-    int64_t status, at[3] = {0};
-    if (!cli_address(c, c->args.words[0], &list, e) || !cli_role(c, &role, e) || !read_status(c, &status, e))
+    if (!cli_address(c, c->args.words[0], &p.of, e) || !cli_role(c, &role, e) ||
+        !read_status(c, &p.only[1], e))
         return false;
-    struct table t;
-    struct store_request r;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_MEMBER_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, list);
-        vals_int(&r.args, role);
-        vals_int(&r.args, status);
-        for (int i = 0; i < 3; i++)
-            vals_int(&r.args, at[i]);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            for (int i = 0; i < 3; i++)
-                at[i] = vals_get_int(&v);
-            table_text(&t, vals_get_view(&v));
-            table_text(&t, vals_get_view(&v));
-            int64_t since = vals_get_int(&v);
-            table_text(&t, preference_text(PREFERENCE_DELIVERY_STATUS, vals_get_int(&v)));
-            table_text(&t, vals_get_int(&v) ? VIEW("yes") : VIEW("no"));
-            table_text(&t, preference_text(PREFERENCE_MODERATION_ACTION, vals_get_int(&v)));
-            table_time(&t, since);
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    p.only[0] = role;
+    return pages_show(c, &p, columns, COUNT_OF(columns), e);
 }
 
 bool cmd_member_show(struct cli *c, struct err *e) {
@@ -134,35 +124,22 @@ bool cmd_member_set(struct cli *c, struct err *e) {
     return true;
 }
 
+static void ask_history(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    vals_int(args, p->at[0]);
+}
+
+static void show_history(struct pages *p, struct table *t, struct vals *v) {
+    p->at[0] = vals_get_int(v);
+    table_time(t, id_time_ms(p->at[0]));
+    table_text(t, view_of(event_name(vals_get_int(v))));
+    table_text(t, vals_get_view(v));
+    table_text(t, vals_get_view(v));
+}
+
 bool cmd_member_history(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"time", "TIME"}, {"event", "EVENT"}, {"list", "LIST"}, {"detail", "DETAIL"}};
-    view address;
-    if (!cli_address(c, c->args.words[0], &address, e))
-        return false;
-    struct table t;
-    struct store_request r;
-    int64_t before = 0;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_MEMBER_HISTORY);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, address);
-        vals_int(&r.args, before);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            before = vals_get_int(&v);
-            table_time(&t, id_time_ms(before));
-            table_text(&t, view_of(event_name(vals_get_int(&v))));
-            table_text(&t, vals_get_view(&v));
-            table_text(&t, vals_get_view(&v));
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_MEMBER_HISTORY, .ask = ask_history, .row = show_history};
+    return cli_address(c, c->args.words[0], &p.of, e) && pages_show(c, &p, columns, COUNT_OF(columns), e);
 }

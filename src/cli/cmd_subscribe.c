@@ -2,9 +2,10 @@
  * by the list's policy. */
 #include "base/id.h"
 #include "cli/member.h"
+#include "cli/pages.h"
 #include "store/subscription.h"
 
-enum { PAGE_ROWS = 500, TOKEN_BYTES = 16 };
+enum { TOKEN_BYTES = 16 };
 
 /* 128 random bits, in hexadecimal. */
 static view new_token(struct cli *c) {
@@ -121,39 +122,28 @@ bool cmd_request_reject(struct cli *c, struct err *e) {
     return answer(c, OP_REQUEST_MODERATE, false, e);
 }
 
+static void ask_requests(const struct pages *p, struct buf *args) {
+    vals_view(args, p->of);
+    pages_ask_after(p, args);
+}
+
+static void show_request(struct pages *p, struct table *t, struct vals *v) {
+    view token = vals_get_view(v);
+    pages_after(p, token);
+    table_text(t, token);
+    for (int i = 0; i < 3; i++)
+        table_text(t, vals_get_view(v));
+    table_text(t, vals_get_int(v) == REQUEST_SUBSCRIBE ? VIEW("subscription") : VIEW("unsubscription"));
+    table_text(t, view_of(waiting[vals_get_int(v)]));
+    table_time(t, vals_get_int(v));
+    table_time(t, vals_get_int(v));
+}
+
 bool cmd_request_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"token", "TOKEN"}, {"list", "LIST"},       {"address", "ADDRESS"}, {"name", "NAME"},
         {"kind", "KIND"},   {"waits", "WAITS FOR"}, {"created", "CREATED"}, {"expires", "EXPIRES"}};
-    view list = VIEW(""), after = VIEW("");
-    if (c->args.count > 0 && !cli_address(c, c->args.words[0], &list, e))
-        return false;
-    struct table t;
-    struct store_request r;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_REQUEST_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, list);
-        vals_view(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            after = arena_view(&c->arena, vals_get_view(&v));
-            table_text(&t, after);
-            for (int i = 0; i < 3; i++)
-                table_text(&t, vals_get_view(&v));
-            table_text(&t,
-                       vals_get_int(&v) == REQUEST_SUBSCRIBE ? VIEW("subscription") : VIEW("unsubscription"));
-            table_text(&t, view_of(waiting[vals_get_int(&v)]));
-            table_time(&t, vals_get_int(&v));
-            table_time(&t, vals_get_int(&v));
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_REQUEST_LS, .ask = ask_requests, .row = show_request};
+    return (c->args.count == 0 || cli_address(c, c->args.words[0], &p.of, e)) &&
+           pages_show(c, &p, columns, COUNT_OF(columns), e);
 }

@@ -1,12 +1,10 @@
 /* cmd_transport.c: postroad transport set|ls: by what way the mail of a domain goes, where that is not what
  * the configuration says. */
-#include "cli/cli.h"
+#include "cli/pages.h"
 
 #include <string.h>
 
 #include "net/transport.h"
-
-enum { PAGE_ROWS = 500 };
 
 bool cmd_transport_set(struct cli *c, struct err *e) {
     struct transport parsed;
@@ -29,30 +27,15 @@ bool cmd_transport_set(struct cli *c, struct err *e) {
     return ok;
 }
 
+static void show_transport(struct pages *p, struct table *t, struct vals *v) {
+    view domain = vals_get_view(v);
+    pages_after(p, domain);
+    table_text(t, domain);
+    table_text(t, vals_get_view(v));
+}
+
 bool cmd_transport_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {{"domain", "DOMAIN"}, {"transport", "TRANSPORT"}};
-    struct table t;
-    struct store_request r;
-    view after = VIEW("");
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_TRANSPORT_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            view domain = vals_get_view(&v);
-            table_text(&t, domain);
-            table_text(&t, vals_get_view(&v));
-            if (rows + 1 == PAGE_ROWS)
-                after = arena_view(&c->arena, domain);
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_TRANSPORT_LS, .ask = pages_ask_after, .row = show_transport};
+    return pages_show(c, &p, columns, COUNT_OF(columns), e);
 }

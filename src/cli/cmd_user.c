@@ -1,8 +1,7 @@
 /* cmd_user.c: postroad user add|show|ls|link|unlink|verify|unverify|prefer|set|remove: people, their
  * addresses, and what they prefer. A user is named by any of its addresses. */
 #include "cli/member.h"
-
-enum { PAGE_ROWS = 500 };
+#include "cli/pages.h"
 
 /* Run an operation on "who, address, ..." and read its first result, if there is one. */
 static bool run(struct cli *c, enum op op, view who, view address, view more, int64_t *ret_n, struct err *e) {
@@ -155,31 +154,18 @@ bool cmd_user_show(struct cli *c, struct err *e) {
     return table_close(&t, ok ? e : NULL) && ok;
 }
 
+static void show_user(struct pages *p, struct table *t, struct vals *v) {
+    view address = vals_get_view(v);
+    pages_after(p, address);
+    table_text(t, address);
+    table_text(t, vals_get_view(v));
+    table_time(t, vals_get_int(v));
+    table_time(t, vals_get_int(v));
+}
+
 bool cmd_user_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"address", "ADDRESS"}, {"name", "NAME"}, {"registered", "REGISTERED"}, {"verified", "VERIFIED"}};
-    view after = VIEW("");
-    struct table t;
-    struct store_request r;
-    bool ok = true, more = true;
-    table_open(&t, c, columns, COUNT_OF(columns));
-    store_request_init(&r, OP_USER_LS);
-    while (ok && more) {
-        buf_reset(&r.args);
-        vals_view(&r.args, after);
-        vals_int(&r.args, PAGE_ROWS);
-        ok = cli_call(c, &r, e);
-        struct vals v = vals_of(buf_view(&r.out));
-        size_t rows = 0;
-        for (; ok && vals_more(&v); rows++) {
-            after = arena_view(&c->arena, vals_get_view(&v));
-            table_text(&t, after);
-            table_text(&t, vals_get_view(&v));
-            table_time(&t, vals_get_int(&v));
-            table_time(&t, vals_get_int(&v));
-        }
-        more = rows == PAGE_ROWS && cli_flush(c, NULL);
-    }
-    store_request_done(&r);
-    return table_close(&t, ok ? e : NULL) && ok;
+    struct pages p = {.op = OP_USER_LS, .ask = pages_ask_after, .row = show_user};
+    return pages_show(c, &p, columns, COUNT_OF(columns), e);
 }

@@ -30,7 +30,8 @@ enum setting_how {
     SETTING_REMOVE
 };
 
-/* In enum order; for the list_setting's that are moderation actions: MODERATION_HOLD + value. */
+/* Of those whose words are actions, a value is its enum moderation without DEFAULT: MODERATION_HOLD + value.
+ */
 const char *list_setting_name(enum list_setting s);
 const char *list_setting_help(enum list_setting s);
 enum setting_type list_setting_type(enum list_setting s);
@@ -43,7 +44,11 @@ bool list_setting_check(enum list_setting s, view text, struct arena *a, view *r
 /* A stored value of a CHOICE or NUMBER. */
 int64_t list_setting_number(enum list_setting s, view stored);
 
-/* For operations: what holds for a list. number: of a CHOICE or NUMBER. */
+/* For operations: the scope is there, or the operation is refused; what was said for it (bans and header
+ * matches too) goes with it. */
+bool need_scope(struct op_run *r, view scope);
+void scope_forget(struct op_run *r, view scope);
+/* What holds for a list, of a CHOICE or NUMBER; for any scope, as it is stored. */
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s);
 view list_setting_text_of(struct op_run *r, view scope, enum list_setting s);
 

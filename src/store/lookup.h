@@ -59,10 +59,6 @@ void lead_walk_add(struct op_run *r, struct lead_walk *w, size_t from, view targ
 
 /* The domain of an address is one whose mail is taken, or the operation is refused. */
 bool domain_is_here(struct op_run *r, view address);
-/* A scope of settings (list_setting.h) is there, or the operation is refused. */
-bool need_scope(struct op_run *r, view scope);
-/* What was said for it goes with it. */
-void scope_forget(struct op_run *r, view scope);
 bool alias_is_live(struct op_run *r, view address);
 
 #endif

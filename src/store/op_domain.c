@@ -1,5 +1,6 @@
 /* op_domain.c: the domains whose mail is taken, those that are passed on among them with the recipients they
  * have, and by what way mail goes to a site. */
+#include "store/list_setting.h"
 #include "store/lookup.h"
 
 /* in: domain */

@@ -114,6 +114,11 @@ def test_moderators_hear_of_what_is_held(news, sink):
     for part in (b"To: news-owner@example.org", b"From:    guest@y.example", b"Subject: may I", b"please",
                  b"not from a list member", queue_id(got).encode()):
         assert part in letter.octets
+    with news.raw() as c:
+        c.begin("", LIST)
+        assert c.data(message(sender="robot@y.example")) == 250
+    news.wait()
+    assert len(held(news)) == 3 and len(sink.mails()) == 1, "a letter about a letter could go round for ever"
     news.cli("list", "set", "all", "default_nonmember_action=accept")
     send(news, "guest@y.example", subject="")
     assert len(sink.mails()) == 2, "a post that passes makes no letter"
