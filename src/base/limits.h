@@ -27,6 +27,12 @@
 #define LIMIT_HEADER_FIELDS      2000
 #define LIMIT_MESSAGE_ID         998
 
+/* HTML read as text. Its parser compares an end tag with all open elements and an attribute with those before
+ * it. */
+#define LIMIT_HTML            (64 * 1024 * 1024)
+#define LIMIT_HTML_DEPTH      1000
+#define LIMIT_HTML_ATTRIBUTES 1000
+
 #define LIMIT_PROXY_HEADER 4096 /* PROXY protocol version 2, TLVs among it */
 
 /* The store. A request with its inline body must fit one SEQPACKET datagram. */
