@@ -26,6 +26,10 @@
 #define LIMIT_HEADER_BYTES       (1024 * 1024)
 #define LIMIT_HEADER_FIELDS      2000
 #define LIMIT_MESSAGE_ID         998
+#define LIMIT_MIME_DEPTH         20 /* parts in parts */
+#define LIMIT_MIME_PARTS         1000
+#define LIMIT_MIME_PARAMETER     4096 /* octets of a parameter's value */
+#define LIMIT_MIME_SECTIONS      20   /* RFC 2231 3 */
 
 /* HTML read as text. Its parser compares an end tag with all open elements and an attribute with those before
  * it. */
@@ -58,9 +62,12 @@
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
 #define LIMIT_MEMBER_SLICE    2000        /* memberships a transaction makes or ends */
 #define LIMIT_SETTING_TEXT                                                                                   \
-    (32 * 1024)                /* octets of one list setting; of the expressions that ban in a scope */
-#define LIMIT_POST_SENDERS 16  /* addresses of a post that are taken for its senders */
-#define LIMIT_JOB_ROWS     100 /* recipients in one outgoing transaction */
+    (32 * 1024)                   /* octets of one list setting; of the expressions that ban in a scope */
+#define LIMIT_SETTING_LINE   1000 /* octets of a setting that is one line */
+#define LIMIT_EDITION_TEXT   (160 * 1024) /* octets a list adds to a post, and */
+#define LIMIT_EDITION_PIECES 4000         /* how often it changes something there */
+#define LIMIT_POST_SENDERS   16           /* addresses of a post that are taken for its senders */
+#define LIMIT_JOB_ROWS       100          /* recipients in one outgoing transaction */
 
 /* What people ask. */
 #define LIMIT_TRACE_POSTS 200 /* newest posts of a list that a search for it finds */

@@ -13,6 +13,8 @@ static view default_facts(struct arena *a, const struct post *p) {
     struct buf b = BUF_INIT(LIMIT_STORE_PACKET);
     vals_view(&b, VIEW("news@here.example"));
     for (int i = 0; i < LIST_SETTING_COUNT; i++) {
+        if (list_setting_part((enum list_setting)i) != SETTINGS_RULES)
+            continue;
         vals_view(&b, i == LIST_SETTING_LOCKED_SUBJECTS ? VIEW("flames\nRe: [x] more")
                                                         : list_setting_default((enum list_setting)i, a));
         vals_int(&b, 0);

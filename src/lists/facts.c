@@ -43,6 +43,8 @@ bool facts_read(view results, const struct post *p, struct arena *a, struct fact
     if (ret->list.len == 0)
         return !v.failed;
     for (int i = 0; i < LIST_SETTING_COUNT; i++) {
+        if (list_setting_part((enum list_setting)i) != SETTINGS_RULES)
+            continue;
         ret->settings[i].value = vals_get_view(&v);
         ret->settings[i].senders = vals_get_int(&v);
     }

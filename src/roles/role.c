@@ -381,16 +381,30 @@ void role_ask_message(struct role *r, int64_t message, struct store_wait *wait, 
     store_wait_submit(wait, r->store, q);
 }
 
-bool role_take_message(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
-                       struct err *e) {
+static bool take(struct role *r, int64_t message, const struct store_request *q, bool trace, struct buf *out,
+                 struct err *e) {
     if (q->err.code != ERR_OK) {
         *e = q->err;
         return false;
     }
     struct message_info m = message_info_of(message, buf_view(&q->out));
-    size_t end = out->len + (size_t)m.size;
+    size_t end = out->len + (trace ? m.fields.len : 0) + (size_t)m.size;
     if (m.gone)
         return err_set(e, ERR_NOT_FOUND, "the body of %s is no longer in the store", id_format(message).s);
+    if (trace)
+        buf_add(out, m.fields);
     buf_add(out, m.first);
     return role_read_rest(r, message, 1, end, out, e);
+}
+
+bool role_take_message(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
+                       struct err *e) {
+    return take(r, message, q, false, out, e);
+}
+
+bool role_take_source(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
+                      size_t *ret_trace, struct err *e) {
+    if (q->err.code == ERR_OK)
+        *ret_trace = message_info_of(message, buf_view(&q->out)).fields.len;
+    return take(r, message, q, true, out, e);
 }

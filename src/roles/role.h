@@ -73,6 +73,9 @@ bool role_store_is_away(enum err_code code);
 void role_ask_message(struct role *r, int64_t message, struct store_wait *wait, struct store_request *q);
 bool role_take_message(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
                        struct err *e);
+/* The same with the stored trace fields in front, `ret_trace` octets: what editions are made from. */
+bool role_take_source(struct role *r, int64_t message, const struct store_request *q, struct buf *out,
+                      size_t *ret_trace, struct err *e);
 /* A body from piece `seq` on, until `out` holds `len` bytes. DAMAGED when the pieces end before. */
 bool role_read_rest(struct role *r, int64_t message, int64_t seq, size_t len, struct buf *out, struct err *e);
 

@@ -26,7 +26,8 @@ enum dsn_notify {
 /* delivery.flags: enum dsn_notify, and: */
 enum delivery_flags {
     DELIVERY_WARNED = 16, /* the sender was told that it takes longer */
-    DELIVERY_ORCPT = 32   /* the table orcpt has a row for it */
+    DELIVERY_ORCPT = 32,  /* the table orcpt has a row for it */
+    DELIVERY_NAME = 64    /* the copy names the member */
 };
 
 struct accept_recipient {

@@ -234,6 +234,7 @@ static void empty_target(struct copy *c) {
     if (!db_begin(c->to, DURABLE_SOON))
         return;
     db_run(c->to, "DELETE FROM instance"); /* what making the schema left */
+    db_run(c->to, "DELETE FROM secret");
     if (!db_commit(c->to))
         db_rollback(c->to);
 }

@@ -296,7 +296,7 @@ static void test_rerun__after_a_deadlock(struct unit_store *s) {
     assert_true(db_begin(other, DURABLE_SOON));
     db_script(other,
               "SET LOCAL deadlock_timeout = '1h'"); /* so that the other side is the one that is ended */
-    assert_int_equal(db_change(other, "UPDATE list SET title = 'x' WHERE id = $1", DB_I(two)), 1);
+    assert_int_equal(db_change(other, "UPDATE list SET archive = 'none' WHERE id = $1", DB_I(two)), 1);
     struct blocked b = {.s = s};
     ADD(&b.group, OP_ROUTE_COMMIT, N(message), N(77), S("sha"), S(""), S(""), S(""), N(2), POST_TO(one),
         POST_TO(two), N(0), N(0), N(0), N(0));
@@ -305,7 +305,7 @@ static void test_rerun__after_a_deadlock(struct unit_store *s) {
     while (db_number(other, 0, "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted", DB_I(pid)) ==
            0)
         assert_null(db_error(other));
-    assert_int_equal(db_change(other, "UPDATE list SET title = 'x' WHERE id = $1", DB_I(one)), 1);
+    assert_int_equal(db_change(other, "UPDATE list SET archive = 'none' WHERE id = $1", DB_I(one)), 1);
     assert_true(db_commit(other));
     pthread_join(t, NULL);
     db_close(&other);

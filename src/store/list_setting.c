@@ -4,14 +4,17 @@
 #include "base/pattern.h"
 #include "base/words.h"
 #include "mail/address.h"
+#include "mail/text.h"
 
 static const struct {
     const char *name, *values;
     int64_t initial;
     enum setting_type type;
+    enum setting_part part;
     const char *help;
 } table[LIST_SETTING_COUNT] = {
-#define LIST_SETTING(id, name, type, values, initial, help) {name, values, initial, SETTING_##type, help},
+#define LIST_SETTING(part, id, name, type, values, initial, help)                                            \
+    {name, values, initial, SETTING_##type, SETTINGS_##part, help},
 #include "store/list_setting.def"
 #undef LIST_SETTING
 };
@@ -26,6 +29,10 @@ const char *list_setting_help(enum list_setting s) {
 
 enum setting_type list_setting_type(enum list_setting s) {
     return table[s].type;
+}
+
+enum setting_part list_setting_part(enum list_setting s) {
+    return table[s].part;
 }
 
 bool list_setting_find(view name, enum list_setting *ret) {
@@ -103,6 +110,12 @@ static bool check_value(enum list_setting s, view text, struct arena *a, view *r
     case SETTING_TEXT:
         return text.len <= LIMIT_SETTING_TEXT ||
                err_set(e, ERR_LIMIT, "a text of more than %d octets", LIMIT_SETTING_TEXT);
+    case SETTING_LINE:
+        return (text_is_printable(text) || err_set(e, ERR_USAGE, "one line of text is wanted")) &&
+               (text.len <= LIMIT_SETTING_LINE ||
+                err_set(e, ERR_LIMIT, "a line of more than %d octets", LIMIT_SETTING_LINE));
+    case SETTING_ADDRESS:
+        return text.len == 0 || address_normalise_text(text, a, ret_stored, e);
     case SETTING_LINES:
     case SETTING_ADDRESSES:
     case SETTING_SENDERS:
@@ -131,6 +144,18 @@ view list_setting_text_of(struct op_run *r, view scope, enum list_setting s) {
         value = arena_view(r->arena, query_text(&q, 0));
     query_done(&q);
     return value;
+}
+
+void list_settings_of(struct op_run *r, view list, view values[LIST_SETTING_COUNT]) {
+    enum list_setting s;
+    struct query q;
+    for (int i = 0; i < LIST_SETTING_COUNT; i++)
+        values[i] = list_setting_default((enum list_setting)i, r->arena);
+    db_query(r->db, &q, "SELECT name, value FROM setting WHERE scope IN ($1, $2, '') ORDER BY length(scope)",
+             SCOPES(list));
+    while (query_row(&q))
+        if (list_setting_find(query_text(&q, 0), &s))
+            values[s] = arena_view(r->arena, query_text(&q, 1));
 }
 
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s) {

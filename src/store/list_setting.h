@@ -7,7 +7,7 @@
 #include "store/op.h"
 
 enum list_setting {
-#define LIST_SETTING(id, name, type, values, default, help) LIST_SETTING_##id,
+#define LIST_SETTING(part, id, name, type, values, default, help) LIST_SETTING_##id,
 #include "store/list_setting.def"
 #undef LIST_SETTING
     LIST_SETTING_COUNT
@@ -17,10 +17,15 @@ enum setting_type {
     SETTING_CHOICE,
     SETTING_NUMBER,
     SETTING_TEXT,
+    SETTING_LINE,
+    SETTING_ADDRESS,
     SETTING_LINES,
     SETTING_ADDRESSES,
     SETTING_SENDERS
 };
+
+/* Who reads a setting. */
+enum setting_part { SETTINGS_PEOPLE, SETTINGS_RULES, SETTINGS_EDITION };
 
 /* How SETTING_SET changes a value. */
 enum setting_how {
@@ -35,6 +40,7 @@ enum setting_how {
 const char *list_setting_name(enum list_setting s);
 const char *list_setting_help(enum list_setting s);
 enum setting_type list_setting_type(enum list_setting s);
+enum setting_part list_setting_part(enum list_setting s);
 bool list_setting_find(view name, enum list_setting *ret);
 /* The value that holds where nobody says anything, as text. */
 view list_setting_default(enum list_setting s, struct arena *a);
@@ -51,5 +57,7 @@ void scope_forget(struct op_run *r, view scope);
 /* What holds for a list, of a CHOICE or NUMBER; for any scope, as it is stored. */
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s);
 view list_setting_text_of(struct op_run *r, view scope, enum list_setting s);
+/* What holds for the list of all settings, in the operation's arena. */
+void list_settings_of(struct op_run *r, view list, view values[LIST_SETTING_COUNT]);
 
 #endif

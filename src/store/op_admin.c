@@ -8,7 +8,8 @@
 #include "store/preference.h"
 #include "store/schema.h"
 
-/* in: address, title, owner's address, archive (public, private, none), class of its copies */
+/* in: address, title (its description), owner's address, archive (public, private, none), class of its copies
+ */
 void op_run_LIST_CREATE(struct op_run *r) {
     view address = vals_get_view(&r->in), title = vals_get_view(&r->in), owner = vals_get_view(&r->in);
     view archive = vals_get_view(&r->in);
@@ -21,12 +22,17 @@ void op_run_LIST_CREATE(struct op_run *r) {
     }
     int64_t uid = db_number(r->db, 0, "SELECT uid_last FROM list_past WHERE address = $1", DB_T(address));
     if (db_change(r->db,
-                  "INSERT INTO list(address, title, archive, class, created, feed_last, uid_last)"
-                  " VALUES($1, $2, $3, $4, $5, 0, $6) ON CONFLICT DO NOTHING",
-                  DB_T(address), DB_T(title), DB_T(archive), DB_I(class), DB_I(r->now_ms), DB_I(uid)) == 0) {
+                  "INSERT INTO list(address, archive, class, created, feed_last, uid_last, posts)"
+                  " VALUES($1, $2, $3, $4, 0, $5, $5) ON CONFLICT DO NOTHING",
+                  DB_T(address), DB_T(archive), DB_I(class), DB_I(r->now_ms), DB_I(uid)) == 0) {
         op_refuse(r, ERR_EXISTS, "list %.*s is here already", VIEW_ARG(address));
         return;
     }
+    if (title.len > 0)
+        db_run(r->db,
+               "INSERT INTO setting(scope, name, value) VALUES($1, 'description', $2)"
+               " ON CONFLICT(scope, name) DO UPDATE SET value = $2",
+               DB_T(address), DB_T(title));
     if (owner.len == 0)
         return;
     int64_t ids = person_ids(r, 2);
@@ -114,7 +120,9 @@ void op_run_LIST_LS(struct op_run *r) {
     struct query q;
     db_query(
         r->db, &q,
-        "SELECT address, title, coalesce((SELECT min(a.text) FROM member m JOIN address a ON a.id = m.addr"
+        "SELECT address, coalesce((SELECT s.value FROM setting s WHERE s.scope = l.address AND s.name = "
+        "'description'), ''),"
+        " coalesce((SELECT min(a.text) FROM member m JOIN address a ON a.id = m.addr"
         " WHERE m.list = l.id AND m.role = 2), ''), archive, created,"
         " (SELECT count(*) FROM member m WHERE m.list = l.id AND m.role = 1), uid_last, class FROM list l"
         " WHERE address > $1 AND ($2 = '' OR address = $2) ORDER BY address LIMIT $3",

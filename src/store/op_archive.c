@@ -1,5 +1,6 @@
 /* op_archive.c: the archive feed, a log of operations per list that archive nodes follow with one cursor per
  * list. A feed row that every node has done is deleted; until then it keeps the body of its message. */
+#include "store/edition.h"
 #include "store/event.h"
 
 /* in: node. From now on feed rows wait for this node. */
@@ -10,21 +11,34 @@ void op_run_ARCHIVE_JOIN(struct op_run *r) {
 }
 
 /* in: node, most rows, list id to go on behind (0: from the first). out: per row, list by list in order of n:
- * list, its address, its archive setting (public, private), n, action, held (0/1), message, uid, sender,
- * Message-ID, size, sha256. */
+ * list, its address, its archive setting (public, private), n, action, passed over (0/1: it is held, or the
+ * list's content filter has left nothing), message, uid, sender, Message-ID, size, sha256, whether it is the
+ * list's edition (0/1). A list's rows end before a post of which the edition is still to be made. */
 void op_run_FEED_READ(struct op_run *r) {
     view node = vals_get_view(&r->in);
     int64_t most = vals_get_int(&r->in), after = vals_get_int(&r->in);
+    int64_t waits = 0; /* a list */
     struct query q;
-    db_query(r->db, &q,
-             "SELECT f.list, l.address, l.archive, f.n, f.action, (SELECT count(*) FROM hold h WHERE"
-             " h.message = f.message AND h.role = 'archived'), f.message, f.uid, m.sender, m.msgid, m.size, "
-             "m.sha256"
-             " FROM feed f JOIN list l ON l.id = f.list JOIN message m ON m.id = f.message"
-             " LEFT JOIN follower w ON w.list = f.list AND w.node = $1"
-             " WHERE f.list > $3 AND f.n > coalesce(w.cursor, 0) ORDER BY f.list, f.n LIMIT $2",
-             DB_T(node), DB_I(most), DB_I(after));
+    db_query(
+        r->db, &q,
+        "SELECT f.list, l.address, l.archive, f.n, f.action, CASE WHEN e.kept > 0 AND e.size = 0 THEN 1 ELSE"
+        " (SELECT count(*) FROM hold h WHERE h.message = f.message AND h.role = 'archived') END, f.message,"
+        " f.uid, CASE WHEN e.kept = $4 THEN l.address ELSE m.sender END, m.msgid, CASE WHEN e.kept > 0 THEN"
+        " e.size ELSE m.size END, coalesce((SELECT p.kept FROM post p WHERE p.list = f.list AND p.uid = "
+        "f.uid),"
+        " m.sha256), CASE WHEN e.kept > 0 THEN 1 ELSE 0 END, (SELECT count(*) FROM expansion x WHERE "
+        "e.message"
+        " IS NULL AND x.message = f.message AND x.list = f.list)"
+        " FROM feed f LEFT JOIN edition e ON e.message = f.message AND e.list = f.list JOIN list l ON l.id = "
+        "f.list JOIN message m ON m.id = f.message"
+        " LEFT JOIN follower w ON w.list = f.list AND w.node = $1"
+        " WHERE f.list > $3 AND f.n > coalesce(w.cursor, 0) ORDER BY f.list, f.n LIMIT $2",
+        DB_T(node), DB_I(most), DB_I(after), DB_I(KEPT_ANONYMOUS));
     while (query_row(&q)) {
+        if (query_int(&q, 13) > 0)
+            waits = query_int(&q, 0);
+        if (query_int(&q, 0) == waits)
+            continue;
         vals_int(r->out, query_int(&q, 0));
         vals_view(r->out, query_text(&q, 1));
         vals_view(r->out, query_text(&q, 2));
@@ -34,6 +48,7 @@ void op_run_FEED_READ(struct op_run *r) {
         vals_view(r->out, query_text(&q, 9));
         vals_int(r->out, query_int(&q, 10));
         vals_view(r->out, query_text(&q, 11));
+        vals_int(r->out, query_int(&q, 12));
     }
 }
 
@@ -95,8 +110,10 @@ void op_run_ARCHIVE_POSTS(struct op_run *r) {
                        DB_I(list), DB_T(node)));
     buf_done(&archive);
     db_query(r->db, &q,
-             "SELECT p.uid, p.sha256, (SELECT count(*) FROM hold h JOIN message m ON m.id = h.message WHERE"
-             " h.role = 'archived' AND m.sha256 = p.sha256) FROM post p WHERE p.list = $1 AND p.uid > $2"
+             "SELECT p.uid, coalesce(p.kept, p.sha256), (SELECT count(*) FROM hold h JOIN message m ON m.id "
+             "= h.message WHERE"
+             " h.role = 'archived' AND m.sha256 = p.sha256) + CASE WHEN length(p.kept) = 0 THEN 1 ELSE 0 END "
+             "FROM post p WHERE p.list = $1 AND p.uid > $2"
              " ORDER BY p.uid LIMIT $3",
              DB_I(list), DB_I(after), DB_I(most));
     while (query_row(&q)) {
@@ -110,7 +127,8 @@ void op_run_ARCHIVE_POSTS(struct op_run *r) {
  * are known already: a list has them once. */
 static void compare_post(struct op_run *r, int64_t list, int64_t uid, view sha256, view address) {
     struct query q;
-    db_query(r->db, &q, "SELECT sha256 FROM post WHERE list = $1 AND uid = $2", DB_I(list), DB_I(uid));
+    db_query(r->db, &q, "SELECT coalesce(kept, sha256) FROM post WHERE list = $1 AND uid = $2", DB_I(list),
+             DB_I(uid));
     if (query_row(&q)) {
         if (!view_eq(query_text(&q, 0), sha256))
             op_refuse(r, ERR_DAMAGED,

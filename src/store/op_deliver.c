@@ -63,24 +63,25 @@ void op_run_LEASE_RESET(struct op_run *r) {
 
 /* in: destination; cursor: due, message, list, rcpt; most rows. out: per row that is due: due, message, list,
  * rcpt, tries, flags, recipient's address, list's address (empty: not a list copy), sender of the message,
- * original recipient (or empty). */
+ * original recipient (or empty); of a copy that names the member, the member's name instead. */
 void op_run_FETCH(struct op_run *r) {
     int64_t dest = vals_get_int(&r->in), due = vals_get_int(&r->in), message = vals_get_int(&r->in);
     int64_t list = vals_get_int(&r->in), rcpt = vals_get_int(&r->in), most = vals_get_int(&r->in);
     struct query q;
-    db_query(
-        r->db, &q,
-        "SELECT d.due, d.message, d.list, d.rcpt, d.tries, d.flags, a.text, coalesce(l.address, ''), "
-        "m.sender,"
-        " CASE WHEN d.flags >= $8 THEN coalesce((SELECT o.text FROM orcpt o WHERE o.message = d.message AND"
-        " o.rcpt = d.rcpt), '') ELSE '' END"
-        " FROM delivery d JOIN address a ON a.id = d.rcpt JOIN message m ON m.id = d.message"
-        " LEFT JOIN list l ON l.id = d.list"
-        " WHERE d.dest = $1 AND d.due <= $2 AND (d.due, d.message, d.list, d.rcpt) > ($3, $4, $5, $6)"
-        " AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.message = d.message AND h.role = 'deliver')"
-        " ORDER BY d.due, d.message, d.list, d.rcpt LIMIT $7",
-        DB_I(dest), DB_I(r->now_ms), DB_I(due), DB_I(message), DB_I(list), DB_I(rcpt), DB_I(most),
-        DB_I(DELIVERY_ORCPT));
+    db_query(r->db, &q,
+             "SELECT d.due, d.message, d.list, d.rcpt, d.tries, d.flags, a.text, coalesce(l.address, ''), "
+             "m.sender,"
+             " CASE WHEN d.flags >= $9 THEN coalesce((SELECT CASE WHEN b.name <> '' THEN b.name ELSE u.name"
+             " END FROM mailbox b JOIN users u ON u.id = b.userid WHERE b.addr = d.rcpt), '')"
+             " WHEN d.flags >= $8 THEN coalesce((SELECT o.text FROM orcpt o WHERE o.message = d.message AND"
+             " o.rcpt = d.rcpt), '') ELSE '' END"
+             " FROM delivery d JOIN address a ON a.id = d.rcpt JOIN message m ON m.id = d.message"
+             " LEFT JOIN list l ON l.id = d.list"
+             " WHERE d.dest = $1 AND d.due <= $2 AND (d.due, d.message, d.list, d.rcpt) > ($3, $4, $5, $6)"
+             " AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.message = d.message AND h.role = 'deliver')"
+             " ORDER BY d.due, d.message, d.list, d.rcpt LIMIT $7",
+             DB_I(dest), DB_I(r->now_ms), DB_I(due), DB_I(message), DB_I(list), DB_I(rcpt), DB_I(most),
+             DB_I(DELIVERY_ORCPT), DB_I(DELIVERY_NAME));
     while (query_row(&q)) {
         for (int i = 0; i < 6; i++)
             vals_int(r->out, query_int(&q, i));

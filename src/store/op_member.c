@@ -53,16 +53,9 @@ void membership_end(struct op_run *r, int64_t id) {
     db_run(r->db, "DELETE FROM member WHERE id = $1", DB_I(id));
 }
 
-/* The nearest level that says something about the preference. */
-#define PREFERRED(kind)                                                                                      \
-    "coalesce((SELECT value FROM preference WHERE level = 1 AND owner = member.id AND kind = " kind          \
-    " AND (until = 0 OR until > $1)),"                                                                       \
-    " (SELECT value FROM preference WHERE level = 2 AND owner = member.addr AND kind = " kind                \
-    " AND (until = 0 OR until > $1)),"                                                                       \
-    " (SELECT p.value FROM mailbox b JOIN preference p ON p.level = 3 AND p.owner = b.userid AND p.kind "    \
-    "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1)), 0)"
 #define REFRESH                                                                                              \
-    "UPDATE member SET status = " PREFERRED("1") ", hidden = " PREFERRED("2") ", action = " PREFERRED("3")
+    "UPDATE member SET status = " MEMBER_PREFERS("1") ", hidden = " MEMBER_PREFERS(                          \
+        "2") ", action = " MEMBER_PREFERS("3")
 _Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 &&
                    PREFERENCE_MODERATION_ACTION == 3 && LEVEL_MEMBER == 1 && LEVEL_ADDRESS == 2 &&
                    LEVEL_USER == 3,

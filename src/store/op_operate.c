@@ -91,7 +91,7 @@ static void release_from(struct op_run *r, int64_t message, view role) {
 /* in: message, by whom. The roles it was set aside from get it again, and past crashes are forgotten. out:
  * released (0: it was not held) */
 void op_run_QUEUE_RELEASE(struct op_run *r) {
-    static const char *const roles[] = {"router", "deliver", "archived"};
+    static const char *const roles[] = {"router", "deliver", "archived", "list"};
     int64_t message = vals_get_int(&r->in);
     view who = vals_get_view(&r->in);
     bool held = db_number(r->db, 0, "SELECT count(*) FROM hold WHERE message = $1", DB_I(message)) > 0;
@@ -177,15 +177,26 @@ static int64_t stop_expansions(struct op_run *r, int64_t message, int64_t list, 
     for (size_t i = 0; i < n; i++) {
         db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message),
                DB_I(lists[i]));
+        db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message),
+               DB_I(lists[i]));
         event_record(r, message, EVENT_DELETED, 0, lists[i], VIEW(""),
                      arena_printf(r->arena, "%.*s: members without a copy get none", VIEW_ARG(detail)));
     }
     return (int64_t)n;
 }
 
+/* A post of which a list's content filter had left nothing, and which was kept for people to look at. */
+static bool drop_preserved(struct op_run *r, int64_t message, view detail) {
+    if (db_change(r->db, "DELETE FROM hold WHERE message = $1 AND role = 'list'", DB_I(message)) != 1)
+        return false;
+    event_record(r, message, EVENT_DELETED, 0, 0, VIEW(""), detail);
+    return true;
+}
+
 /* in: message, event kind (deleted, bounced), detail, list (empty: any; then what is not routed yet stays); 0
  * or 1 notifications, each as ACCEPT takes it, about the recipients that are not routed. Nothing new comes of
- * the message any more. out: recipients that were not routed, lists whose expansion was stopped */
+ * the message any more. out: recipients that were not routed, lists whose expansion was stopped, or that had
+ * kept it for people to look at */
 void op_run_QUEUE_STOP(struct op_run *r) {
     int64_t message = vals_get_int(&r->in);
     enum event_kind kind = (enum event_kind)vals_get_int(&r->in);
@@ -194,7 +205,7 @@ void op_run_QUEUE_STOP(struct op_run *r) {
         list.len == 0 ? -1 : db_number(r->db, -2, "SELECT id FROM list WHERE address = $1", DB_T(list));
     size_t notices = vals_get_count(&r->in);
     if (list.len > 0 || !stop_routing(r, message, kind, detail))
-        vals_int(r->out, 0);
+        vals_int(r->out, list.len == 0 && drop_preserved(r, message, detail));
     else if (notices > 0)
         accept_one(r);
     vals_int(r->out, stop_expansions(r, message, id, detail));

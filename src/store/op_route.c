@@ -136,7 +136,8 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
     int64_t message = p->message, list = p->list;
     view sha256 = p->sha256;
     struct query q;
-    db_query(r->db, &q, "SELECT feed_last, uid_last, archive, class FROM list WHERE id = $1 {for update}",
+    db_query(r->db, &q,
+             "SELECT feed_last, uid_last, archive, class, posts FROM list WHERE id = $1 {for update}",
              DB_I(list));
     if (!query_row(&q)) {
         event_record(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
@@ -144,7 +145,7 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
     }
     int64_t feed = query_int(&q, 0) + 1, uid = query_int(&q, 1) + 1;
     bool archived = !view_eq(query_text(&q, 2), VIEW("none"));
-    int64_t class = query_int(&q, 3);
+    int64_t class = query_int(&q, 3), number = query_int(&q, 4) + 1;
     query_done(&q);
     if (db_number(r->db, 0, "SELECT uid FROM post WHERE list = $1 AND sha256 = $2", DB_I(list),
                   DB_B(sha256))) {
@@ -152,17 +153,18 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
                      VIEW("the list has had the very same bytes"));
         return;
     }
-    db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3 WHERE id = $1", DB_I(list),
-           DB_I(archived ? feed : feed - 1), DB_I(uid));
+    db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3, posts = $4 WHERE id = $1", DB_I(list),
+           DB_I(archived ? feed : feed - 1), DB_I(uid), DB_I(number));
     db_run(r->db, "INSERT INTO post(list, uid, sha256, msgid) VALUES($1, $2, $3, $4)", DB_I(list), DB_I(uid),
            DB_B(sha256), DB_T(p->msgid));
     if (archived)
         db_run(r->db, "INSERT INTO feed(list, n, action, message, uid) VALUES($1, $2, 1, $3, $4)", DB_I(list),
                DB_I(feed), DB_I(message), DB_I(uid));
     db_run(r->db,
-           "INSERT INTO expansion(message, list, class, site, addr, made) VALUES($1, $2, $3, 0, 0, 0)"
+           "INSERT INTO expansion(message, list, class, site, addr, made, number) VALUES($1, $2, $3, 0, 0, "
+           "0, $4)"
            " ON CONFLICT DO NOTHING",
-           DB_I(message), DB_I(list), DB_I(class));
+           DB_I(message), DB_I(list), DB_I(class), DB_I(number));
 }
 
 static void commit_direct(struct op_run *r, int64_t message, enum mail_class class) {
@@ -248,23 +250,25 @@ void op_run_ROUTE_PASS(struct op_run *r) {
     commit_route(r, false);
 }
 
-/* out: message, list of expansions that are under way, at most 100: announcements last, then the oldest
- * first. */
+/* out: message, list, edition (0: it is to be made first; 1) of expansions that are under way, at most 100:
+ * announcements last, then the oldest first. */
 void op_run_EXPANSIONS(struct op_run *r) {
     struct query q;
-    db_query(
-        r->db, &q,
-        "SELECT message, list FROM expansion ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
-        " LIMIT 100",
-        DB_I(CLASS_ANNOUNCEMENT));
+    db_query(r->db, &q,
+             "SELECT message, list, (SELECT count(*) FROM edition e WHERE e.message = x.message AND e.list = "
+             "x.list)"
+             " FROM expansion x ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
+             " LIMIT 100",
+             DB_I(CLASS_ANNOUNCEMENT));
     while (query_row(&q)) {
-        vals_int(r->out, query_int(&q, 0));
-        vals_int(r->out, query_int(&q, 1));
+        for (int i = 0; i < 3; i++)
+            vals_int(r->out, query_int(&q, i));
     }
 }
 
 static void finish_expansion(struct op_run *r, int64_t message, int64_t list, int64_t made) {
     db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
     event_record(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
                  arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
@@ -295,22 +299,25 @@ static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int
 
 /* The cursor an expansion has reached. */
 struct expansion {
-    int64_t class, site, addr;
+    int64_t class, site, addr, skips, flags;
 };
 
 /* Copies for the members between cursor and end. Some may have left the list since it was looked at, so their
  * number says nothing about the end. */
 static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, const struct expansion *from,
                            const struct slice *to) {
-    int64_t n = db_change(
-        r->db,
-        "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
-        " SELECT " SQL_DESTINATION("site", "$8") ", $1, $2, $3, addr, 0, 0 FROM member"
-                                                 " WHERE list = $3 " RECEIVES
-                                                 " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
-                                                 " ON CONFLICT DO NOTHING",
-        DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
-        DB_I(to->addr), DB_I(from->class));
+    int64_t n =
+        db_change(r->db,
+                  "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
+                  " SELECT " SQL_DESTINATION(
+                      "site", "$8") ", $1, $2, $3, addr, 0, $9 FROM member"
+                                    " WHERE list = $3 " RECEIVES
+                                    " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
+                                    " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
+                                    " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
+                                    " ON CONFLICT DO NOTHING",
+                  DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr),
+                  DB_I(to->site), DB_I(to->addr), DB_I(from->class), DB_I(from->flags), DB_I(from->skips));
     db_run(r->db,
            "INSERT INTO destination(id, owner, batch, until, due, tries, error)"
            " SELECT DISTINCT " SQL_DESTINATION(
@@ -329,15 +336,17 @@ void op_run_EXPAND(struct op_run *r) {
     if (most < 1 || most > LIMIT_EXPAND_SLICE)
         most = LIMIT_EXPAND_SLICE;
     db_query(r->db, &q,
-             "SELECT class, site, addr, made FROM expansion WHERE message = $1 AND list = $2 {for update}",
+             "SELECT class, site, addr, skips, flags, made FROM expansion WHERE message = $1 AND list = $2 "
+             "{for update}",
              DB_I(message), DB_I(list));
     if (!query_row(&q)) {
         vals_int(r->out, 0);
         vals_int(r->out, 1);
         return;
     }
-    struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
-    int64_t made = query_int(&q, 3);
+    struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2), query_int(&q, 3),
+                             query_int(&q, 4)};
+    int64_t made = query_int(&q, 5);
     query_done(&q);
     struct slice to = find_slice(r, list, from.site, from.addr, most);
     if (to.members > 0) {
@@ -370,6 +379,7 @@ static void reap_body(struct op_run *r, int64_t message) {
     db_run(r->db, "UPDATE message SET gone = 1 WHERE id = $1", DB_I(message));
     db_run(r->db, "DELETE FROM work WHERE message = $1", DB_I(message));
     db_run(r->db, "DELETE FROM orcpt WHERE message = $1", DB_I(message));
+    db_run(r->db, "DELETE FROM edition WHERE message = $1", DB_I(message));
 }
 
 /* The oldest messages whose events may go: message row, events, and their number, which is returned. */

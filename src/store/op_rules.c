@@ -189,19 +189,12 @@ static int64_t match_lines(struct op_run *r, view lines, const view *senders, si
 
 static void put_settings(struct op_run *r, view list, const view *senders, size_t count) {
     view values[LIST_SETTING_COUNT];
-    enum list_setting s;
-    struct query q;
-    for (int i = 0; i < LIST_SETTING_COUNT; i++)
-        values[i] = list_setting_default((enum list_setting)i, r->arena);
-    ptrdiff_t at = view_rfind(list, '@');
-    db_query(r->db, &q, "SELECT name, value FROM setting WHERE scope IN ($1, $2, '') ORDER BY length(scope)",
-             DB_T(list), DB_T(view_skip(list, at < 0 ? 0 : (size_t)at)));
-    while (query_row(&q))
-        if (list_setting_find(query_text(&q, 0), &s))
-            values[s] = arena_view(r->arena, query_text(&q, 1));
+    list_settings_of(r, list, values);
     for (int i = 0; i < LIST_SETTING_COUNT; i++) {
         struct buf patterns = BUF_INIT(LIMIT_SETTING_TEXT);
         int64_t bits = 0;
+        if (list_setting_part((enum list_setting)i) != SETTINGS_RULES)
+            continue;
         if (list_setting_type((enum list_setting)i) == SETTING_SENDERS) {
             bits = match_lines(r, values[i], senders, count, &patterns);
             values[i] = buf_view(&patterns);
@@ -273,10 +266,10 @@ bool address_is_banned(struct op_run *r, view list, view address) {
 }
 
 /* in: list (id), count of senders (at most LIMIT_POST_SENDERS), each normalised. out: the list's address
- * (empty: it is gone, and nothing follows); of every list setting in their order: value (of lines of senders
- * the expressions alone), and as bits which senders stand there; expressions of bans, one a line; whether
- * somebody gets mail for LIST-owner (0/1); per sender: banned (0/1), enum moderation as a member, as a
- * nonmember, -1: is none; then header matches, the site's first: position, header, pattern, action, tag. */
+ * (empty: it is gone, and nothing follows); of every setting of rules in their order: value (of lines of
+ * senders the expressions alone), and as bits which senders stand there; expressions of bans, one a line;
+ * whether somebody gets mail for LIST-owner (0/1); per sender: banned (0/1), enum moderation as a member, as
+ * a nonmember, -1: is none; then header matches, the site's first: position, header, pattern, action, tag. */
 void op_run_LIST_RULES(struct op_run *r) {
     view senders[LIMIT_POST_SENDERS], list = VIEW("");
     int64_t id = vals_get_int(&r->in);

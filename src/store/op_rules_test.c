@@ -16,6 +16,8 @@ static void set(struct unit_store *s, const char *scope, const char *name, const
 static view read_settings(struct unit_store *s, enum list_setting wanted, int64_t *ret_senders) {
     view value = VIEW("");
     for (int i = 0; i < LIST_SETTING_COUNT; i++) {
+        if (list_setting_part((enum list_setting)i) != SETTINGS_RULES)
+            continue;
         view one = next_view(s);
         int64_t senders = next_int(s);
         if (i == (int)wanted) {

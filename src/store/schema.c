@@ -4,6 +4,8 @@
  * each row's last reader. */
 #include "store/schema.h"
 
+#include "base/id.h"
+
 static const char first[] =
     /* What the instance knows about itself. */
     "CREATE TABLE instance(name {text} PRIMARY KEY, value {int} NOT NULL) {rowless};"
@@ -201,7 +203,39 @@ static const char rules[] =
     "CREATE UNIQUE INDEX held_post_sha256 ON held_post(list, sha256);"
     "CREATE INDEX held_post_message ON held_post(message);";
 
-static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules};
+/* ADR 20: the list's edition of a post. */
+static const char editions[] =
+    /* How many posts the list has taken. */
+    "ALTER TABLE list ADD COLUMN posts {int} NOT NULL DEFAULT 0;"
+    "UPDATE list SET posts = uid_last;"
+    "INSERT INTO setting(scope, name, value) SELECT address, 'description', title FROM list WHERE title <> "
+    "'';"
+    "ALTER TABLE list DROP COLUMN title;"
+    /* number: of the post on the list; skips: members it is not sent to though they get posts. */
+    "ALTER TABLE expansion ADD COLUMN number {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE expansion ADD COLUMN skips {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE expansion ADD COLUMN flags {int} NOT NULL DEFAULT 0;"
+    "CREATE TABLE expansion_skip(message {int}, list {int}, addr {int}, PRIMARY KEY(message, list, addr)) "
+    "{rowless};"
+    /* What the list sends, as lists/recipe.h has it. kept: enum edition_kept; then size, and the SHA-256 that
+     * the post's row gets, are of what the archive has. */
+    "CREATE TABLE edition(message {int}, list {int}, kept {int} NOT NULL, size {int} NOT NULL, recipe "
+    "{bytes} "
+    "NOT NULL, PRIMARY KEY(message, list));"
+    "ALTER TABLE post ADD COLUMN kept {bytes};"
+    /* Random keys that what goes out is signed with. */
+    "CREATE TABLE secret(name {text} PRIMARY KEY, value {bytes} NOT NULL) {rowless};";
+
+static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions};
+
+enum { VERSION_OF_SECRETS = 4 };
+
+static void make_secret(struct db *db, const char *name) {
+    unsigned char octets[32];
+    random_bytes(octets, sizeof octets);
+    db_run(db, "INSERT INTO secret(name, value) VALUES($1, $2)", DB_T(view_of(name)),
+           DB_B(view_from(octets, sizeof octets)));
+}
 
 int64_t schema_version(struct db *db) {
     if (db_engine(db) == DB_SQLITE) {
@@ -231,6 +265,8 @@ bool schema_migrate_to(struct db *db, int64_t wanted, struct err *e) {
         if (version == 0 && db_engine(db) == DB_POSTGRESQL)
             db_script(db, "CREATE SCHEMA IF NOT EXISTS postroad");
         db_script(db, migrations[version]);
+        if (version + 1 == VERSION_OF_SECRETS)
+            make_secret(db, "unsubscribe");
         db_run(db, "UPDATE instance SET value = $1 WHERE name = 'schema'", DB_I(version + 1));
         if (!db_commit(db))
             db_rollback(db);

@@ -12,7 +12,8 @@ static const char *const tables[] = {
     "expansion", "delivery",   "site",         "orcpt",         "event",           "work",
     "hold",      "feed",       "ban",          "header_match",  "held_post",       "archive_node",
     "follower",  "post",       "alias_source", "alias_version", "relay_recipient", "users",
-    "mailbox",   "preference", "setting",      "request"};
+    "mailbox",   "preference", "setting",      "request",       "expansion_skip",  "edition",
+    "secret"};
 
 static int64_t count_tables(struct unit_store *s) {
     return s->engine == DB_SQLITE ? number(s, "SELECT count(*) FROM sqlite_master WHERE type = 'table'"

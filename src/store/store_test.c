@@ -273,6 +273,24 @@ static void moderate(struct actors *a, int64_t list) {
     ACT(a, R_ROUTER, OP_LIST_RULES, N(list), N(0));
 }
 
+/* An edition of which something is left, and one of which nothing is, with a letter about it. */
+static void edit(struct actors *a, int64_t message, int64_t list) {
+    struct accept_recipient to = {.address = VIEW("author@there.example")};
+    struct accept letter = {
+        .id = id_new(), .size = 3, .body = VIEW("no."), .recipients = &to, .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    ACT(a, R_ROUTER, OP_LIST_EDITION, N(message), N(list));
+    ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S("what"), N(1), N(1),
+        S("sha"), N(0), S("recipe"), N(1), S("m@one.example"), N(1), S("m@one.example"), N(0));
+    ACT(a, R_DELIVER, OP_EDITION, N(message), N(list));
+    ACT(a, R_ARCHIVED, OP_EDITION, N(message), N(list));
+    int64_t other = route_with(a, "filtered", list, MODERATION_ACCEPT);
+    add_values(&args, N(other), N(list), N(MODERATION_HOLD), S("what"), N(1), N(0), S(""), N(0), S(""), N(0),
+               N(0), N(1));
+    accept_args(&letter, &args);
+    act(a, R_ROUTER, OP_EDITION_KEEP, &args);
+}
+
 static void set_up_rules(struct actors *a) {
     for (int i = 0; i < 2; i++) {
         ACT(a, R_CLI, OP_BAN_ADD, S(""), S("me"), S("^x"));
@@ -516,6 +534,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     pass_as_router(&a);
     ask_about(&a, message);
     ACT(&a, R_ROUTER, OP_EXPANSIONS);
+    edit(&a, message, list);
     ACT(&a, R_ROUTER, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
     operate(&a, message);
     deliver_everything(&a, list);

@@ -272,7 +272,7 @@ int64_t make_list(struct unit_store *s, const char *address) {
     view domain = address_split(view_of(address)).domain;
     if (number(s, "SELECT count(*) FROM domain WHERE name = $1", DB_T(domain)) == 0)
         must(s, OP_DOMAIN_ADD, DB_T(domain));
-    must(s, OP_LIST_CREATE, S(address), S("A list"), S("owner@there.example"), S("public"), N(1));
+    must(s, OP_LIST_CREATE, S(address), S(""), S("owner@there.example"), S("public"), N(1));
     return number(s, "SELECT id FROM list WHERE address = $1", S(address));
 }
 

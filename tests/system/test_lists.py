@@ -23,7 +23,7 @@ def test_copies_of_a_post(news, sink):
         assert mail.sender == f"news-bounces+{local}={domain}@example.org"
         assert mail.octets.endswith(octets)
         parsed = email.message_from_bytes(mail.octets)
-        assert parsed.get_all("List-Id") == ["<news.example.org>"]
+        assert parsed.get_all("List-Id") == ['"News" <news.example.org>']
         assert parsed.get_all("List-Post") == ["<mailto:news@example.org>"]
         assert parsed.get_all("List-Owner") == ["<mailto:news-owner@example.org>"]
         assert parsed.get_all("Precedence") == ["list"]

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "lists/edition.h"
 #include "mail/mbox.h"
 
 #include <inttypes.h>
@@ -39,6 +40,7 @@ bool feed_parse(view answer, struct feed_row rows[FEED_ROWS], size_t *ret_count)
         r->msgid = vals_get_view(&v);
         r->size = vals_get_int(&v);
         r->sha256 = vals_get_view(&v);
+        r->edition = vals_get_int(&v) != 0;
     }
     *ret_count = count;
     return !v.failed && !vals_more(&v);
@@ -91,12 +93,37 @@ static bool check_row(const struct feed_row *row, struct err *e) {
     return true;
 }
 
+/* What the list sent, in place of what it got. */
+static bool take_edition(struct role *r, const struct feed_row *row, const struct store_request *info,
+                         struct buf *out, struct err *e) {
+    struct buf source = BUF_INIT((size_t)r->config->message_size_max + LIMIT_HEADER_BYTES);
+    struct store_request q;
+    struct arena arena;
+    struct recipe recipe;
+    size_t trace;
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    store_request_init(&q, OP_EDITION);
+    vals_int(&q.args, row->message);
+    vals_int(&q.args, row->list);
+    bool ok = role_take_source(r, row->message, info, &source, &trace, e) && store_call(r->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok && !recipe_read(vals_get_view(&v), source.len, &arena, &recipe))
+        ok = err_set(e, ERR_DAMAGED, "its edition in the store is damaged");
+    if (ok)
+        edition_render_kept(&recipe, buf_view(&source), row->address, out);
+    store_request_done(&q);
+    arena_done(&arena);
+    buf_done(&source);
+    return ok;
+}
+
 /* The row's message behind the posts of the batch. */
 static bool take_post(struct role *r, struct batch *b, const struct feed_row *row,
                       const struct store_request *info, struct err *e) {
     struct id_text queue = id_format(row->message);
     struct buf body = BUF_INIT((size_t)row->size);
-    if (!role_take_message(r, row->message, info, &body, e)) {
+    if (!(row->edition ? take_edition(r, row, info, &body, e)
+                       : role_take_message(r, row->message, info, &body, e))) {
         buf_done(&body);
         return err_prefix(e, "%s", queue.s);
     }

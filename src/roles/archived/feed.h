@@ -20,11 +20,13 @@ struct feed_row {
     view archive; /* public, private */
     int64_t n;
     int64_t action;
-    bool held;
+    bool held; /* or nothing is left of it: passed over */
     int64_t message, uid;
     view sender, msgid;
     int64_t size;
     view sha256;
+    bool
+        edition; /* size and sha256 are of the list's edition, which is to be archived in place of the post */
 };
 
 /* False when the bytes are not at most FEED_ROWS rows. */

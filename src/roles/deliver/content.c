@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "mail/text.h"
 #include "roles/deliver/deliver.h"
@@ -29,36 +30,113 @@ static void stuff(view body, struct buf *out) {
         buf_add_str(out, "\r\n");
 }
 
+static bool is_header_7bit(view message) {
+    ptrdiff_t header = view_search(message, VIEW("\r\n\r\n"));
+    return text_is_7bit(view_slice(message, 0, header < 0 ? message.len : (size_t)header));
+}
+
+/* Pieces of the source among those that differ are needed for every copy. */
+static bool copies_source(const struct recipe *r, size_t differs) {
+    for (size_t i = 0; i < differs; i++)
+        if (r->pieces[i].kind == PIECE_COPY)
+            return true;
+    return false;
+}
+
+/* What every copy shares is made once. */
+static void prepare(struct content *c) {
+    const struct copy_to anybody = {.address = VIEW("a@b.example"), .name = VIEW("")};
+    const struct recipe *r = &c->recipe;
+    c->differs = recipe_differs(r);
+    buf_init(&c->made, c->source.len + recipe_text_len(r) + r->count * LIMIT_SMTP_LINE);
+    recipe_render(r, 0, c->differs, c->source, &anybody, &c->made);
+    c->differs_below = view_search(buf_view(&c->made), VIEW("\r\n\r\n")) >= 0;
+    c->utf8_header = !is_header_7bit(buf_view(&c->made));
+    buf_reset(&c->made);
+    recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
+    c->utf8_header |= !is_header_7bit(buf_view(&c->made));
+    c->body = buf_view(&c->made);
+    if (!c->differs_below) {
+        buf_init(&c->wire, 2 * c->made.len + 16);
+        stuff(c->body, &c->wire);
+        c->stuffed = buf_view(&c->wire);
+        if (!copies_source(r, c->differs)) {
+            buf_done(&c->store);
+            c->source = VIEW("");
+        }
+    }
+}
+
+/* The list's edition; false: there is none, or it cannot be read. */
+static bool load_edition(struct content *c) {
+    struct store_request q;
+    store_request_init(&q, OP_EDITION);
+    vals_int(&q.args, c->message);
+    vals_int(&q.args, c->list);
+    bool found = false;
+    if (store_call(deliver.role.store, &q, &c->err)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        if ((found = vals_more(&v))) {
+            view stored = vals_get_view(&v);
+            buf_init(&c->stored_recipe, stored.len);
+            buf_add(&c->stored_recipe, stored);
+            found = recipe_read(buf_view(&c->stored_recipe), c->source.len, &c->arena, &c->recipe) ||
+                    err_set(&c->err, ERR_DAMAGED, "the edition of %s is damaged in the store",
+                            id_format(c->message).s);
+        }
+    }
+    store_request_done(&q);
+    return found;
+}
+
 static void load(struct content *c) {
     struct store_request q;
+    size_t trace = 0;
     store_request_init(&q, OP_MESSAGE_INFO);
     vals_int(&q.args, c->message);
     if (store_call(deliver.role.store, &q, &c->err)) {
         struct message_info m = message_info_of(c->message, buf_view(&q.out));
         buf_init(&c->store, (size_t)m.size + LIMIT_HEADER_BYTES);
-        buf_add(&c->store, m.fields);
-        buf_add(&c->store, m.first);
         c->flags = m.flags;
         buf_init(&c->envid_text, LIMIT_SMTP_LINE);
         buf_add(&c->envid_text, m.envid);
         c->envid = buf_view(&c->envid_text);
-        if (role_read_rest(&deliver.role, c->message, 1, (size_t)m.size + m.fields.len, &c->store, &c->err)) {
-            c->fields = view_slice(buf_view(&c->store), 0, m.fields.len);
-            c->body = view_skip(buf_view(&c->store), m.fields.len);
-            buf_init(&c->wire, 2 * c->body.len + 16);
-            stuff(c->body, &c->wire);
-            c->stuffed = buf_view(&c->wire);
-            ptrdiff_t header = view_search(c->body, VIEW("\r\n\r\n"));
-            c->utf8_header = !text_is_7bit(view_slice(c->body, 0, header < 0 ? c->body.len : (size_t)header));
+        if (role_take_source(&deliver.role, c->message, &q, &c->store, &trace, &c->err)) {
+            c->source = buf_view(&c->store);
+            c->fields = view_slice(c->source, 0, trace);
+            c->body = view_skip(c->source, trace);
+            if (c->list && load_edition(c)) {
+                c->fields = VIEW("");
+                prepare(c);
+            } else {
+                buf_init(&c->wire, 2 * c->body.len + 16);
+                stuff(c->body, &c->wire);
+                c->stuffed = buf_view(&c->wire);
+                c->utf8_header = !is_header_7bit(c->body);
+            }
         }
     }
     store_request_done(&q);
 }
 
+void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire) {
+    size_t room = recipe_text_len(&c->recipe) + c->recipe.count * LIMIT_SMTP_LINE;
+    buf_init(made, c->source.len + c->body.len + room);
+    buf_init(wire, 2 * (c->source.len + c->body.len + room) + 16);
+    recipe_render(&c->recipe, 0, c->differs, c->source, who, made);
+    if (!c->differs_below)
+        return;
+    buf_add(made, c->body);
+    stuff(buf_view(made), wire);
+}
+
 static void free_content(struct content *c) {
     buf_done(&c->store);
+    buf_done(&c->made);
     buf_done(&c->wire);
+    buf_done(&c->stored_recipe);
     buf_done(&c->envid_text);
+    arena_done(&c->arena);
     free(c);
 }
 
@@ -86,10 +164,10 @@ static size_t bytes_in_use(void) {
 }
 
 /* A thread uses one text at a time, so whoever waits for room holds none. */
-struct content *content_get(int64_t message) {
+struct content *content_get(int64_t message, int64_t list) {
     pthread_mutex_lock(&deliver.lock);
     struct content **at = &cache, *c;
-    while ((c = *at) && c->message != message)
+    while ((c = *at) && (c->message != message || c->list != list))
         at = &c->next;
     if (c) {
         c->refs++;
@@ -104,15 +182,18 @@ struct content *content_get(int64_t message) {
     while (bytes_in_use() > USE_BYTES)
         pthread_cond_wait(&loaded, &deliver.lock);
     c = mem_alloc(sizeof *c);
-    *c = (struct content){.message = message, .refs = 1, .next = cache};
+    *c = (struct content){.message = message, .list = list, .refs = 1, .next = cache};
     buf_init(&c->store, 0);
+    buf_init(&c->made, 0);
     buf_init(&c->wire, 0);
+    buf_init(&c->stored_recipe, 0);
     buf_init(&c->envid_text, 0);
+    arena_init(&c->arena, LIMIT_STEP_ARENA);
     cache = c;
     pthread_mutex_unlock(&deliver.lock);
     load(c);
     pthread_mutex_lock(&deliver.lock);
-    c->bytes = c->store.cap + c->wire.cap;
+    c->bytes = c->store.cap + c->made.cap + c->wire.cap + c->stored_recipe.cap + c->arena.used;
     c->ready = true;
     pthread_cond_broadcast(&loaded);
     trim();

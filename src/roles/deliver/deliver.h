@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "lists/recipe.h"
 #include "net/dns.h"
 #include "roles/deliver/sched.h"
 #include "roles/deliver/smtp.h"
@@ -28,6 +29,7 @@ struct row {
     int64_t due, message, list, rcpt, tries;
     int64_t flags; /* enum delivery_flags */
     view address, list_address, sender, orcpt;
+    view name;     /* the member's, of a copy that needs it */
     bool put_back; /* not tried: no longer ours, and still in the store as it was */
 };
 
@@ -176,21 +178,29 @@ size_t hop_most_slow_threads(void); /* a quarter of all */
 
 /* ---- content.c ---- */
 struct content {
-    int64_t message;
-    struct err err; /* could not be read */
-    view fields;    /* put on top */
-    view stuffed;   /* dot-stuffed, with a final line end */
-    view body;      /* as received */
-    view envid;     /* RFC 3461 */
+    int64_t message, list; /* list 0: the message as it came; else the list's edition of it */
+    struct err err;        /* could not be read */
+    view fields;           /* put on top */
+    view body;             /* all that is the same in every copy */
+    view stuffed;          /* that, dot-stuffed, with a final line end */
+    view source;           /* what the recipe is over */
+    struct recipe recipe;
+    size_t differs;     /* pieces at its front that every copy has made for itself … */
+    bool differs_below; /* … and they reach into the body */
+    view envid;         /* RFC 3461 */
     int64_t flags;
     bool utf8_header; /* header fields in UTF-8 as they stand (RFC 6532) */
     size_t refs, bytes;
     bool ready;
-    struct buf store, wire, envid_text;
+    struct buf store, made, wire, stored_recipe, envid_text;
+    struct arena arena; /* of the recipe */
     struct content *next;
 };
 /* Without the lock. Never NULL; check err. */
-struct content *content_get(int64_t message);
+struct content *content_get(int64_t message, int64_t list);
+/* What is different in the copy of a member: fields for the top, or the message as a whole, and that with
+ * dots stuffed. Its first octets in `made`, `wire` empty: fields; else both. */
+void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire);
 void content_put(struct content *c);
 
 /* ---- outcome.c ---- */

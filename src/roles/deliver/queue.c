@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "roles/deliver/deliver.h"
+#include "store/accept.h"
 #include "store/class.h"
 
 #define PAGE_ROWS 250
@@ -189,7 +190,7 @@ static size_t read_rows(struct queue *q, struct page *p, view bytes) {
         r->address = arena_view(&p->arena, vals_get_view(&v));
         r->list_address = arena_view(&p->arena, vals_get_view(&v));
         r->sender = arena_view(&p->arena, vals_get_view(&v));
-        r->orcpt = arena_view(&p->arena, vals_get_view(&v));
+        *(r->flags & DELIVERY_NAME ? &r->name : &r->orcpt) = arena_view(&p->arena, vals_get_view(&v));
         if (v.failed || p->arena.failed)
             break;
         n++;

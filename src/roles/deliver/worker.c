@@ -1,6 +1,6 @@
 /* worker.c: a thread that delivers: takes a queue, a connection, and job after job, one dialogue at a time,
- * read top to bottom. What differs per copy is made here: the VERP sender and the list's fields; stored bytes
- * are sent as they are. */
+ * read top to bottom. What differs per copy is made here: the VERP sender, and what the list's edition says
+ * of the member; all else is sent as it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +11,6 @@
 #include "mail/verp.h"
 #include "roles/deliver/deliver.h"
 #include "store/accept.h"
-
-/* A list's own fields (RFC 2369, 2919). */
-static void add_list_fields(view list, struct buf *out) {
-    struct address parts = address_split(list);
-    buf_printf(out, "List-Id: <%.*s.%.*s>\r\n", VIEW_ARG(parts.local), VIEW_ARG(parts.domain));
-    buf_printf(out, "List-Post: <mailto:%.*s>\r\n", VIEW_ARG(list));
-    buf_printf(out, "List-Owner: <mailto:%.*s-owner@%.*s>\r\n", VIEW_ARG(parts.local),
-               VIEW_ARG(parts.domain));
-    buf_add_str(out, "Precedence: list\r\n");
-}
 
 /* What the other side must be able to take; it is asked before the dialogue, not found out in it. */
 static bool fits(const struct smtp *c, const struct smtp_mail *mail, struct err *e) {
@@ -52,39 +42,53 @@ static const char *ret_of(const struct content *content) {
     return content->flags & MESSAGE_RET_FULL ? "FULL" : content->flags & MESSAGE_RET_HEADERS ? "HDRS" : NULL;
 }
 
+/* The copy of one member. */
+static void make_copy(const struct content *content, const struct row *row, struct smtp_mail *mail,
+                      struct buf *made, struct buf *wire) {
+    const struct copy_to who = {.address = row->address, .name = row->name};
+    content_copy(content, &who, made, wire);
+    if (content->differs_below) {
+        mail->body = buf_view(made);
+        mail->stuffed = buf_view(wire);
+    } else {
+        mail->fields[0] = buf_view(made);
+    }
+}
+
 /* One job over one connection. */
 static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *job,
                              const struct content *content, struct smtp_recipient *to) {
     const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
-    struct buf fields = BUF_INIT(8192), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
+    struct buf made = BUF_INIT(0), wire = BUF_INIT(0), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
     struct err e;
     enum smtp_end end = SMTP_DONE;
-    if (row->list) {
-        add_list_fields(row->list_address, &fields);
-        verp_format(row->list_address, row->address, &sender);
-    } else {
-        buf_add(&sender, row->sender);
-    }
-    for (size_t i = 0; i < job->count; i++)
-        to[i] = (struct smtp_recipient){
-            .address = job->rows[i].address, .notify = job->rows[i].flags, .orcpt = job->rows[i].orcpt};
-    struct smtp_mail mail = {.sender = buf_view(&sender),
-                             .recipients = to,
+    struct smtp_mail mail = {.recipients = to,
                              .recipient_count = job->count,
-                             .fields = {buf_view(&fields), content->fields},
+                             .fields = {VIEW(""), content->fields},
                              .body = content->body,
                              .stuffed = content->stuffed,
-                             .size = (int64_t)(fields.len + content->fields.len + content->body.len),
                              .envid = row->list ? VIEW("") : content->envid,
                              .ret = row->list ? NULL : ret_of(content),
                              .utf8 = needs_utf8(job, content),
                              .eightbit = (content->flags & (MESSAGE_8BIT | MESSAGE_UTF8)) != 0};
+    for (size_t i = 0; i < job->count; i++)
+        to[i] = (struct smtp_recipient){
+            .address = job->rows[i].address, .notify = job->rows[i].flags, .orcpt = job->rows[i].orcpt};
+    if (row->list) {
+        verp_format(row->list_address, row->address, &sender);
+        make_copy(content, row, &mail, &made, &wire);
+    } else {
+        buf_add(&sender, row->sender);
+    }
+    mail.sender = buf_view(&sender);
+    mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.body.len);
     if (!fits(c, &mail, &e))
         set_all(to, job->count, &e);
     else
         end = smtp_send(c, &mail, &set);
-    buf_done(&fields);
+    buf_done(&made);
+    buf_done(&wire);
     buf_done(&sender);
     return end;
 }
@@ -126,7 +130,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     struct smtp_recipient to[LIMIT_JOB_ROWS];
     enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
-    struct content *content = content_get(job->rows[0].message);
+    struct content *content = content_get(job->rows[0].message, job->rows[0].list);
     bool untried = role_store_is_away(content->err.code);
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){.address = job->rows[i].address};

@@ -34,9 +34,13 @@ static bool expand_together(struct role *r, struct vals *expansions, size_t n, s
     bool ok = true;
     store_wait_init(&wait);
     for (size_t i = 0; i < n; i++) {
+        int64_t message = vals_get_int(expansions), list = vals_get_int(expansions);
+        bool made = vals_get_int(expansions) != 0;
         store_request_init(&slices[i], OP_EXPAND);
-        vals_int(&slices[i].args, vals_get_int(expansions));
-        vals_int(&slices[i].args, vals_get_int(expansions));
+        if (!made && !edition_keep(r, message, list, &slices[i].err))
+            continue;
+        vals_int(&slices[i].args, message);
+        vals_int(&slices[i].args, list);
         vals_int(&slices[i].args, LIMIT_EXPAND_SLICE / (int64_t)n);
         store_wait_submit(&wait, r->store, &slices[i]);
     }
@@ -62,7 +66,7 @@ static bool expand_some(struct role *r) {
     store_request_init(&list, OP_EXPANSIONS);
     bool ok = store_call(r->store, &list, &e);
     for (struct vals v = vals_of(buf_view(&list.out)); ok && vals_more(&v); all++)
-        vals_get_int(&v), vals_get_int(&v);
+        vals_get_int(&v), vals_get_int(&v), vals_get_int(&v);
     struct vals v = vals_of(buf_view(&list.out));
     for (size_t n = 0, done = 0; ok && done < all && !role_stopping(); done += n) {
         n = all - done < EXPAND_AT_ONCE ? all - done : EXPAND_AT_ONCE;

@@ -1,0 +1,115 @@
+/* edition.c: see edition.h. */
+#include "lists/edition.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "lists/edition_private.h"
+#include "store/vals.h"
+
+bool edition_facts_read(view results, struct edition_facts *ret) {
+    struct vals v = vals_of(results);
+    *ret = (struct edition_facts){.list = vals_get_view(&v)};
+    ret->archive = vals_get_view(&v);
+    ret->number = vals_get_int(&v);
+    ret->secret = vals_get_view(&v);
+    for (size_t i = 0; i < LIST_SETTING_COUNT; i++)
+        if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
+            ret->settings[i] = vals_get_view(&v);
+    return !v.failed;
+}
+
+void edition_note(struct making *m, const char *fmt, ...) {
+    char *what = m->edition->what;
+    size_t len = strlen(what), room = sizeof m->edition->what - len;
+    va_list args;
+    if (room < 4)
+        return;
+    if (len > 0)
+        strcpy(what + len, ", ");
+    len = strlen(what);
+    va_start(args, fmt);
+    vsnprintf(what + len, sizeof m->edition->what - len, fmt, args);
+    va_end(args);
+}
+
+static bool look(struct making *m) {
+    view message = view_skip(m->source, m->trace);
+    header_parse(message, m->arena, &m->header);
+    m->out = recipe_in(m->arena);
+    return mime_parse(message, m->arena, &m->mime);
+}
+
+/* What the list adds must fit into a row beside all else a request holds. */
+static bool is_too_large(const struct recipe *r) {
+    return recipe_text_len(r) > LIMIT_EDITION_TEXT || r->count > LIMIT_EDITION_PIECES;
+}
+
+static bool make_message(struct making *m) {
+    struct body_plan plan;
+    if (!look(m))
+        return false;
+    edition_body_plan(m, &plan);
+    edition_fields(m, &plan);
+    edition_body(m, &plan);
+    return !m->arena->failed;
+}
+
+/* Behind the filter: the same over what it has made. */
+static bool make_filtered(struct making *m, struct recipe *ret) {
+    struct recipe filtered = m->out;
+    struct buf octets = BUF_INIT(m->source.len + recipe_text_len(&filtered));
+    recipe_render(&filtered, 0, filtered.count, m->source, NULL, &octets);
+    m->source = buf_view(&octets);
+    bool ok = !octets.failed && make_message(m);
+    *ret = recipe_in(m->arena);
+    if (ok)
+        recipe_compose(&filtered, &m->out, ret);
+    if (ok && !is_too_large(ret))
+        recipe_own(ret); /* some of its texts may be borrowed from what goes now */
+    buf_done(&octets);
+    return ok;
+}
+
+/* The recipe over the post's octets. False: no memory for it. */
+static bool make(struct making *m, struct edition *ret) {
+    if (making_number(m, LIST_SETTING_FILTER_CONTENT)) {
+        if (!look(m))
+            return false;
+        ret->nothing_left = !edition_filter(m);
+        if (ret->nothing_left)
+            return true;
+        ret->filtered = !recipe_is_whole(&m->out, m->source.len);
+        if (ret->filtered)
+            return make_filtered(m, &ret->recipe);
+    }
+    bool ok = make_message(m);
+    ret->recipe = m->out;
+    return ok;
+}
+
+static enum edition_kept kept(const struct making *m, const struct edition *made) {
+    if (making_number(m, LIST_SETTING_ANONYMOUS_LIST))
+        return KEPT_ANONYMOUS;
+    return made->filtered || made->nothing_left ? KEPT_EDITION : KEPT_POST;
+}
+
+bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
+                  struct edition *ret, struct err *e) {
+    struct making m = {.l = l, .post = p, .arena = a, .source = p->source, .trace = p->trace, .edition = ret};
+    *ret = (struct edition){.recipe = recipe_in(a)};
+    bool ok = make(&m, ret) && !a->failed && !is_too_large(&ret->recipe);
+    for (size_t i = 0; i < ret->recipe.count; i++)
+        ret->names |=
+            ret->recipe.pieces[i].kind == PIECE_SLOT && recipe_slot_names(ret->recipe.pieces[i].slot);
+    ret->kept = kept(&m, ret);
+    return ok ||
+           err_set(e, ERR_LIMIT, "what %.*s makes of the post is too large to be kept", VIEW_ARG(l->list));
+}
+
+void edition_render_kept(const struct recipe *recipe, view source, view list, struct buf *out) {
+    const struct copy_to who = {.address = list, .name = VIEW("")};
+    recipe_render(recipe, 0, recipe->count, source, &who, out);
+}

@@ -1,0 +1,50 @@
+/* edition.h: what a list makes of a post before it is sent: the list's edition. In the order of Mailman's
+ * pipeline: parts the list does not want are taken out, fields that are not for others (passwords, requests
+ * for receipts), the poster where the list is anonymous; Reply-To and Subject as the list is set; the list's
+ * own fields (RFC 2369, 2919, 5064, 8058); a text above and one below. The result is a recipe (recipe.h), and
+ * a list that asks for none of this has every octet of the post in it. Pure: no I/O. */
+#ifndef LISTS_EDITION_H
+#define LISTS_EDITION_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "lists/recipe.h"
+#include "store/edition.h"
+#include "store/list_setting.h"
+
+/* What the store says about a list and its post (operation LIST_EDITION). */
+struct edition_facts {
+    view list;      /* its address; empty: it is gone */
+    view archive;   /* "public", "private" or "none" */
+    int64_t number; /* of the post on the list, for a %d in the subject's prefix */
+    view settings[LIST_SETTING_COUNT];
+    view secret; /* the list's, for unsubscribe.h */
+};
+
+/* Borrows from `results`. False: malformed. */
+bool edition_facts_read(view results, struct edition_facts *ret);
+
+struct edition_post {
+    view source;  /* trace fields as they stand in the store, and the message as received */
+    size_t trace; /* octets of the trace fields */
+    int64_t message;
+};
+
+struct edition {
+    struct recipe recipe;        /* over the source */
+    bool nothing_left;           /* the list's content filter leaves nothing, for the reason in `what`: see
+                                    filter_action */
+    bool filtered;               /* parts are missing */
+    enum edition_kept kept;      /* the archive must not show what the list took out */
+    bool names;                  /* copies need the members' names */
+    char what[LIMIT_EVENT_TEXT]; /* what was done, beside the list's own fields; empty: nothing */
+};
+
+/* Texts live in the arena or are borrowed. LIMIT: what the list adds is too large. */
+bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
+                  struct edition *ret, struct err *e);
+
+/* The edition as the archive of the list keeps it: what differs from copy to copy says the list. */
+void edition_render_kept(const struct recipe *recipe, view source, view list, struct buf *out);
+
+#endif

@@ -1,0 +1,109 @@
+/* edition_text.c: the variables of a list's texts: Mailman's names (utilities/string.py,
+ * handlers/decorate.py). */
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "lists/edition_private.h"
+#include "lists/template.h"
+
+static view said(const struct making *m, enum list_setting s) {
+    view v = m->l->settings[s];
+    return v.ptr ? v : VIEW("");
+}
+
+/* "news" stands for itself as "News". */
+static view display_name(const struct making *m) {
+    view name = said(m, LIST_SETTING_DISPLAY_NAME);
+    if (name.len > 0)
+        return name;
+    view local = arena_view(m->arena, address_split(m->l->list).local);
+    if (local.len > 0 && local.ptr[0] >= 'a' && local.ptr[0] <= 'z')
+        return arena_printf(m->arena, "%c%.*s", local.ptr[0] - 'a' + 'A', VIEW_ARG(view_skip(local, 1)));
+    return local;
+}
+
+/* Mailman's hash of a Message-ID without its brackets: SHA-1 in base32 (RFC 4648 6). */
+static view message_id_hash(const struct making *m) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    unsigned char sha1[EVP_MAX_MD_SIZE];
+    char text[32];
+    view id = edition_message_id(m);
+    EVP_Digest(id.ptr, id.len, sha1, NULL, EVP_sha1(), NULL);
+    for (size_t i = 0; i < sizeof text; i++) { /* 5 bits each */
+        size_t bit = 5 * i;
+        unsigned two = (unsigned)sha1[bit / 8] << 8 | (bit / 8 + 1 < 20 ? sha1[bit / 8 + 1] : 0u);
+        text[i] = digits[two >> (11 - bit % 8) & 31];
+    }
+    return arena_view(m->arena, view_from(text, sizeof text));
+}
+
+view edition_variable(const struct making *m, view name) {
+    struct address list = address_split(m->l->list);
+    if (view_eq(name, VIEW("listname")) || view_eq(name, VIEW("fqdn_listname")))
+        return m->l->list;
+    if (view_eq(name, VIEW("short_listname")) || view_eq(name, VIEW("list_name")))
+        return list.local;
+    if (view_eq(name, VIEW("domain")) || view_eq(name, VIEW("mail_host")))
+        return list.domain;
+    if (view_eq(name, VIEW("list_id")))
+        return arena_printf(m->arena, "%.*s.%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+    if (view_eq(name, VIEW("display_name")))
+        return display_name(m);
+    if (view_eq(name, VIEW("message_id_hash")))
+        return message_id_hash(m);
+    if (view_eq(name, VIEW("language")))
+        return VIEW("en");
+    if (view_eq(name, VIEW("description")))
+        return said(m, LIST_SETTING_DESCRIPTION);
+    if (view_eq(name, VIEW("info")))
+        return said(m, LIST_SETTING_INFO);
+    if (view_eq(name, VIEW("request_email")))
+        return arena_printf(m->arena, "%.*s-request@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+    if (view_eq(name, VIEW("owner_email")))
+        return arena_printf(m->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+    return VIEW_NULL;
+}
+
+static const struct {
+    const char *name;
+    enum slot slot;
+} of_copies[] = {
+    {"user_email", SLOT_EMAIL},
+    {"user_address", SLOT_EMAIL},
+    {"user_delivered_to", SLOT_EMAIL},
+    {"user_name", SLOT_NAME},
+    {"user_name_or_address", SLOT_NAME_OR_EMAIL},
+    {"user_name_or_email", SLOT_NAME_OR_EMAIL},
+};
+
+static bool add_copy_variable(view name, struct recipe *ret) {
+    for (size_t i = 0; i < sizeof of_copies / sizeof of_copies[0]; i++)
+        if (view_eq(name, view_of(of_copies[i].name))) {
+            recipe_slot(ret, of_copies[i].slot, FORM_TEXT, VIEW(""));
+            return true;
+        }
+    return false;
+}
+
+/* Lines end in CRLF. */
+static void add_lines(struct recipe *r, view text) {
+    while (text.len > 0) {
+        ptrdiff_t end = view_find(text, '\n');
+        view line = view_slice(text, 0, end < 0 ? text.len : (size_t)end);
+        text = view_skip(text, line.len + (end >= 0));
+        line.len -= end >= 0 && view_ends_with(line, VIEW("\r"));
+        recipe_text(r, line);
+        if (end >= 0)
+            recipe_text(r, VIEW("\r\n"));
+    }
+}
+
+void edition_text(const struct making *m, view text, bool copies, struct recipe *ret) {
+    struct template_piece p;
+    while (template_next(&text, &p)) {
+        view value = p.name.len > 0 ? edition_variable(m, p.name) : VIEW_NULL;
+        if (!value.ptr && copies && p.name.len > 0 && add_copy_variable(p.name, ret))
+            continue;
+        add_lines(ret, value.ptr ? value : p.text);
+    }
+}

@@ -1,0 +1,187 @@
+/* edition.c: the list's edition of a post, made once, before its first copy (ADR 20): what the store says of
+ * the list, the octets, lists/edition.h, and the result back into the store. */
+#include "lists/edition.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "lists/letter.h"
+#include "lists/post.h"
+#include "mail/address.h"
+#include "roles/router/router.h"
+#include "store/message.h"
+#include "store/moderation.h"
+#include "store/vals.h"
+
+enum { NAMED_MAX = 500, LETTER_WHOLE = 48 * 1024, LETTER_HEADER = 16 * 1024 };
+enum { FILTER_DISCARD, FILTER_REJECT, FILTER_FORWARD, FILTER_PRESERVE }; /* filter_action */
+
+struct work {
+    struct role *role;
+    int64_t message, list;
+    struct arena arena;
+    struct buf source;
+    size_t trace;
+    struct edition_facts facts;
+    struct message_info info;
+    struct post post;
+    struct edition edition;
+};
+
+/* Programs are not told (RFC 3834 2). */
+static bool wants_letter(const struct work *w) {
+    const struct header_field *f = header_find(&w->post.header, "Auto-Submitted");
+    return w->info.sender.len > 0 && (!f || view_eq_nocase(view_trim(f->value), VIEW("no"))) &&
+           !header_find(&w->post.header, "Precedence") && !header_find(&w->post.header, "List-Id");
+}
+
+static bool add_letter(struct work *w, view to, view subject, view text, struct buf *args) {
+    view message = view_skip(buf_view(&w->source), w->trace);
+    bool whole = message.len <= LETTER_WHOLE;
+    struct err e;
+    return letter_args(
+        &(struct letter){.hostname = view_of(w->role->config->hostname),
+                         .list = w->facts.list,
+                         .to = to,
+                         .subject = subject,
+                         .text = text,
+                         .references = header_message_id(&w->post.header, &w->arena),
+                         .message = w->message,
+                         .original = whole ? message : view_slice(w->post.header.section, 0, LETTER_HEADER),
+                         .whole = whole},
+        clock_now_ms(), args, &e);
+}
+
+/* What becomes of a post of which nothing is left, and who hears of it. */
+static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_letters) {
+    struct address list = address_split(w->facts.list);
+    int64_t action =
+        list_setting_number(LIST_SETTING_FILTER_ACTION, w->facts.settings[LIST_SETTING_FILTER_ACTION]);
+    view why =
+        arena_printf(&w->arena,
+                     "The content filter of %.*s has left nothing of the attached post: %s.\nIt was not sent "
+                     "to the list's members. Queue id: %s\n",
+                     VIEW_ARG(w->facts.list), w->edition.what, id_format(w->message).s);
+    *ret_letters = 0;
+    if (action == FILTER_FORWARD)
+        *ret_letters = add_letter(
+            w, arena_printf(&w->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
+            arena_printf(&w->arena, "%.*s: a post was filtered", VIEW_ARG(list.local)), why, letters);
+    if (action == FILTER_REJECT && wants_letter(w))
+        *ret_letters = add_letter(
+            w, w->info.sender,
+            arena_printf(&w->arena, "Your post to %.*s was not sent", VIEW_ARG(w->facts.list)), why, letters);
+    return action == FILTER_PRESERVE ? MODERATION_HOLD
+           : action == FILTER_REJECT ? MODERATION_REJECT
+                                     : MODERATION_DISCARD;
+}
+
+/* Size and SHA-256 of what the archive will have. */
+static void put_kept(struct work *w, struct buf *args) {
+    unsigned char sha256[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct buf kept = BUF_INIT(w->source.len + recipe_text_len(&w->edition.recipe) +
+                               w->edition.recipe.count * LIMIT_SMTP_LINE);
+    if (w->edition.kept != KEPT_POST && !w->edition.nothing_left) {
+        edition_render_kept(&w->edition.recipe, buf_view(&w->source), w->facts.list, &kept);
+        EVP_Digest(kept.data, kept.len, sha256, &len, EVP_sha256(), NULL);
+    }
+    vals_int(args, (int64_t)kept.len);
+    vals_view(args, view_from(sha256, len));
+    buf_done(&kept);
+}
+
+static void format_keep(struct work *w, struct buf *args) {
+    struct buf letters = BUF_INIT(LIMIT_BODY_CHUNK), recipe = BUF_INIT(LIMIT_STORE_PACKET);
+    int64_t letter_count = 0;
+    const struct post *p = &w->post;
+    enum moderation end = w->edition.nothing_left ? end_of(w, &letters, &letter_count) : MODERATION_ACCEPT;
+    recipe_write(&w->edition.recipe, &recipe);
+    vals_int(args, w->message);
+    vals_int(args, w->list);
+    vals_int(args, end);
+    vals_view(args, view_of(w->edition.what));
+    vals_int(args, w->edition.kept);
+    put_kept(w, args);
+    vals_int(args, w->edition.names);
+    vals_view(args, buf_view(&recipe));
+    size_t named = p->recipient_count < NAMED_MAX ? p->recipient_count : NAMED_MAX;
+    vals_int(args, (int64_t)named);
+    for (size_t i = 0; i < named; i++)
+        vals_view(args, p->recipients[i]);
+    vals_int(args, (int64_t)p->sender_count);
+    for (size_t i = 0; i < p->sender_count; i++)
+        vals_view(args, p->senders[i]);
+    vals_int(args, letter_count);
+    buf_add(args, buf_view(&letters));
+    buf_done(&letters);
+    buf_done(&recipe);
+}
+
+/* One that cannot be made is not made tomorrow either: the post goes as it came. (One that cannot be read,
+ * too: deliver finds that out for itself.) */
+static void make(struct work *w) {
+    struct edition_post post = {.source = buf_view(&w->source), .trace = w->trace, .message = w->message};
+    struct err e;
+    if (edition_make(&w->facts, &post, &w->arena, &w->edition, &e))
+        return;
+    log_line(LOG_ERROR, "edition-failed", LOG_S("queue", id_format(w->message).s), LOG_S("reason", e.text));
+    arena_reset(&w->arena);
+    w->edition = (struct edition){.recipe = recipe_in(&w->arena)};
+    recipe_copy(&w->edition.recipe, 0, w->source.len);
+    snprintf(w->edition.what, sizeof w->edition.what, "as it came: %.150s", e.text);
+}
+
+static bool ask_list(struct work *w, struct store_request *q, struct err *e) {
+    vals_int(&q->args, w->message);
+    vals_int(&q->args, w->list);
+    if (!store_call(w->role->store, q, e))
+        return false;
+    return edition_facts_read(buf_view(&q->out), &w->facts) ||
+           err_set(e, ERR_DAMAGED, "the store's answer about a list is malformed");
+}
+
+static bool ask_post(struct work *w, struct store_request *q, struct err *e) {
+    vals_int(&q->args, w->message);
+    if (!store_call(w->role->store, q, e))
+        return false;
+    w->info = message_info_of(w->message, buf_view(&q->out));
+    buf_init(&w->source, w->info.fields.len + (size_t)w->info.size);
+    return role_take_source(w->role, w->message, q, &w->source, &w->trace, e);
+}
+
+static bool keep(struct work *w, struct err *e) {
+    struct store_request q;
+    role_works_on(w->message);
+    make(w);
+    view message = view_skip(buf_view(&w->source), w->trace);
+    if (!post_read(w->info.sender, message, w->info.size, &w->arena, &w->post))
+        w->post.recipient_count = 0; /* more addresses than memory for them: nobody is left out */
+    store_request_init(&q, OP_EDITION_KEEP);
+    format_keep(w, &q.args);
+    bool ok = store_call(w->role->store, &q, e);
+    store_request_done(&q);
+    role_works_on(0);
+    return ok;
+}
+
+bool edition_keep(struct role *r, int64_t message, int64_t list, struct err *e) {
+    struct work w = {.role = r, .message = message, .list = list};
+    struct store_request about_list, about_post;
+    arena_init(&w.arena, LIMIT_DECISION_ARENA);
+    buf_init(&w.source, 0);
+    store_request_init(&about_list, OP_LIST_EDITION);
+    store_request_init(&about_post, OP_MESSAGE_INFO);
+    bool ok = ask_list(&w, &about_list, e);
+    if (ok && w.facts.list.len > 0)
+        ok = (ask_post(&w, &about_post, e) || !role_store_is_away(e->code)) && keep(&w, e);
+    store_request_done(&about_list);
+    store_request_done(&about_post);
+    buf_done(&w.source);
+    arena_done(&w.arena);
+    return ok;
+}

@@ -1,0 +1,11 @@
+/* edition.h: what the archive keeps of a post a list has made an edition of. */
+#ifndef STORE_EDITION_H
+#define STORE_EDITION_H
+
+enum edition_kept {
+    KEPT_POST = 0,     /* the post as it came */
+    KEPT_EDITION = 1,  /* the edition: the list took something out */
+    KEPT_ANONYMOUS = 2 /* the edition, and the list in place of the sender */
+};
+
+#endif

@@ -1,0 +1,165 @@
+/* op_edition.c: what lists make of their posts (ADR 20). The router makes an edition before the first copy of
+ * a post is due; what it was made from is the list as it was then, for every copy and every retry. */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "store/accept.h"
+#include "store/edition.h"
+#include "store/event.h"
+#include "store/list_setting.h"
+#include "store/moderation.h"
+#include "store/person.h"
+
+/* The list's own secret, so that nobody who has to know it knows those of others. */
+static view list_secret(struct op_run *r, view list) {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct query q;
+    db_query(r->db, &q, "SELECT value FROM secret WHERE name = 'unsubscribe'");
+    if (query_row(&q)) {
+        view secret = query_text(&q, 0);
+        HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)list.ptr, list.len, mac, &len);
+    }
+    query_done(&q);
+    return arena_view(r->arena, view_from(mac, len));
+}
+
+/* in: message, list (id). out: the list's address (empty: it is gone, or the edition is made, and nothing
+ * follows), its archive setting, the post's number, the list's secret, and every setting of editions in their
+ * order. */
+void op_run_LIST_EDITION(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in), id = vals_get_int(&r->in), number = 0;
+    view address = VIEW(""), archive = VIEW(""), values[LIST_SETTING_COUNT];
+    struct query q;
+    db_query(
+        r->db, &q,
+        "SELECT l.address, l.archive, x.number FROM expansion x JOIN list l ON l.id = x.list WHERE"
+        " x.message = $1 AND x.list = $2 AND NOT EXISTS (SELECT 1 FROM edition e WHERE e.message = x.message"
+        " AND e.list = x.list)",
+        DB_I(message), DB_I(id));
+    if (query_row(&q)) {
+        address = arena_view(r->arena, query_text(&q, 0));
+        archive = arena_view(r->arena, query_text(&q, 1));
+        number = query_int(&q, 2);
+    }
+    query_done(&q);
+    vals_view(r->out, address);
+    if (address.len == 0)
+        return;
+    vals_view(r->out, archive);
+    vals_int(r->out, number);
+    vals_view(r->out, list_secret(r, address));
+    list_settings_of(r, address, values);
+    for (int i = 0; i < LIST_SETTING_COUNT; i++)
+        if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
+            vals_view(r->out, values[i]);
+}
+
+/* Members among the addresses who want no copy then. `users`: by any address of theirs. */
+static int64_t skip(struct op_run *r, int64_t message, int64_t list, bool users, view why) {
+    int64_t addrs[LIMIT_POST_SENDERS], skipped = 0;
+    for (size_t count = vals_get_count(&r->in); count > 0 && !r->in.failed; count--) {
+        view address = vals_get_view(&r->in);
+        int64_t n = 0;
+        struct query q;
+        /* 0 = true: they want it */
+        if (users)
+            db_query(
+                r->db, &q,
+                "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND addr IN (SELECT "
+                "o.addr"
+                " FROM address a JOIN mailbox b ON b.addr = a.id JOIN mailbox o ON o.userid = b.userid WHERE"
+                " a.text = $4) AND " MEMBER_PREFERS("5") " = 1",
+                DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
+        else
+            db_query(r->db, &q,
+                     "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND addr = "
+                     "(SELECT id FROM"
+                     " address WHERE text = $4) AND " MEMBER_PREFERS("4") " = 1",
+                     DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
+        while (query_row(&q) && n < LIMIT_POST_SENDERS)
+            addrs[n++] = query_int(&q, 0);
+        query_done(&q);
+        for (int64_t i = 0; i < n; i++)
+            if (db_change(r->db,
+                          "INSERT INTO expansion_skip(message, list, addr) VALUES($1, $2, $3) ON CONFLICT DO "
+                          "NOTHING",
+                          DB_I(message), DB_I(list), DB_I(addrs[i])) == 1) {
+                event_record(r, message, EVENT_SKIPPED, addrs[i], list, VIEW(""), why);
+                skipped++;
+            }
+    }
+    return skipped;
+}
+_Static_assert(STATUS_ENABLED == 0 && PREFERENCE_RECEIVE_LIST_COPY == 4 &&
+                   PREFERENCE_RECEIVE_OWN_POSTINGS == 5,
+               "the SQL above");
+
+/* Nothing is left to be sent. */
+static void end_post(struct op_run *r, int64_t message, int64_t list, enum moderation end, view why) {
+    static const enum event_kind kinds[] = {[MODERATION_HOLD] = EVENT_HELD,
+                                            [MODERATION_REJECT] = EVENT_REJECTED,
+                                            [MODERATION_DISCARD] = EVENT_DISCARDED};
+    view detail = arena_printf(r->arena, "content-filter: %.*s", VIEW_ARG(why));
+    db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    if (end == MODERATION_HOLD)
+        db_run(r->db,
+               "INSERT INTO hold(message, role, reason, since) VALUES($1, 'list', $2, $3) ON CONFLICT DO "
+               "NOTHING",
+               DB_I(message), DB_T(detail), DB_I(r->now_ms));
+    event_record(r, message, kinds[end], 0, list, VIEW(""), detail);
+}
+
+/* in: message, list, enum moderation (ACCEPT: it is sent; HOLD, REJECT, DISCARD: nothing of it is), what was
+ * done to it (empty: nothing worth a word), enum edition_kept, then, of what the archive keeps in
+ * place of the post, size and SHA-256 (else 0 and empty; so too where nothing is left), whether copies need
+ * the members' names (0/1), the recipe; count of addresses in To and Cc, and of senders; count of letters,
+ * each as ACCEPT takes it. A second edition changes nothing. */
+void op_run_EDITION_KEEP(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), end = vals_get_int(&r->in);
+    view what = vals_get_view(&r->in);
+    int64_t kept = vals_get_int(&r->in), size = vals_get_int(&r->in);
+    view sha256 = vals_get_view(&r->in);
+    bool names = vals_get_int(&r->in) != 0;
+    view recipe = vals_get_view(&r->in);
+    if (end < MODERATION_HOLD || end > MODERATION_ACCEPT || kept < KEPT_POST || kept > KEPT_ANONYMOUS) {
+        op_refuse(r, ERR_SYNTAX, "edition-keep: no such end");
+        return;
+    }
+    if (db_number(r->db, 0, "SELECT 1 FROM expansion WHERE message = $1 AND list = $2 {for update}",
+                  DB_I(message), DB_I(list)) == 0 ||
+        db_change(r->db,
+                  "INSERT INTO edition(message, list, kept, size, recipe) VALUES($1, $2, $3, $4, $5)"
+                  " ON CONFLICT DO NOTHING",
+                  DB_I(message), DB_I(list), DB_I(kept), DB_I(size), DB_B(recipe)) != 1)
+        return;
+    if (kept != KEPT_POST)
+        db_run(r->db,
+               "UPDATE post SET kept = $3 WHERE list = $2 AND sha256 = (SELECT sha256 FROM message WHERE id "
+               "= $1)",
+               DB_I(message), DB_I(list), DB_B(sha256));
+    int64_t skips =
+        skip(r, message, list, false, VIEW("the post names the member, who wants no second copy"));
+    skips += skip(r, message, list, true, VIEW("the member's own post"));
+    if (end != MODERATION_ACCEPT) {
+        end_post(r, message, list, (enum moderation)end, what);
+    } else {
+        db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
+               DB_I(message), DB_I(list), DB_I(skips), DB_I(names ? DELIVERY_NAME : 0));
+        if (what.len > 0)
+            event_record(r, message, EVENT_EDITED, 0, list, VIEW(""), what);
+    }
+    for (size_t letters = vals_get_count(&r->in); letters > 0 && r->err.code == ERR_OK; letters--)
+        accept_one(r);
+}
+
+/* in: message, list. out: the recipe; nothing where there is none: the post goes as it is. */
+void op_run_EDITION(struct op_run *r) {
+    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q, "SELECT recipe FROM edition WHERE message = $1 AND list = $2", DB_I(message),
+             DB_I(list));
+    if (query_row(&q))
+        vals_view(r->out, query_text(&q, 0));
+    query_done(&q);
+}
