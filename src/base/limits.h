@@ -62,12 +62,15 @@
 #define LIMIT_EVENT_TEXT      200         /* of a host or reply kept in an event */
 #define LIMIT_MEMBER_SLICE    2000        /* memberships a transaction makes or ends */
 #define LIMIT_SETTING_TEXT                                                                                   \
-    (32 * 1024)                   /* octets of one list setting; of the expressions that ban in a scope */
-#define LIMIT_SETTING_LINE   1000 /* octets of a setting that is one line */
-#define LIMIT_EDITION_TEXT   (160 * 1024) /* octets a list adds to a post, and */
-#define LIMIT_EDITION_PIECES 4000         /* how often it changes something there */
-#define LIMIT_POST_SENDERS   16           /* addresses of a post that are taken for its senders */
-#define LIMIT_JOB_ROWS       100          /* recipients in one outgoing transaction */
+    (32 * 1024)                    /* octets of one list setting; of the expressions that ban in a scope */
+#define LIMIT_SETTING_LINE    1000 /* octets of a setting that is one line */
+#define LIMIT_EDITION_TEXT    (160 * 1024) /* octets a list adds to a post, and */
+#define LIMIT_EDITION_PIECES  4000         /* how often it changes something there */
+#define LIMIT_COMMAND_TEXT    4096         /* octets of a mail that are looked at for commands */
+#define LIMIT_COMMANDED_LISTS 5            /* addresses for commands that one mail is read for */
+#define LIMIT_LETTERS_A_DAY   10           /* that programs of ours write to one address */
+#define LIMIT_POST_SENDERS    16           /* addresses of a post that are taken for its senders */
+#define LIMIT_JOB_ROWS        100          /* recipients in one outgoing transaction */
 
 /* What people ask. */
 #define LIMIT_TRACE_POSTS 200 /* newest posts of a list that a search for it finds */

@@ -143,7 +143,12 @@ static void add_unsubscribe(struct making *m, struct address list) {
         recipe_slot(&m->out, SLOT_UNSUBSCRIBE, FORM_TEXT, m->l->secret);
         recipe_text(&m->out, VIEW(">,\r\n "));
     }
-    recipe_printf(&m->out, "<mailto:%.*s-leave@%.*s>\r\n", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+    recipe_printf(&m->out, "<mailto:%.*s-leave", VIEW_ARG(list.local));
+    if (m->l->secret.len > 0) {
+        recipe_text(&m->out, VIEW("+"));
+        recipe_slot(&m->out, SLOT_UNSUBSCRIBE, FORM_TEXT, m->l->secret);
+    }
+    recipe_printf(&m->out, "@%.*s>\r\n", VIEW_ARG(list.domain));
     if (one_click)
         recipe_text(&m->out, VIEW("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
 }

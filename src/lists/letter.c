@@ -16,7 +16,8 @@ static void add_header(const struct letter *l, int64_t now_ms, view message_id, 
                        struct buf *out) {
     struct address list = address_split(l->list);
     struct buf value = BUF_INIT(LIMIT_BODY_CHUNK);
-    buf_printf(&value, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+    view part = l->part.len > 0 ? l->part : VIEW("owner");
+    buf_printf(&value, "%.*s-%.*s@%.*s", VIEW_ARG(list.local), VIEW_ARG(part), VIEW_ARG(list.domain));
     header_add(out, "From", buf_view(&value));
     header_add(out, "To", l->to);
     buf_reset(&value);

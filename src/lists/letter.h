@@ -8,6 +8,7 @@
 
 struct letter {
     view hostname, list, to; /* list, to: normalised addresses */
+    view part;               /* who writes, of the list: "confirm+TOKEN"; empty: "owner" */
     view subject, text;      /* UTF-8; lines of the text end in LF */
     view references;         /* Message-ID of the post it is about, without brackets, or empty */
     int64_t message;         /* the post */

@@ -84,10 +84,24 @@ static void add_bounce(struct walk *w, const struct fact *f) {
     verp_parse(detail, w->arena, &t->member);
 }
 
-static bool is_bounce_address(view address) {
-    view user, detail;
-    address_detail(address_split(address).local, &user, &detail);
-    return view_ends_with(user, VIEW("-bounces"));
+static void add_command(struct walk *w, const struct fact *f, enum list_part part, view detail) {
+    struct route_target *t = add_target(w, ROUTE_COMMAND, f->address);
+    t->list = f->list;
+    t->list_address = f->list_address;
+    t->part = part;
+    t->detail = detail;
+}
+
+/* One of the list's other addresses, but for an owner that is there. */
+static void visit_part(struct walk *w, const struct fact *f) {
+    view list, detail;
+    enum list_part part = list_part_of(f->address, &list, &detail);
+    if (part == LIST_PART_BOUNCES)
+        add_bounce(w, f);
+    else if (part == LIST_PART_OWNER || part == LIST_PART_NONE)
+        refuse(w, f->address, ERR_NO_SUCH_USER, "the list has no owner");
+    else
+        add_command(w, f, part, detail);
 }
 
 static void visit(struct walk *w, view address, size_t depth);
@@ -116,10 +130,8 @@ static void visit(struct walk *w, view address, size_t depth) {
         add_target(w, ROUTE_LIST, address)->list = f->list;
     else if (f->target_count > 0)
         visit_targets(w, f, depth);
-    else if (f->list && is_bounce_address(address))
-        add_bounce(w, f);
     else if (f->list)
-        refuse(w, address, ERR_NO_SUCH_USER, "the list has no owner");
+        visit_part(w, f);
     else if (f->domain == DOMAIN_ELSEWHERE || f->domain == DOMAIN_RELAY)
         add_target(w, ROUTE_ADDRESS, address);
     else

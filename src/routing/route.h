@@ -5,19 +5,25 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "mail/list_address.h"
 #include "store/vals.h"
 
 enum route_kind {
     ROUTE_LIST,    /* a post to a list */
     ROUTE_ADDRESS, /* on to an address elsewhere, or of a domain that is passed on */
     ROUTE_BOUNCE,  /* LIST-bounces: recorded, not sent on */
+    ROUTE_COMMAND, /* LIST-request, -join, -leave, -confirm: done and answered */
     ROUTE_REFUSED, /* e says why: NO_SUCH_USER, LOOP, LIMIT, NO_RELAY */
 };
 
 struct route_target {
     enum route_kind kind;
-    view address;          /* ADDRESS: where to; LIST, BOUNCE: the list; REFUSED: the address that failed */
-    int64_t list;          /* LIST, BOUNCE */
+    view address; /* ADDRESS: where to; LIST, BOUNCE: the list; COMMAND: LIST-join or the like; REFUSED: the
+                     address that failed */
+    int64_t list; /* LIST, BOUNCE, COMMAND */
+    view list_address;     /* COMMAND: the list's own */
+    enum list_part part;   /* COMMAND */
+    view detail;           /* COMMAND: behind the plus */
     view member;           /* BOUNCE: the member that VERP names, or empty */
     const struct err *why; /* REFUSED */
 };

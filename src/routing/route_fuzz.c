@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_target(const struct route *r, size_t i) {
     const struct route_target *t = &r->targets[i];
     BUG_ON((t->kind == ROUTE_REFUSED) != (t->why != NULL));
-    BUG_ON((t->kind == ROUTE_LIST || t->kind == ROUTE_BOUNCE) && t->list == 0);
+    BUG_ON((t->kind == ROUTE_LIST || t->kind == ROUTE_BOUNCE || t->kind == ROUTE_COMMAND) && t->list == 0);
     BUG_ON(t->why && t->why->code == ERR_OK);
     for (size_t k = 0; k < i; k++)
         BUG_ON(r->targets[k].kind == t->kind && view_eq(r->targets[k].address, t->address));

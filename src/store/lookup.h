@@ -33,7 +33,7 @@ enum lead_how {
 /* Where one address leads in one step. */
 struct lead {
     enum domain_state domain;
-    int64_t list; /* it is this list, or LIST-owner or LIST-bounces of it; 0: none */
+    int64_t list; /* it is this list, or LIST-owner or the like of it; 0: none */
     view list_address;
     enum lead_how how;
     view key;
@@ -41,7 +41,7 @@ struct lead {
     int64_t count;
 };
 
-/* By rank: a list or alias of just that name, LIST-owner and LIST-bounces, the address without its
+/* By rank: a list or alias of just that name, LIST-owner and the like, the address without its
  * "+detail", a known recipient of a relay domain, the catch-all "@domain". */
 void lead_find(struct op_run *r, const struct alias_versions *v, view address, struct lead *ret);
 void lead_done(struct lead *l);

@@ -153,6 +153,11 @@ void op_run_EDITION_KEEP(struct op_run *r) {
         accept_one(r);
 }
 
+/* in: list's address. out: its secret, for the keys of lists/unsubscribe.h */
+void op_run_LIST_SECRET(struct op_run *r) {
+    vals_view(r->out, list_secret(r, vals_get_view(&r->in)));
+}
+
 /* in: message, list. out: the recipe; nothing where there is none: the post goes as it is. */
 void op_run_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);

@@ -59,6 +59,17 @@ static void test_edition__each_list_has_a_secret_of_its_own(struct unit_store *s
     buf_done(&secret);
 }
 
+static void test_secret__is_the_one_of_editions(struct unit_store *s) {
+    int64_t list = make_list(s, news), message = take(s, list, "one");
+    struct buf secret = BUF_INIT(100);
+    must(s, OP_LIST_SECRET, S(news));
+    buf_add(&secret, next_view(s));
+    must(s, OP_LIST_EDITION, N(message), N(list));
+    next_view(s), next_view(s), next_int(s);
+    assert_true(secret.len == 32 && view_eq(next_view(s), buf_view(&secret)));
+    buf_done(&secret);
+}
+
 static void test_keep__once_and_until_the_post_goes(struct unit_store *s) {
     int64_t list = make_list(s, news), message = take(s, list, "one");
     must(s, OP_EXPANSIONS);
@@ -212,6 +223,7 @@ int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_edition__is_made_from_the_list_as_it_is_set),
         STORE_CASE(test_edition__each_list_has_a_secret_of_its_own),
+        STORE_CASE(test_secret__is_the_one_of_editions),
         STORE_CASE(test_keep__once_and_until_the_post_goes),
         STORE_CASE(test_keep__refuses_what_is_no_end),
         STORE_CASE(test_keep__nothing_left_ends_the_post),

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "mail/address.h"
+#include "mail/list_address.h"
 #include "store/person.h"
 #include "store/preference.h"
 
@@ -63,14 +63,6 @@ static struct list_row find_list(struct op_run *r, view address) {
     return row;
 }
 
-/* The local part in front of "+detail", without quotes: VERP puts a member's quoted local part behind the
- * plus. */
-static view base_of(view address) {
-    view user, detail;
-    address_detail(address_split(address).local, &user, &detail);
-    return user;
-}
-
 /* "user@d" for "user+detail@d"; empty when there is no detail. */
 static view without_detail(struct op_run *r, view address) {
     view user, detail;
@@ -82,13 +74,10 @@ static view without_detail(struct op_run *r, view address) {
 
 /* The list that "news-owner@d" or "news-bounces+x=y@d" is about: "news@d"; else empty. */
 static view list_of(struct op_run *r, view address) {
-    static const char *const suffixes[] = {"-owner", "-bounces"};
-    view base = base_of(address);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (view_ends_with(base, view_of(suffixes[i])))
-            return arena_printf(r->arena, "%.*s@%.*s", (int)(base.len - strlen(suffixes[i])), base.ptr,
-                                VIEW_ARG(address_split(address).domain));
-    return VIEW("");
+    view list, detail;
+    if (list_part_of(address, &list, &detail) == LIST_PART_NONE)
+        return VIEW("");
+    return arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(list), VIEW_ARG(address_split(address).domain));
 }
 
 /* Sources may name the same target: it counts once. */
@@ -124,7 +113,9 @@ static void lead_to(struct lead *l, enum lead_how how, view target) {
 /* LIST-owner: owners and moderators, but for those who take no mail. */
 static bool add_owners(struct op_run *r, view address, const struct list_row *list, struct lead *l) {
     struct query q;
-    if (!list->id || view_eq(address, list->address) || !view_ends_with(base_of(address), VIEW("-owner")))
+    view name, detail;
+    if (!list->id || view_eq(address, list->address) ||
+        list_part_of(address, &name, &detail) != LIST_PART_OWNER)
         return false;
     db_query(r->db, &q,
              "SELECT DISTINCT a.text FROM member m JOIN address a ON a.id = m.addr WHERE m.list = $1"
@@ -223,7 +214,7 @@ void lead_walk_add(struct op_run *r, struct lead_walk *w, size_t from, view targ
 
 /* in: normalised address. out: facts about it and about every address that aliases lead to from there, each
  * once: what routing/route.h decides from. Per address: the address, enum domain_state, the list it
- * belongs to (id, address; LIST-owner and LIST-bounces+x belong to LIST), count of targets, targets.
+ * belongs to (id, address; LIST-owner, LIST-join and the like belong to LIST), count of targets, targets.
  * Stops at LIMIT_ALIAS_TARGETS addresses; who reads them sees that one is missing and refuses. */
 void op_run_LOOKUP(struct op_run *r) {
     struct alias_versions versions;

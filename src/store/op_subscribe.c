@@ -253,6 +253,23 @@ void op_run_REQUEST_LS(struct op_run *r) {
     }
 }
 
+/* in: address. out: letters that programs of ours wrote to it today, with this one. Earlier days are
+ * forgotten. */
+void op_run_LETTER_COUNT(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    int64_t day = r->now_ms / (24 * 3600 * INT64_C(1000));
+    if (r->in.failed)
+        return;
+    db_run(r->db, "DELETE FROM autoresponse WHERE day < $1", DB_I(day));
+    db_run(r->db,
+           "INSERT INTO autoresponse(day, address, letters) VALUES($1, $2, 1) ON CONFLICT(day, address) DO "
+           "UPDATE SET"
+           " letters = autoresponse.letters + 1",
+           DB_I(day), DB_T(address));
+    vals_int(r->out, db_number(r->db, 0, "SELECT letters FROM autoresponse WHERE day = $1 AND address = $2",
+                               DB_I(day), DB_T(address)));
+}
+
 /* in: most. out: how many requests were forgotten, their time being up */
 void op_run_REQUESTS_END(struct op_run *r) {
     struct request of[LIMIT_ROUTE_BATCH];

@@ -172,6 +172,20 @@ static void test_request__its_time_is_up(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_REFUSED));
 }
 
+/* By day and address; yesterday is forgotten. */
+static void test_letters__are_counted(struct unit_store *s) {
+    for (int64_t i = 1; i <= 3; i++) {
+        must(s, OP_LETTER_COUNT, S("a@one.example"));
+        expect(s, N(i));
+    }
+    must(s, OP_LETTER_COUNT, S("b@one.example"));
+    expect(s, N(1));
+    change(s, "UPDATE autoresponse SET day = day - 1");
+    must(s, OP_LETTER_COUNT, S("a@one.example"));
+    expect(s, N(1));
+    assert_number(s, 1, "SELECT count(*) FROM autoresponse");
+}
+
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_waits__every_policy_and_proof),
@@ -182,6 +196,7 @@ int main(void) {
         STORE_CASE(test_subscribe__invited),
         STORE_CASE(test_unsubscribe),
         STORE_CASE(test_request__its_time_is_up),
+        STORE_CASE(test_letters__are_counted),
     };
     return RUN_STORE_CASES("store/op_subscribe", cases);
 }

@@ -223,6 +223,9 @@ static const char editions[] =
     "{bytes} "
     "NOT NULL, PRIMARY KEY(message, list));"
     "ALTER TABLE post ADD COLUMN kept {bytes};"
+    /* How many letters programs of ours wrote to an address on a day (of the epoch). */
+    "CREATE TABLE autoresponse(day {int}, address {text}, letters {int} NOT NULL, PRIMARY KEY(day, address)) "
+    "{rowless};"
     /* Random keys that what goes out is signed with. */
     "CREATE TABLE secret(name {text} PRIMARY KEY, value {bytes} NOT NULL) {rowless};";
 

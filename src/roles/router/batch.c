@@ -50,6 +50,7 @@ struct message {
     struct post post;              /* if it goes to lists */
     struct post_to *lists;         /* each once */
     size_t list_count;
+    size_t command_count; /* addresses for commands among its recipients' */
     struct store_request commit;
 };
 
@@ -160,11 +161,18 @@ static bool find_routes(struct message *m, struct err *e) {
         }
         if (!route_decide(wanted, buf_view(&q->out), &m->arena, &m->routes[i], e))
             return false;
-        for (size_t k = 0; k < m->routes[i].count; k++)
+        for (size_t k = 0; k < m->routes[i].count; k++) {
+            m->command_count += m->routes[i].targets[k].kind == ROUTE_COMMAND;
             if (m->routes[i].targets[k].kind == ROUTE_LIST && !add_list(m, m->routes[i].targets[k].list))
                 return err_set(e, ERR_LIMIT, NULL);
+        }
     }
     return m->routes || err_set(e, ERR_LIMIT, NULL);
+}
+
+/* A list's rules or commands look at what it says. */
+static bool is_read(const struct message *m) {
+    return m->list_count > 0 || m->command_count > 0;
 }
 
 /* The first pieces of all messages that somebody wants to see, at once: one by one, each would wait for the
@@ -175,7 +183,7 @@ static void ask_heads(struct batch *b, struct store_wait *wait) {
         role_works_on(m->id);
         m->err.code = ERR_OK;
         store_request_init(&m->head, OP_MESSAGE_READ);
-        if (!find_routes(m, &m->err) || (m->list_count == 0 && !role_plants_crashes()))
+        if (!find_routes(m, &m->err) || (!is_read(m) && !role_plants_crashes()))
             continue;
         vals_int(&m->head.args, m->id);
         vals_int(&m->head.args, 0);
@@ -204,7 +212,7 @@ static void ask_rules(struct batch *b, struct store_wait *wait) {
         struct message *m = &b->messages[i];
         view head;
         role_works_on(m->id);
-        if (m->list_count == 0 || !read_head(m, &head, &m->err))
+        if (!is_read(m) || !read_head(m, &head, &m->err))
             continue;
         if (!post_read(m->sender, head, m->size, &m->arena, &m->post)) {
             err_set(&m->err, ERR_LIMIT, NULL);
@@ -344,6 +352,8 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
         add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient->address,
                   arena_printf(d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
         break;
+    case ROUTE_COMMAND: /* run_commands() */
+        break;
     case ROUTE_REFUSED:
         add_failure(d, recipient, t->why);
         break;
@@ -453,6 +463,28 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
     return ok;
 }
 
+/* Each address for commands once, whoever names it. */
+static bool run_commands(struct batch *b, struct message *m, struct decision *d, view head,
+                         struct buf *letters, int64_t *letter_count, struct err *e) {
+    struct command_mail mail = {
+        .id = m->id, .sender = m->sender, .message_id = m->message_id, .post = &m->post, .head = head};
+    size_t most = LIMIT_COMMANDED_LISTS;
+    for (size_t i = 0; m->command_count > 0 && i < m->recipient_count; i++)
+        for (size_t k = 0; k < m->routes[i].count && most > 0; k++) {
+            const struct route_target *t = &m->routes[i].targets[k];
+            struct command_to to = {t->list_address, t->detail, t->part};
+            view said;
+            if (t->kind != ROUTE_COMMAND)
+                continue;
+            mail.subject = one_line(m, m->post.subject);
+            if (!command_run(b->role, &mail, &to, &m->arena, letters, letter_count, &said, e))
+                return false;
+            add_other(d, EVENT_COMMANDED, t->address, said);
+            most--;
+        }
+    return true;
+}
+
 static void format_commit(struct batch *b, struct message *m, const struct decision *d) {
     struct buf *args = &m->commit.args;
     size_t lists = 0;
@@ -496,10 +528,11 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
     buf_init(&d->others, LIMIT_STORE_PACKET);
     for (size_t i = 0; i < m->recipient_count; i++)
         decide_recipient(m, i, d);
-    format_commit(b, m, d);
     struct buf letters = BUF_INIT(LIMIT_STORE_PACKET);
     int64_t letter_count = 0;
-    bool ok = add_notice(b, m, d, &letter_count, &letters, e);
+    bool ok = run_commands(b, m, d, head, &letters, &letter_count, e);
+    format_commit(b, m, d);
+    ok = ok && add_notice(b, m, d, &letter_count, &letters, e);
     letter_count += add_letters(b, m, head, &letters);
     vals_int(&m->commit.args, letter_count);
     buf_add(&m->commit.args, buf_view(&letters));

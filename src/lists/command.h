@@ -1,0 +1,34 @@
+/* command.h: what a mail to LIST-request, LIST-join and the like asks for. */
+#ifndef LISTS_COMMAND_H
+#define LISTS_COMMAND_H
+
+#include "lists/post.h"
+#include "mail/list_address.h"
+
+enum command_kind {
+    COMMAND_JOIN,
+    COMMAND_LEAVE,
+    COMMAND_CONFIRM,
+    COMMAND_HELP,
+    COMMAND_ECHO,
+    COMMAND_UNKNOWN
+};
+
+struct command {
+    enum command_kind kind;
+    view line;     /* as it was written, printable */
+    view argument; /* CONFIRM: the token; LEAVE: the key, or empty; ECHO: what to say */
+};
+
+enum { COMMANDS_MOST = 11 }; /* the subject and ten lines, as in Mailman */
+
+/* The commands of a mail to that part of a list, in order; `head`: its octets, or the first piece of them.
+ * `end` and `stop` end them. Returns how many. */
+size_t commands_read(enum list_part part, view detail, const struct post *p, view head, struct arena *a,
+                     struct command ret[COMMANDS_MOST]);
+
+/* A program wrote it (RFC 3834 2, and Precedence unless X-Ack asks for an answer): it gets none, and nothing
+ * is done. */
+bool command_is_of_a_robot(const struct post *p, view envelope_sender);
+
+#endif

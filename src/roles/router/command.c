@@ -1,0 +1,287 @@
+/* command.c: mail to LIST-request, LIST-join and the like: what it asks for is done, and answered by letters
+ * that leave with the mail's own commit. What is done is done once: the token of a subscription that has to
+ * wait is made from the mail's id, so that a router which comes to the same mail again finds it waiting
+ * already. */
+#include "lists/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "lists/letter.h"
+#include "lists/unsubscribe.h"
+#include "roles/router/router.h"
+#include "store/subscription.h"
+#include "store/vals.h"
+
+struct run {
+    struct role *role;
+    const struct command_mail *mail;
+    const struct command_to *to;
+    view person; /* who asks: the first of the mail's senders */
+    struct arena *arena;
+    struct buf results; /* lines of the answer */
+    bool answers;       /* somebody wants to read them */
+    struct buf *letters;
+    int64_t letter_count;
+    size_t number; /* of the command */
+};
+
+/* ---- letters ---- */
+
+static bool may_write(struct run *r, view address) {
+    struct store_request q;
+    struct err e;
+    store_request_init(&q, OP_LETTER_COUNT);
+    vals_view(&q.args, address);
+    bool ok = store_call(r->role->store, &q, &e);
+    struct vals v = vals_of(buf_view(&q.out));
+    ok = ok && vals_get_int(&v) <= LIMIT_LETTERS_A_DAY;
+    store_request_done(&q);
+    return ok;
+}
+
+/* Letters to strangers are counted; those to the list's owners are not. */
+static bool write_letter(struct run *r, view part, view to, bool counted, view subject, view text) {
+    struct err e;
+    if (counted && !may_write(r, to))
+        return false;
+    bool ok = letter_args(&(struct letter){.hostname = view_of(r->role->config->hostname),
+                                           .list = r->to->list_address,
+                                           .part = part,
+                                           .to = to,
+                                           .subject = subject,
+                                           .text = text,
+                                           .references = r->mail->message_id,
+                                           .message = r->mail->id},
+                          clock_now_ms(), r->letters, &e);
+    r->letter_count += ok;
+    return ok;
+}
+
+/* 128 bits that nobody else can know: the mail's id is known to many, so the list's secret goes in. */
+static view make_token(struct run *r, view secret) {
+    struct id_text id = id_format(r->mail->id);
+    view seed = arena_printf(r->arena, "%s %zu %.*s", id.s, r->number, VIEW_ARG(r->to->list_address));
+    struct buf token = BUF_INIT(2 * UNSUBSCRIBE_KEY_LEN);
+    unsubscribe_key_add(secret, seed, &token);
+    view made = arena_view(r->arena, buf_view(&token));
+    buf_done(&token);
+    return made;
+}
+
+static void ask_person(struct run *r, view token, bool join) {
+    view list = r->to->list_address;
+    const char *what = join ? "join" : "leave";
+    write_letter(
+        r, arena_printf(r->arena, "confirm+%.*s", VIEW_ARG(token)), r->person, true,
+        arena_printf(r->arena, "Your confirmation is needed to %s the %.*s mailing list.", what,
+                     VIEW_ARG(list)),
+        arena_printf(
+            r->arena,
+            "Somebody, probably you, has asked that %.*s shall %s the mailing list\n%.*s.\n\n"
+            "If that is what you want, just answer this message. The answer must go to\nthe address "
+            "this message comes from; what it says does not matter.\n\nIf you did not ask for it, do "
+            "nothing: nothing will happen, and in three\ndays the request is forgotten.\n",
+            VIEW_ARG(r->person), what, VIEW_ARG(list)));
+}
+
+static void ask_moderators(struct run *r, view token, bool join) {
+    struct address list = address_split(r->to->list_address);
+    write_letter(r, VIEW(""),
+                 arena_printf(r->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
+                 false,
+                 arena_printf(r->arena, "%.*s: %.*s asks to %s", VIEW_ARG(list.local), VIEW_ARG(r->person),
+                              join ? "join" : "leave"),
+                 arena_printf(r->arena,
+                              "%.*s asks to %s %.*s.\n\n\"postroad request accept %.*s\" lets it happen, "
+                              "\"request reject\" does not.\n",
+                              VIEW_ARG(r->person), join ? "join" : "leave", VIEW_ARG(r->to->list_address),
+                              VIEW_ARG(token)));
+}
+
+/* ---- what is done ---- */
+
+static void say(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct run *r, const char *fmt, ...) {
+    char line[LIMIT_SMTP_LINE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    buf_printf(&r->results, "%s\n", line);
+}
+
+/* A call whose refusal is an answer for people. False: the store could not do it now, or it was refused
+ * (said). */
+static bool call(struct run *r, struct store_request *q, struct err *e) {
+    if (store_call(r->role->store, q, e))
+        return true;
+    if (!role_store_is_away(e->code)) {
+        say(r, "%s", e->text);
+        r->answers = true;
+        e->code = ERR_OK;
+    }
+    return false;
+}
+
+static view list_secret(struct run *r, struct err *e) {
+    struct store_request q;
+    view secret = VIEW("");
+    store_request_init(&q, OP_LIST_SECRET);
+    vals_view(&q.args, r->to->list_address);
+    if (store_call(r->role->store, &q, e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        secret = arena_view(r->arena, vals_get_view(&v));
+    }
+    store_request_done(&q);
+    return secret;
+}
+
+static void tell_waits(struct run *r, enum waits waits, view token, bool join) {
+    if (waits == WAITS_SUBSCRIBER) {
+        say(r, "Confirmation email sent to %.*s", VIEW_ARG(r->person));
+        ask_person(r, token, join);
+    } else if (waits == WAITS_MODERATOR) {
+        say(r, "The request of %.*s waits for the moderators of %.*s", VIEW_ARG(r->person),
+            VIEW_ARG(r->to->list_address));
+        r->answers = true;
+        ask_moderators(r, token, join);
+    } else {
+        say(r, join ? "%.*s is now a member of %.*s" : "%.*s is no longer a member of %.*s",
+            VIEW_ARG(r->person), VIEW_ARG(r->to->list_address));
+        r->answers = true;
+    }
+}
+
+static bool join_or_leave(struct run *r, const struct command *c, struct err *e) {
+    bool join = c->kind == COMMAND_JOIN;
+    view secret = list_secret(r, e);
+    if (secret.len == 0)
+        return false;
+    view token = make_token(r, secret);
+    int64_t proofs =
+        !join && unsubscribe_key_is(secret, r->person, c->argument) ? PROOF_VERIFIED | PROOF_CONFIRMED : 0;
+    struct store_request q;
+    store_request_init(&q, join ? OP_SUBSCRIBE : OP_UNSUBSCRIBE);
+    vals_view(&q.args, r->to->list_address);
+    vals_view(&q.args, VIEW("mail"));
+    vals_view(&q.args, r->person);
+    if (join) {
+        vals_view(&q.args, VIEW("")); /* as it is written by its owner, and its name: not known */
+        vals_view(&q.args, VIEW(""));
+        vals_int(&q.args, 0);
+    }
+    vals_int(&q.args, proofs);
+    vals_view(&q.args, token);
+    if (call(r, &q, e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        tell_waits(r, (enum waits)vals_get_int(&v), token, join);
+    }
+    store_request_done(&q);
+    return e->code == ERR_OK;
+}
+
+static bool confirm(struct run *r, const struct command *c, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_REQUEST_CONFIRM);
+    vals_view(&q.args, c->argument);
+    vals_view(&q.args, r->person);
+    vals_int(&q.args, 1);
+    vals_view(&q.args, VIEW("by mail"));
+    r->answers = true;
+    if (call(r, &q, e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        enum waits waits = (enum waits)vals_get_int(&v);
+        bool join = vals_get_int(&v) == REQUEST_SUBSCRIBE;
+        vals_get_view(&v);
+        r->person = arena_view(r->arena, vals_get_view(&v)); /* whose request it is, whoever answers */
+        say(r, "Confirmed");
+        tell_waits(r, waits, c->argument, join);
+    }
+    store_request_done(&q);
+    return e->code == ERR_OK;
+}
+
+static void help(struct run *r) {
+    r->answers = true;
+    say(r, "    join           - join the list (subscribe is the same)");
+    say(r, "    leave          - leave the list (unsubscribe is the same)");
+    say(r, "    confirm TOKEN  - confirm what the list has asked about");
+    say(r, "    echo TEXT      - answer TEXT");
+    say(r, "    help           - show these commands");
+    say(r, "    end            - nothing behind it is a command (stop is the same)");
+}
+
+/* False: the store could not do it now. */
+static bool execute(struct run *r, const struct command *c, struct err *e) {
+    e->code = ERR_OK;
+    switch (c->kind) {
+    case COMMAND_JOIN:
+    case COMMAND_LEAVE:
+        return join_or_leave(r, c, e);
+    case COMMAND_CONFIRM:
+        return confirm(r, c, e);
+    case COMMAND_HELP:
+        help(r);
+        break;
+    case COMMAND_ECHO:
+        r->answers = true;
+        say(r, "echo %.*s", VIEW_ARG(c->argument));
+        break;
+    case COMMAND_UNKNOWN:
+        r->answers = true;
+        say(r, "No such command: %.*s", VIEW_ARG(c->line));
+        break;
+    }
+    return true;
+}
+
+static void answer(struct run *r, size_t commands) {
+    struct buf text = BUF_INIT(LIMIT_BODY_CHUNK / 4);
+    if (commands == 0) {
+        say(r, "There was no command in it; this is what can be said:");
+        help(r);
+    }
+    if (r->answers) {
+        buf_add_str(&text,
+                    "The results of your email command are provided below.\n\n- Original message details:\n");
+        buf_printf(&text, "    From: %.*s\n    Subject: %.*s\n    Message-ID: <%.*s>\n\n- Results:\n",
+                   VIEW_ARG(r->mail->post->senders[0]), VIEW_ARG(r->mail->subject),
+                   VIEW_ARG(r->mail->message_id));
+        buf_add(&text, buf_view(&r->results));
+        buf_add_str(&text, "\n- Done.\n");
+        write_letter(r, VIEW("request"), r->mail->post->senders[0], true,
+                     VIEW("The results of your email commands"), buf_view(&text));
+    }
+    buf_done(&text);
+}
+
+bool command_run(struct role *role, const struct command_mail *mail, const struct command_to *to,
+                 struct arena *a, struct buf *letters, int64_t *letter_count, view *ret_said, struct err *e) {
+    struct command commands[COMMANDS_MOST];
+    struct run r = {.role = role,
+                    .mail = mail,
+                    .to = to,
+                    .arena = a,
+                    .results = BUF_INIT(LIMIT_BODY_CHUNK / 8),
+                    .letters = letters};
+    bool ok = true;
+    *ret_said = VIEW("from a program, or from nobody: nothing was done");
+    if (mail->post->sender_count == 0 || command_is_of_a_robot(mail->post, mail->sender))
+        return true;
+    r.person = mail->post->senders[0];
+    size_t count = commands_read(to->part, to->detail, mail->post, mail->head, a, commands);
+    for (; ok && r.number < count; r.number++)
+        ok = execute(&r, &commands[r.number], e);
+    if (ok) {
+        answer(&r, count);
+        view results = view_trim(buf_view(&r.results));
+        view_split(&results, '\n', ret_said);
+        *ret_said = arena_view(a, view_slice(*ret_said, 0, LIMIT_EVENT_TEXT));
+    }
+    *letter_count += r.letter_count;
+    buf_done(&r.results);
+    return ok;
+}
