@@ -28,8 +28,9 @@
 #define LIMIT_MESSAGE_ID         998
 #define LIMIT_MIME_DEPTH         20 /* parts in parts */
 #define LIMIT_MIME_PARTS         1000
-#define LIMIT_MIME_PARAMETER     4096 /* octets of a parameter's value */
-#define LIMIT_MIME_SECTIONS      20   /* RFC 2231 3 */
+#define LIMIT_MIME_FIELD         (16 * 1024) /* octets of a Content-Type that are looked at */
+#define LIMIT_MIME_PARAMETER     4096        /* octets of a parameter's value */
+#define LIMIT_MIME_SECTIONS      20          /* RFC 2231 3 */
 
 /* HTML read as text. Its parser compares an end tag with all open elements and an attribute with those before
  * it. */
@@ -64,8 +65,9 @@
 #define LIMIT_SETTING_TEXT                                                                                   \
     (32 * 1024)                    /* octets of one list setting; of the expressions that ban in a scope */
 #define LIMIT_SETTING_LINE    1000 /* octets of a setting that is one line */
-#define LIMIT_EDITION_TEXT    (160 * 1024) /* octets a list adds to a post, and */
-#define LIMIT_EDITION_PIECES  4000         /* how often it changes something there */
+#define LIMIT_EDITION_TEXT    (128 * 1024) /* octets a list adds to a post */
+#define LIMIT_EDITION         (192 * 1024) /* octets of its recipe in the store */
+#define LIMIT_EDITION_NAMED   (64 * 1024)  /* octets of the addresses that are looked at for second copies */
 #define LIMIT_COMMAND_TEXT    4096         /* octets of a mail that are looked at for commands */
 #define LIMIT_COMMANDED_LISTS 5            /* addresses for commands that one mail is read for */
 #define LIMIT_LETTERS_A_DAY   10           /* that programs of ours write to one address */

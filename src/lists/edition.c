@@ -44,13 +44,27 @@ static bool look(struct making *m) {
 
 /* What the list adds must fit into a row beside all else a request holds. */
 static bool is_too_large(const struct recipe *r) {
-    return recipe_text_len(r) > LIMIT_EDITION_TEXT || r->count > LIMIT_EDITION_PIECES;
+    return recipe_stored_len(r) > LIMIT_EDITION;
+}
+
+/* A line that is no field ends the header for us, and not for everybody: what may be fields behind it goes,
+ * too. */
+static void hide_rest_of_header(struct making *m) {
+    view message = view_skip(m->source, m->trace);
+    if (m->header.section.len + m->header.body.len < message.len || m->header.body.len == 0)
+        return; /* there is an empty line */
+    ptrdiff_t end = view_search(m->header.body, VIEW("\r\n\r\n"));
+    m->header.body = view_skip(m->header.body, end < 0 ? m->header.body.len : (size_t)end + 4);
+    m->mime.parts[0].body = m->header.body;
+    m->mime.parts[0].children = 0; /* nothing is put between them */
 }
 
 static bool make_message(struct making *m) {
     struct body_plan plan;
     if (!look(m))
         return false;
+    if (making_number(m, LIST_SETTING_ANONYMOUS_LIST))
+        hide_rest_of_header(m);
     edition_body_plan(m, &plan);
     edition_fields(m, &plan);
     edition_body(m, &plan);
@@ -112,4 +126,13 @@ bool edition_make(const struct edition_facts *l, const struct edition_post *p, s
 void edition_render_kept(const struct recipe *recipe, view source, view list, struct buf *out) {
     const struct copy_to who = {.address = list, .name = VIEW("")};
     recipe_render(recipe, 0, recipe->count, source, &who, out);
+}
+
+void edition_plain(view list, size_t source_len, struct recipe *ret) {
+    struct address parts = address_split(list);
+    recipe_printf(ret, "List-Id: <%.*s.%.*s>\r\nList-Post: <mailto:%.*s>\r\n", VIEW_ARG(parts.local),
+                  VIEW_ARG(parts.domain), VIEW_ARG(list));
+    recipe_printf(ret, "List-Owner: <mailto:%.*s-owner@%.*s>\r\nPrecedence: list\r\n", VIEW_ARG(parts.local),
+                  VIEW_ARG(parts.domain));
+    recipe_copy(ret, 0, source_len);
 }

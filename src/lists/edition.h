@@ -44,6 +44,10 @@ struct edition {
 bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
                   struct edition *ret, struct err *e);
 
+/* Append a post as it came with the few fields on top that tell others it is a list's: where there is no
+ * edition. */
+void edition_plain(view list, size_t source_len, struct recipe *ret);
+
 /* The edition as the archive of the list keeps it: what differs from copy to copy says the list. */
 void edition_render_kept(const struct recipe *recipe, view source, view list, struct buf *out);
 

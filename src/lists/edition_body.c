@@ -51,6 +51,14 @@ static void make_boundary(const struct making *m, char *out, size_t size) {
         n += (size_t)snprintf(out + n, size - n, "%02x", digest[i]);
 }
 
+/* A poster may choose a boundary that stands in the list's own texts. */
+static bool has_text(const struct recipe *r, view text) {
+    for (size_t i = 0; i < r->count; i++)
+        if (view_search(r->pieces[i].text, text) >= 0)
+            return true;
+    return false;
+}
+
 void edition_body_plan(struct making *m, struct body_plan *ret) {
     const struct mime_part *top = &m->mime.parts[0];
     bool copies = making_number(m, LIST_SETTING_PERSONALIZE) != PERSONALIZE_NONE;
@@ -66,7 +74,8 @@ void edition_body_plan(struct making *m, struct body_plan *ret) {
     }
     if (takes_lines(top, ret)) {
         ret->how = BODY_APPEND;
-    } else if (mime_is(top, "multipart/mixed") && top->children > 0 && top->closing.len > 0) {
+    } else if (mime_is(top, "multipart/mixed") && top->children > 0 && top->closing.len > 0 &&
+               !has_text(&ret->header, top->boundary) && !has_text(&ret->footer, top->boundary)) {
         ret->how = BODY_INSERT;
     } else {
         ret->how = BODY_WRAP;
@@ -121,7 +130,8 @@ static void add_flowed(struct making *m, const struct recipe *text) {
              view_starts_with(v, VIEW("From "))))
             recipe_text(&m->out, VIEW(" "));
         bool ends = i + 1 == text->count || view_starts_with(text->pieces[i + 1].text, VIEW("\r\n"));
-        while (p->kind == PIECE_TEXT && ends && view_ends_with(v, VIEW(" ")))
+        bool signature = at_start && view_eq(v, VIEW("-- ")); /* 4.3 */
+        while (p->kind == PIECE_TEXT && ends && !signature && view_ends_with(v, VIEW(" ")))
             v.len--;
         if (p->kind == PIECE_SLOT)
             recipe_slot(&m->out, p->slot, p->form, p->text);
@@ -154,8 +164,8 @@ static void append_lines(struct making *m, const struct body_plan *plan) {
     if (body.len > 0 && !view_ends_with(body, VIEW("\n")))
         recipe_text(&m->out, VIEW("\r\n"));
     /* A line that goes on in the next one ends before ours. */
-    view last = view_trim(view_slice(body, body.len > 3 ? body.len - 3 : 0, 3));
-    bool soft = is_qp(top) && view_ends_with(last, VIEW("="));
+    bool soft = is_qp(top) &&
+                view_ends_with(view_trim(view_skip(body, body.len > 100 ? body.len - 100 : 0)), VIEW("="));
     bool flows = top->flowed && body.len > 2 && view_ends_with(body, VIEW(" \r\n")) &&
                  !view_ends_with(body, VIEW("\n-- \r\n"));
     if (soft || flows)
@@ -179,18 +189,24 @@ static void add_part(struct making *m, const struct recipe *text) {
         recipe_text(&m->out, VIEW("\r\n"));
 }
 
+static void add_delimiter(struct making *m, view boundary) {
+    recipe_text(&m->out, VIEW("--"));
+    recipe_text(&m->out, boundary); /* whatever octets it has */
+    recipe_text(&m->out, VIEW("\r\n"));
+}
+
 static void insert_parts(struct making *m, const struct body_plan *plan) {
     const struct mime_part *top = &m->mime.parts[0], *first = &m->mime.parts[1];
     size_t start = making_at(m, top->body), end = start + top->body.len;
     size_t above = making_at(m, first->span), below = making_at(m, top->closing);
     recipe_copy(&m->out, start, above - start);
     if (plan->header.count > 0) {
-        recipe_printf(&m->out, "--%.*s\r\n", VIEW_ARG(top->boundary));
+        add_delimiter(m, top->boundary);
         add_part(m, &plan->header);
     }
     recipe_copy(&m->out, above, below - above);
     if (plan->footer.count > 0) {
-        recipe_printf(&m->out, "--%.*s\r\n", VIEW_ARG(top->boundary));
+        add_delimiter(m, top->boundary);
         add_part(m, &plan->footer);
     }
     recipe_copy(&m->out, below, end - below);

@@ -2,6 +2,7 @@
  * places; the list's own stand on top, as a trace of who had the message last. */
 #include "base/id.h"
 #include "lists/edition_private.h"
+#include "lists/template.h"
 #include "lists/unsubscribe.h"
 #include "mail/mailboxes.h"
 #include "mail/text.h"
@@ -25,6 +26,8 @@ static const char *const never_for_members[] = {"Approved",
                                                 "X-Confirm-Reading-To",
                                                 "X-PMRQC",
                                                 "Archived-At",
+                                                "Bcc",
+                                                "Resent-Bcc",
                                                 NULL};
 /* RFC 2369 4: a list removes those of another. List-Unsubscribe-Post: RFC 8058. */
 static const char *const of_lists[] = {"List-Id",
@@ -43,10 +46,6 @@ static const char *const of_nobody[] = {
 
 static bool is_content(view name) {
     return view_starts_with_nocase(name, VIEW("Content-"));
-}
-
-static bool is_said(const struct making *m, enum list_setting s) {
-    return m->l->settings[s].len > 0;
 }
 
 enum { REPLY_UNCHANGED, REPLY_TO_LIST, REPLY_EXPLICIT, REPLY_EXPLICIT_ONLY }; /* reply_goes_to_list */
@@ -119,25 +118,33 @@ static view list_id(const struct making *m) {
     return edition_variable(m, VIEW("list_id"));
 }
 
-/* A setting that is a URI with variables; percent-encoded values are the setting's affair. */
+/* A setting that is a URI with variables, whose values become part of its path. */
 static void add_uri_field(struct making *m, const char *name, enum list_setting s) {
-    struct recipe uri = recipe_in(m->arena);
-    if (!is_said(m, s))
-        return;
-    edition_text(m, m->l->settings[s], false, &uri);
-    recipe_printf(&m->out, "%s: <", name);
-    recipe_add(&m->out, &uri);
-    recipe_text(&m->out, VIEW(">\r\n"));
+    struct buf uri = BUF_INIT(LIMIT_HEADER_BYTES);
+    struct template_piece p;
+    for (view rest = m->l->settings[s]; template_next(&rest, &p);) {
+        view value = p.name.len > 0 ? edition_variable(m, p.name) : VIEW_NULL;
+        if (value.ptr)
+            uri_add(value, &uri);
+        else
+            buf_add(&uri, p.text);
+    }
+    if (uri.len > 0 && view_is_ascii(buf_view(&uri)))
+        recipe_printf(&m->out, "%s: <%.*s>\r\n", name, VIEW_ARG(buf_view(&uri)));
+    buf_done(&uri);
 }
 
 /* RFC 8058: https with a key that is good for one click, and mail for everybody else. */
 static void add_unsubscribe(struct making *m, struct address list) {
     view base = m->l->settings[LIST_SETTING_UNSUBSCRIBE_URL];
-    bool one_click = base.len > 0 && m->l->secret.len > 0;
+    bool one_click = base.len > 0 && view_is_ascii(base) && m->l->secret.len > 0;
     recipe_text(&m->out, VIEW("List-Unsubscribe: "));
     if (one_click) {
-        recipe_printf(&m->out, "<%.*s%s%.*s/", VIEW_ARG(base), view_ends_with(base, VIEW("/")) ? "" : "/",
-                      VIEW_ARG(m->l->list));
+        struct buf name = BUF_INIT(3 * LIMIT_ADDRESS);
+        uri_add(m->l->list, &name);
+        recipe_printf(&m->out, "<%.*s%s%s/", VIEW_ARG(base), view_ends_with(base, VIEW("/")) ? "" : "/",
+                      name.data);
+        buf_done(&name);
         recipe_slot(&m->out, SLOT_EMAIL, FORM_URI, VIEW(""));
         recipe_text(&m->out, VIEW("/"));
         recipe_slot(&m->out, SLOT_UNSUBSCRIBE, FORM_TEXT, m->l->secret);
@@ -181,7 +188,7 @@ static void add_list_fields(struct making *m) {
 
 struct reply_to {
     struct buf value;
-    view seen[LIMIT_POST_SENDERS]; /* normalised, each once */
+    view seen[4 * LIMIT_POST_SENDERS]; /* normalised, each once; further ones may come twice */
     size_t count;
 };
 
@@ -193,29 +200,38 @@ static void add_reply(struct making *m, struct reply_to *r, view mailbox, view a
     for (size_t i = 0; i < r->count; i++)
         if (view_eq(r->seen[i], normal))
             return;
-    if (r->count == LIMIT_POST_SENDERS)
-        return;
-    r->seen[r->count++] = normal;
+    if (r->count < sizeof r->seen / sizeof r->seen[0])
+        r->seen[r->count++] = normal;
     buf_add(&r->value, r->value.len > 0 ? VIEW(", ") : VIEW(""));
     buf_add(&r->value, mailbox);
 }
 
-/* The author's, as written; broken ones end there. */
+/* One of several entries as written, without the commas around it. */
+static view entry(view written) {
+    written = view_trim(written);
+    while (view_starts_with(written, VIEW(",")))
+        written = view_trim(view_skip(written, 1));
+    while (view_ends_with(written, VIEW(",")))
+        written = view_trim(view_slice(written, 0, written.len - 1));
+    return written;
+}
+
+/* The author's, as written. Broken ones, and groups, which cannot be taken apart, are left off. */
 static void add_authors_replies(struct making *m, struct reply_to *r) {
-    const struct header_field *f = header_find(&m->header, "Reply-To");
-    view rest = f ? header_value(f, m->arena) : VIEW(""), address;
-    struct err e;
-    while (rest.len > 0) {
-        view before = rest;
-        if (!mailboxes_next(&rest, m->arena, &address, &e))
-            return;
-        view written = view_slice(before, 0, before.len - rest.len);
-        written = view_trim(written);
-        while (view_starts_with(written, VIEW(",")))
-            written = view_trim(view_skip(written, 1));
-        while (view_ends_with(written, VIEW(",")))
-            written = view_trim(view_slice(written, 0, written.len - 1));
-        add_reply(m, r, written, address);
+    for (size_t i = 0; i < m->header.count; i++) {
+        const struct header_field *f = &m->header.fields[i];
+        view rest = view_eq_nocase(f->name, VIEW("Reply-To")) ? header_value(f, m->arena) : VIEW(""), address;
+        struct err e;
+        while (rest.len > 0) {
+            view before = rest;
+            if (!mailboxes_next(&rest, m->arena, &address, &e))
+                break;
+            view written = entry(view_slice(before, 0, before.len - rest.len));
+            if (view_find(written, ':') < 0 && view_find(written, ';') < 0)
+                add_reply(m, r, written, address);
+            else
+                add_reply(m, r, address, address);
+        }
     }
 }
 
@@ -256,31 +272,42 @@ static void add_anonymous_fields(struct making *m) {
     recipe_printf(&m->out, "Message-ID: <%.*s>\r\n", VIEW_ARG(edition_message_id(m)));
 }
 
-static bool names_list(const struct making *m, view value) {
-    view address, normal;
-    struct err e;
-    while (mailboxes_next(&value, m->arena, &address, &e))
-        if (address_normalise_text(address, m->arena, &normal, &e) && view_eq(normal, m->l->list))
-            return true;
-    return false;
+/* The mailboxes of all fields of that name, and the list where it is not among them. */
+static view with_list(struct making *m, const char *name) {
+    struct buf all = BUF_INIT(LIMIT_HEADER_BYTES);
+    bool there = false;
+    for (size_t i = 0; i < m->header.count; i++) {
+        const struct header_field *f = &m->header.fields[i];
+        view rest = view_eq_nocase(f->name, view_of(name)) ? header_value(f, m->arena) : VIEW(""), address,
+             normal;
+        struct err e;
+        while (rest.len > 0) {
+            view before = rest;
+            if (!mailboxes_next(&rest, m->arena, &address, &e))
+                break;
+            view written = entry(view_slice(before, 0, before.len - rest.len));
+            bool group = view_find(written, ':') >= 0 || view_find(written, ';') >= 0;
+            there |= address_normalise_text(address, m->arena, &normal, &e) && view_eq(normal, m->l->list);
+            buf_printf(&all, "%s%.*s", all.len > 0 ? ", " : "", VIEW_ARG(group ? address : written));
+        }
+    }
+    if (!there)
+        buf_printf(&all, "%s%.*s", all.len > 0 ? ", " : "",
+                   VIEW_ARG(named(m, m->l->settings[LIST_SETTING_DESCRIPTION], m->l->list)));
+    view value = arena_view(m->arena, buf_view(&all));
+    buf_done(&all);
+    return value;
 }
 
 static void add_personal_fields(struct making *m) {
-    const struct header_field *cc = header_find(&m->header, "Cc");
     if (making_number(m, LIST_SETTING_PERSONALIZE) != PERSONALIZE_FULL)
         return;
     edition_note(m, "To");
     recipe_text(&m->out, VIEW("To: "));
     recipe_slot(&m->out, SLOT_MAILBOX, FORM_TEXT, VIEW(""));
     recipe_text(&m->out, VIEW("\r\n"));
-    if (!makes_cc(m))
-        return;
-    view was = cc ? view_trim(header_value(cc, m->arena)) : VIEW("");
-    view list =
-        names_list(m, was) ? VIEW("") : named(m, m->l->settings[LIST_SETTING_DESCRIPTION], m->l->list);
-    add_field(m, "Cc",
-              arena_printf(m->arena, "%.*s%s%.*s", VIEW_ARG(was), was.len > 0 && list.len > 0 ? ", " : "",
-                           VIEW_ARG(list)));
+    if (makes_cc(m))
+        add_field(m, "Cc", with_list(m, "Cc"));
 }
 
 static void add_content_fields(struct making *m, const struct body_plan *plan) {
@@ -308,19 +335,30 @@ static void copy_field(struct making *m, const struct header_field *f, bool *sub
     }
 }
 
+/* What begins a line behind the header begins one. */
+static void end_line(struct making *m) {
+    const struct header *h = &m->header;
+    if (h->count > 0 && !view_ends_with(h->fields[h->count - 1].raw, VIEW("\n")))
+        recipe_text(&m->out, VIEW("\r\n"));
+}
+
 /* Fields too many to be told apart, and what stands between the header and the body. */
 static void copy_rest(struct making *m, const struct body_plan *plan) {
     const struct header *h = &m->header;
+    bool anonymous = making_number(m, LIST_SETTING_ANONYMOUS_LIST);
     size_t end = making_at(m, h->section) + h->section.len, body = making_at(m, h->body);
-    if (h->truncated && h->count > 0 && !making_number(m, LIST_SETTING_ANONYMOUS_LIST)) {
+    if (h->truncated && h->count > 0 && !anonymous) {
         view last = h->fields[h->count - 1].raw;
         size_t from = making_at(m, last) + last.len;
         recipe_copy(&m->out, from, end - from);
     }
-    if (body > end)
+    if (body > end && !anonymous) {
         recipe_copy(&m->out, end, body - end);
-    else if (plan->how != BODY_AS_IT_IS) /* there was no empty line */
+    } else if (anonymous || plan->how != BODY_AS_IT_IS) { /* there may have been no empty line */
+        if (plan->how != BODY_AS_IT_IS)
+            end_line(m);
         recipe_text(&m->out, VIEW("\r\n"));
+    }
 }
 
 void edition_fields(struct making *m, const struct body_plan *plan) {
@@ -341,6 +379,7 @@ void edition_fields(struct making *m, const struct body_plan *plan) {
         if (!goes(m, plan, m->header.fields[i].name))
             copy_field(m, &m->header.fields[i], &subject_is_made);
     if (view_trim(prefix).len > 0 && !subject_is_made) {
+        end_line(m);
         recipe_text(&m->out, VIEW("Subject: "));
         edition_subject(m, NULL, prefix);
         recipe_text(&m->out, VIEW("\r\n"));

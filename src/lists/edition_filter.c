@@ -109,9 +109,10 @@ static size_t stands_for(struct filter *f, size_t i) {
     }
 }
 
-static view text_of_html(struct filter *f, const struct mime_part *p) {
+/* `room`: for its text. */
+static view text_of_html(struct filter *f, const struct mime_part *p, size_t room) {
     struct buf octets = BUF_INIT(p->body.len + 1), utf8 = BUF_INIT(4 * p->body.len + 16);
-    struct buf text = BUF_INIT(LIMIT_EDITION_TEXT), qp = BUF_INIT(LIMIT_EDITION_TEXT);
+    struct buf text = BUF_INIT(room), qp = BUF_INIT(room);
     view made = VIEW_NULL, charset = p->charset.len > 0 ? p->charset : VIEW("utf-8");
     if (mime_decode(p->encoding, p->body, &octets) && charset_to_utf8(charset, buf_view(&octets), &utf8) &&
         html_text(buf_view(&utf8), &text)) {
@@ -133,8 +134,8 @@ static void convert_parts(struct filter *f) {
         const struct mime_part *p = part_at(f, i);
         if (!mime_is(p, "text/html") || f->sealed[i] || f->dropped[i])
             continue;
-        view text = text_of_html(f, p);
-        if (!text.ptr || total + text.len > LIMIT_EDITION_TEXT / 2) {
+        view text = text_of_html(f, p, LIMIT_EDITION_TEXT - total);
+        if (!text.ptr) {
             note(f, "not made plain text:", p);
             continue;
         }
@@ -216,10 +217,14 @@ static void emit_entity(struct filter *f, size_t i) {
         emit_message_fields(f, i, stand);
     else
         emit_content_fields(f, stand);
+    bool typed =
+        view_search(s->head, VIEW("ontent-")) >= 0; /* in a digest a part that says nothing is a message */
+    if (stand != i && !message && !typed && !f->texts[stand].ptr)
+        recipe_text(&f->m->out, VIEW("Content-Type: text/plain\r\n"));
     size_t end = making_at(f->m, s->head) + s->head.len, body = making_at(f->m, s->body);
     if (body > end)
         recipe_copy(&f->m->out, end, body - end);
-    else if (stand != i || f->texts[i].ptr)
+    else if (stand != i || f->texts[stand].ptr)
         recipe_text(&f->m->out, VIEW("\r\n"));
     emit_body(f, stand);
 }
@@ -234,7 +239,7 @@ bool edition_filter(struct making *m) {
         return true; /* the arena has failed, which the caller sees */
     for (size_t i = 0; i < count; i++)
         f.sealed[i] = is_sealed(part_at(&f, i)) || (i > 0 && f.sealed[part_at(&f, i)->parent]);
-    f.reason = objection(&f, part_at(&f, 0));
+    f.reason = m->mime.cut ? "too much to be looked through:" : objection(&f, part_at(&f, 0));
     if (!f.reason)
         drop_parts(&f);
     if (!f.reason && m->mime.parts[0].children > 0 && kept_children(&f, 0, &first) == 0)

@@ -106,7 +106,7 @@ static view decoded_text(struct making *m, const struct header_field *f) {
 
 /* As it stands, folds and all, without the blanks around. */
 static view as_written(view v) {
-    while (v.len > 0 && (v.ptr[0] == ' ' || v.ptr[0] == '\t'))
+    while (v.len > 0 && ascii_is_space(v.ptr[0]))
         v = view_skip(v, 1);
     while (v.len > 0 && (v.ptr[v.len - 1] == '\r' || v.ptr[v.len - 1] == '\n'))
         v.len--;

@@ -125,7 +125,7 @@ static void test_fields__one_click(void **state) {
     c->facts.secret = VIEW("secret of the list");
     make(c, FROM "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\nb\r\n");
     buf_add_str(&want,
-                "List-Unsubscribe: <https://lists.example/unsubscribe/news@here.example/bo%40y.example/");
+                "List-Unsubscribe: <https://lists.example/unsubscribe/news@here.example/bo@y.example/");
     unsubscribe_key_add(c->facts.secret, VIEW("bo@y.example"), &want);
     buf_add_str(&want, ">,\r\n <mailto:news-leave+");
     unsubscribe_key_add(c->facts.secret, VIEW("bo@y.example"), &want);
@@ -495,6 +495,81 @@ static void test_filter__looks_into_messages(void **state) {
                                              "\r\n--o--\r\n");
 }
 
+/* What hides behind limits, or behind a line that is no field, is not let through. */
+static void test_filter__refuses_what_it_cannot_see(void **state) {
+    struct case_ *c = begin_filter(state);
+    struct buf post = BUF_INIT(1 << 20);
+    set(c, LIST_SETTING_FILTER_EXTENSIONS, "exe");
+    buf_add_str(&post, LINES("multipart/mixed; boundary=b") "\r\n");
+    for (int i = 0; i < LIMIT_MIME_PARTS; i++)
+        buf_add_str(&post, "--b\r\n\r\n\r\n");
+    buf_add_str(&post, "--b\r\nContent-Type: a/b; name=x.exe\r\n\r\nMZ\r\n--b--\r\n");
+    make(c, post.data);
+    assert_true(c->edition.nothing_left);
+    assert_string_equal(c->edition.what, "too much to be looked through: multipart/mixed");
+    buf_done(&post);
+}
+
+static void test_anonymous__not_even_behind_odd_lines(void **state) {
+    static const char *const posts[] = {
+        "From eve@x 1970\r\nFrom: Eve <eve@x>\r\nSubject: s\r\n\r\nbody\r\n",
+        "Subject: s\r\nno field\r\nFrom: Eve <eve@x>\r\n\r\nbody\r\n",
+    };
+    for (size_t i = 0; i < sizeof posts / sizeof posts[0]; i++) {
+        struct case_ *c = begin(state);
+        set(c, LIST_SETTING_ANONYMOUS_LIST, "true");
+        set(c, LIST_SETTING_MSG_FOOTER, "foot");
+        make(c, posts[i]);
+        assert_null(strstr(c->made.data, "eve"));
+        assert_true(view_ends_with(buf_view(&c->made), VIEW("\r\n\r\nbody\r\nfoot\r\n")));
+    }
+}
+
+/* Values of variables are parts of a path, and no fields. */
+static void test_fields__uris_hold_no_lines(void **state) {
+    struct case_ *c = begin(state);
+    set(c, LIST_SETTING_INCLUDE_RFC2369_HEADERS, "true");
+    set(c, LIST_SETTING_INFO, "a b\nBcc: eve@x");
+    set(c, LIST_SETTING_ARCHIVE_URL, "https://x/$info");
+    make(c, FROM "\r\nb\r\n");
+    assert_non_null(strstr(c->made.data, "List-Archive: <https://x/a%20b%0ABcc%3A%20eve@x>\r\n"));
+}
+
+/* A post whose last field has no line end (it came by BDAT). */
+static void test_fields__begin_lines(void **state) {
+    struct case_ *c = begin(state);
+    set(c, LIST_SETTING_SUBJECT_PREFIX, "[p]");
+    assert_string_equal(make(c, "To: x"), "To: x\r\nSubject: [p] (no subject)\r\n");
+    set(c, LIST_SETTING_SUBJECT_PREFIX, "");
+    set(c, LIST_SETTING_MSG_FOOTER, "foot");
+    assert_string_equal(make(c, "To: x"), "To: x\r\n\r\nfoot\r\n");
+    set(c, LIST_SETTING_MSG_FOOTER, "");
+    set(c, LIST_SETTING_SUBJECT_PREFIX, "[p]");
+    assert_string_equal(make(c, "Subject:\r\n folded\r\n\r\nb\r\n"), "Subject: [p] folded\r\n\r\nb\r\n");
+}
+
+static void test_footer__is_not_what_the_boundary_says(void **state) {
+    struct case_ *c = begin(state);
+    set(c, LIST_SETTING_MSG_FOOTER, "a\n--b--\nc");
+    make(c, LINES("multipart/mixed; boundary=b") "\r\n--b\r\n\r\none\r\n--b--\r\n");
+    assert_string_equal(c->edition.what, "header and footer as parts around the post");
+    set(c, LIST_SETTING_MSG_FOOTER, "-- \nme");
+    assert_string_equal(make(c, LINES("text/plain; format=flowed") "\r\nb\r\n"),
+                        LINES("text/plain; format=flowed") "\r\nb\r\n-- \r\nme\r\n");
+}
+
+/* Quoted parameters by the thousand cost no more than they are long. */
+static void test_edition__of_a_costly_header(void **state) {
+    struct case_ *c = begin(state);
+    struct buf post = BUF_INIT(1 << 20);
+    buf_add_str(&post, "Content-Type: text/plain");
+    for (int i = 0; i < 3000; i++)
+        buf_add_str(&post, ";\r\n a=\"\"");
+    buf_add_str(&post, "\r\n\r\nb\r\n");
+    assert_string_equal(make(c, post.data), post.data);
+    buf_done(&post);
+}
+
 static void test_recipe__composes(void **state) {
     struct case_ *c = begin(state);
     struct recipe first = recipe_in(&c->arena), second = recipe_in(&c->arena), both = recipe_in(&c->arena);
@@ -568,6 +643,12 @@ int main(void) {
         cmocka_unit_test(test_filter__takes_the_first_alternative),
         cmocka_unit_test(test_filter__makes_html_plain),
         cmocka_unit_test(test_filter__looks_into_messages),
+        cmocka_unit_test(test_filter__refuses_what_it_cannot_see),
+        cmocka_unit_test(test_anonymous__not_even_behind_odd_lines),
+        cmocka_unit_test(test_fields__uris_hold_no_lines),
+        cmocka_unit_test(test_fields__begin_lines),
+        cmocka_unit_test(test_footer__is_not_what_the_boundary_says),
+        cmocka_unit_test(test_edition__of_a_costly_header),
         cmocka_unit_test(test_recipe__composes),
         cmocka_unit_test(test_recipe__from_the_store_stays_in_its_source),
     };

@@ -85,16 +85,16 @@ static bool add_copy_variable(view name, struct recipe *ret) {
     return false;
 }
 
-/* Lines end in CRLF. */
+/* Lines end in CRLF, whichever way they were written; a CR alone is none of a text. */
 static void add_lines(struct recipe *r, view text) {
     while (text.len > 0) {
-        ptrdiff_t end = view_find(text, '\n');
-        view line = view_slice(text, 0, end < 0 ? text.len : (size_t)end);
-        text = view_skip(text, line.len + (end >= 0));
-        line.len -= end >= 0 && view_ends_with(line, VIEW("\r"));
-        recipe_text(r, line);
-        if (end >= 0)
+        size_t n = 0;
+        while (n < text.len && text.ptr[n] != '\n' && text.ptr[n] != '\r')
+            n++;
+        recipe_text(r, view_slice(text, 0, n));
+        if (n < text.len && text.ptr[n] == '\n')
             recipe_text(r, VIEW("\r\n"));
+        text = view_skip(text, n + 1);
     }
 }
 

@@ -123,6 +123,11 @@ size_t recipe_text_len(const struct recipe *r) {
     return len;
 }
 
+size_t recipe_stored_len(const struct recipe *r) {
+    enum { NUMBERS = 32 };
+    return recipe_text_len(r) + r->count * NUMBERS;
+}
+
 size_t recipe_differs(const struct recipe *r) {
     size_t n = r->count;
     while (n > 0 && r->pieces[n - 1].kind != PIECE_SLOT)
@@ -226,9 +231,9 @@ static void add_value(const struct piece *p, const struct copy_to *who, struct b
     }
 }
 
-static void add_percent_encoded(view v, struct buf *out) {
+void uri_add(view v, struct buf *out) {
     for (size_t i = 0; i < v.len; i++)
-        if (ascii_is_alnum(v.ptr[i]) || memchr("-._~", v.ptr[i], 4))
+        if (ascii_is_alnum(v.ptr[i]) || memchr("-._~@", v.ptr[i], 5))
             buf_add_char(out, v.ptr[i]);
         else
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)v.ptr[i]);
@@ -241,7 +246,7 @@ static void add_slot(const struct piece *p, const struct copy_to *who, struct bu
     if (p->form == FORM_QP)
         transfer_add_qp(out, buf_view(&value));
     else if (p->form == FORM_URI)
-        add_percent_encoded(buf_view(&value), out);
+        uri_add(buf_view(&value), out);
     else
         buf_add(out, buf_view(&value));
     buf_done(&value);

@@ -57,14 +57,18 @@ void recipe_own(struct recipe *r);
 /* `second`, a recipe over what `first` makes, as one over the source of `first`. `first` has no slots. */
 void recipe_compose(const struct recipe *first, const struct recipe *second, struct recipe *ret);
 
-/* Octets of texts in it. */
+/* Octets of texts in it; and at most so many of its form in the store. */
 size_t recipe_text_len(const struct recipe *r);
+size_t recipe_stored_len(const struct recipe *r);
 /* Pieces up to and with the last slot: only they differ from copy to copy. */
 size_t recipe_differs(const struct recipe *r);
 
 /* Its form in the store, and back; borrows from `stored`. False: not one over a source of so many octets. */
 void recipe_write(const struct recipe *r, struct buf *out);
 bool recipe_read(view stored, size_t source_len, struct arena *a, struct recipe *ret);
+
+/* Append v as it stands in a segment of a URI's path. */
+void uri_add(view v, struct buf *out);
 
 struct copy_to {
     view address, name; /* name: printable, may be empty */

@@ -60,15 +60,17 @@ static view take_value(view *v, struct arena *a) {
         ptrdiff_t comment = view_find(value, '(');
         return view_trim(comment < 0 ? value : view_slice(value, 0, (size_t)comment));
     }
-    char *p = arena_alloc(a, v->len);
-    size_t n = 0, i = 1;
-    for (; i < v->len && v->ptr[i] != '"'; i++) {
+    size_t n = 0, i = 1, end = 1;
+    while (end < v->len && v->ptr[end] != '"')
+        end += v->ptr[end] == '\\' && end + 1 < v->len ? 2 : 1;
+    char *p = arena_alloc(a, end);
+    for (; p && i < end && i < v->len; i++) {
         if (v->ptr[i] == '\\' && i + 1 < v->len)
             i++;
-        if (p && v->ptr[i] != '\r' && v->ptr[i] != '\n')
+        if (v->ptr[i] != '\r' && v->ptr[i] != '\n')
             p[n++] = v->ptr[i];
     }
-    *v = view_skip(*v, i + 1);
+    *v = view_skip(*v, end + 1);
     return p ? view_from(p, n) : VIEW_NULL;
 }
 
@@ -166,6 +168,7 @@ static bool add_section(view value, view name, struct parameter *p, struct arena
 view mime_parameter(view value, const char *name, struct arena *a) {
     struct buf text = BUF_INIT(LIMIT_MIME_PARAMETER), utf8 = BUF_INIT(4 * LIMIT_MIME_PARAMETER);
     struct parameter p = {.text = &text, .next = -1};
+    value = view_slice(value, 0, LIMIT_MIME_FIELD);
     if (!add_section(value, view_of(name), &p, a)) {
         p.next = 0;
         while (p.next < LIMIT_MIME_SECTIONS && add_section(value, view_of(name), &p, a))
@@ -337,7 +340,7 @@ static struct mime_part *add_part(struct walk *w, int parent, view span, view te
         p->depth = m->parts[parent].depth + 1;
         m->parts[parent].children++;
     }
-    m->odd |= h.truncated;
+    m->cut |= h.truncated;
     read_fields(p, &h, in_digest, w->arena);
     return p;
 }
@@ -394,7 +397,7 @@ static bool walk_multipart(struct walk *w, int self, view body, view boundary) {
         if (!walk_part(w, self, view_slice(body, at, end - at), text))
             return false;
         if (w->mime->count >= LIMIT_MIME_PARTS) {
-            w->mime->odd = true;
+            w->mime->cut = true;
             return true;
         }
         at = end;
@@ -412,8 +415,11 @@ static bool walk_content(struct walk *w, int self, const struct mime_part *p) {
         mime_is_plain(p->encoding) && (mime_is(p, "message/rfc822") || mime_is(p, "message/global"));
     if (!multipart && !message)
         return true;
-    if (p->depth >= LIMIT_MIME_DEPTH || w->mime->count >= LIMIT_MIME_PARTS ||
-        (multipart && !p->boundary.len)) {
+    if (p->depth >= LIMIT_MIME_DEPTH || w->mime->count >= LIMIT_MIME_PARTS) {
+        w->mime->cut = true;
+        return true;
+    }
+    if (multipart && p->boundary.len == 0) {
         w->mime->odd = true;
         return true;
     }

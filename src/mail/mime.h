@@ -28,8 +28,8 @@ struct mime_part {
 struct mime {
     struct mime_part *parts; /* in the order of the octets; the first is the message */
     size_t count;
-    bool odd; /* something is not as RFC 2046 has it: a multipart without boundary or end, or too much to be
-                 read */
+    bool odd; /* something is not as RFC 2046 has it: a multipart without boundary or end */
+    bool cut; /* there is more than the limits let be read: parts, depth, fields of a header */
 };
 
 /* `message`: a whole message or part. Lives in the arena and borrows from both. False: the arena is full. */

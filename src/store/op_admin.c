@@ -56,6 +56,10 @@ static int64_t delete_members(struct op_run *r, int64_t list) {
 
 /* What is known of its posts, for redelivery. */
 static int64_t delete_posts(struct op_run *r, int64_t list) {
+    db_run(r->db,
+           "DELETE FROM post_kept WHERE list = $1 AND uid IN"
+           " (SELECT uid FROM post WHERE list = $1 ORDER BY uid LIMIT $2)",
+           DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
     return db_change(r->db,
                      "DELETE FROM post WHERE list = $1 AND uid IN"
                      " (SELECT uid FROM post WHERE list = $1 ORDER BY uid LIMIT $2)",

@@ -17,28 +17,26 @@ void op_run_ARCHIVE_JOIN(struct op_run *r) {
 void op_run_FEED_READ(struct op_run *r) {
     view node = vals_get_view(&r->in);
     int64_t most = vals_get_int(&r->in), after = vals_get_int(&r->in);
-    int64_t waits = 0; /* a list */
     struct query q;
     db_query(
         r->db, &q,
-        "SELECT f.list, l.address, l.archive, f.n, f.action, CASE WHEN e.kept > 0 AND e.size = 0 THEN 1 ELSE"
+        "WITH waits AS (SELECT x.list, min(f.n) AS n FROM expansion x JOIN feed f ON f.message = x.message "
+        "AND"
+        " f.list = x.list WHERE NOT EXISTS (SELECT 1 FROM edition e WHERE e.message = x.message AND e.list ="
+        " x.list) GROUP BY x.list)"
+        " SELECT f.list, l.address, l.archive, f.n, f.action, CASE WHEN k.size = 0 THEN 1 ELSE"
         " (SELECT count(*) FROM hold h WHERE h.message = f.message AND h.role = 'archived') END, f.message,"
-        " f.uid, CASE WHEN e.kept = $4 THEN l.address ELSE m.sender END, m.msgid, CASE WHEN e.kept > 0 THEN"
-        " e.size ELSE m.size END, coalesce((SELECT p.kept FROM post p WHERE p.list = f.list AND p.uid = "
-        "f.uid),"
-        " m.sha256), CASE WHEN e.kept > 0 THEN 1 ELSE 0 END, (SELECT count(*) FROM expansion x WHERE "
-        "e.message"
-        " IS NULL AND x.message = f.message AND x.list = f.list)"
-        " FROM feed f LEFT JOIN edition e ON e.message = f.message AND e.list = f.list JOIN list l ON l.id = "
-        "f.list JOIN message m ON m.id = f.message"
+        " f.uid, CASE WHEN e.kept = $4 THEN l.address ELSE m.sender END, m.msgid, coalesce(k.size, m.size),"
+        " CASE WHEN k.size > 0 THEN k.sha256 ELSE m.sha256 END, CASE WHEN k.size > 0 THEN 1 ELSE 0 END"
+        " FROM feed f JOIN list l ON l.id = f.list JOIN message m ON m.id = f.message"
+        " LEFT JOIN edition e ON e.message = f.message AND e.list = f.list"
+        " LEFT JOIN post_kept k ON k.list = f.list AND k.uid = f.uid"
+        " LEFT JOIN waits ON waits.list = f.list"
         " LEFT JOIN follower w ON w.list = f.list AND w.node = $1"
-        " WHERE f.list > $3 AND f.n > coalesce(w.cursor, 0) ORDER BY f.list, f.n LIMIT $2",
+        " WHERE f.list > $3 AND f.n > coalesce(w.cursor, 0) AND (waits.n IS NULL OR f.n < waits.n)"
+        " ORDER BY f.list, f.n LIMIT $2",
         DB_T(node), DB_I(most), DB_I(after), DB_I(KEPT_ANONYMOUS));
     while (query_row(&q)) {
-        if (query_int(&q, 13) > 0)
-            waits = query_int(&q, 0);
-        if (query_int(&q, 0) == waits)
-            continue;
         vals_int(r->out, query_int(&q, 0));
         vals_view(r->out, query_text(&q, 1));
         vals_view(r->out, query_text(&q, 2));
@@ -110,11 +108,12 @@ void op_run_ARCHIVE_POSTS(struct op_run *r) {
                        DB_I(list), DB_T(node)));
     buf_done(&archive);
     db_query(r->db, &q,
-             "SELECT p.uid, coalesce(p.kept, p.sha256), (SELECT count(*) FROM hold h JOIN message m ON m.id "
-             "= h.message WHERE"
-             " h.role = 'archived' AND m.sha256 = p.sha256) + CASE WHEN length(p.kept) = 0 THEN 1 ELSE 0 END "
-             "FROM post p WHERE p.list = $1 AND p.uid > $2"
-             " ORDER BY p.uid LIMIT $3",
+             "SELECT p.uid, CASE WHEN k.size > 0 THEN k.sha256 ELSE p.sha256 END, (SELECT count(*) FROM hold "
+             "h JOIN"
+             " message m ON m.id = h.message WHERE h.role = 'archived' AND m.sha256 = p.sha256) + CASE WHEN "
+             "k.size = 0"
+             " THEN 1 ELSE 0 END FROM post p LEFT JOIN post_kept k ON k.list = p.list AND k.uid = p.uid"
+             " WHERE p.list = $1 AND p.uid > $2 ORDER BY p.uid LIMIT $3",
              DB_I(list), DB_I(after), DB_I(most));
     while (query_row(&q)) {
         vals_int(r->out, query_int(&q, 0));
@@ -127,8 +126,11 @@ void op_run_ARCHIVE_POSTS(struct op_run *r) {
  * are known already: a list has them once. */
 static void compare_post(struct op_run *r, int64_t list, int64_t uid, view sha256, view address) {
     struct query q;
-    db_query(r->db, &q, "SELECT coalesce(kept, sha256) FROM post WHERE list = $1 AND uid = $2", DB_I(list),
-             DB_I(uid));
+    db_query(r->db, &q,
+             "SELECT coalesce((SELECT k.sha256 FROM post_kept k WHERE k.list = p.list AND k.uid = p.uid), "
+             "p.sha256)"
+             " FROM post p WHERE p.list = $1 AND p.uid = $2",
+             DB_I(list), DB_I(uid));
     if (query_row(&q)) {
         if (!view_eq(query_text(&q, 0), sha256))
             op_refuse(r, ERR_DAMAGED,

@@ -128,26 +128,30 @@ void op_run_EDITION_KEEP(struct op_run *r) {
     }
     if (db_number(r->db, 0, "SELECT 1 FROM expansion WHERE message = $1 AND list = $2 {for update}",
                   DB_I(message), DB_I(list)) == 0 ||
-        db_change(r->db,
-                  "INSERT INTO edition(message, list, kept, size, recipe) VALUES($1, $2, $3, $4, $5)"
-                  " ON CONFLICT DO NOTHING",
-                  DB_I(message), DB_I(list), DB_I(kept), DB_I(size), DB_B(recipe)) != 1)
+        db_change(
+            r->db,
+            "INSERT INTO edition(message, list, kept, recipe) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            DB_I(message), DB_I(list), DB_I(kept), DB_B(recipe)) != 1)
         return;
     if (kept != KEPT_POST)
         db_run(r->db,
-               "UPDATE post SET kept = $3 WHERE list = $2 AND sha256 = (SELECT sha256 FROM message WHERE id "
-               "= $1)",
-               DB_I(message), DB_I(list), DB_B(sha256));
-    int64_t skips =
-        skip(r, message, list, false, VIEW("the post names the member, who wants no second copy"));
-    skips += skip(r, message, list, true, VIEW("the member's own post"));
-    if (end != MODERATION_ACCEPT) {
-        end_post(r, message, list, (enum moderation)end, what);
-    } else {
+               "INSERT INTO post_kept(list, uid, size, sha256) SELECT p.list, p.uid, $3, $4 FROM post p JOIN "
+               "message m"
+               " ON m.sha256 = p.sha256 WHERE m.id = $1 AND p.list = $2 ON CONFLICT DO NOTHING",
+               DB_I(message), DB_I(list), DB_I(size), DB_B(sha256));
+    if (end == MODERATION_ACCEPT) {
+        int64_t skips =
+            skip(r, message, list, false, VIEW("the post names the member, who wants no second copy"));
+        skips += skip(r, message, list, true, VIEW("the member's own post"));
         db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
                DB_I(message), DB_I(list), DB_I(skips), DB_I(names ? DELIVERY_NAME : 0));
         if (what.len > 0)
             event_record(r, message, EVENT_EDITED, 0, list, VIEW(""), what);
+    } else {
+        for (int lists = 0; lists < 2; lists++)
+            for (size_t count = vals_get_count(&r->in); count > 0 && !r->in.failed; count--)
+                vals_get_view(&r->in);
+        end_post(r, message, list, (enum moderation)end, what);
     }
     for (size_t letters = vals_get_count(&r->in); letters > 0 && r->err.code == ERR_OK; letters--)
         accept_one(r);

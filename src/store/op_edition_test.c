@@ -121,7 +121,10 @@ static void test_keep__nothing_left_ends_the_post(struct unit_store *s) {
                       N(message));
         must(s, OP_EXPAND, N(message), N(list), N(10));
         assert_number(s, 0, "SELECT count(*) FROM delivery WHERE message = $1", N(message));
-        must(s, OP_QUEUE_RELEASE, N(message), S("me"));
+        must(s, OP_QUEUE_RELEASE, N(message), S("me")); /* there is nothing to go on with */
+        expect(s, N(0));
+        must(s, OP_QUEUE_STOP, N(message), N(EVENT_DELETED), S("me"), S(""), N(0));
+        expect(s, N(cases[i].holds), N(0));
         assert_number(s, 0, "SELECT count(*) FROM hold");
     }
 }
@@ -152,7 +155,7 @@ static void test_archive__gets_what_the_list_keeps(struct unit_store *s) {
     must(s, OP_FEED_DONE, S("node"), N(list), N(2), N(1), N(one), S("x"), N(2), N(two), S("x"));
     must(s, OP_FEED_READ, S("node"), N(10), N(0));
     expect(s, N(list), S(news), S("public"), N(3), N(1), N(1), N(three), N(3));
-    assert_number(s, 1, "SELECT count(*) FROM post WHERE length(kept) = 0 AND uid = 3");
+    assert_number(s, 1, "SELECT count(*) FROM post_kept WHERE size = 0 AND uid = 3");
 }
 
 static int64_t copies(struct unit_store *s, int64_t message, const char *address) {
@@ -160,6 +163,50 @@ static int64_t copies(struct unit_store *s, int64_t message, const char *address
                   "SELECT count(*) FROM delivery d JOIN address a ON a.id = d.rcpt WHERE d.message = $1 AND "
                   "a.text = $2",
                   N(message), S(address));
+}
+
+/* Its copies are not wanted any more before it is made: the archive still gets what the list keeps. */
+static void test_stop__lets_the_edition_be_made(struct unit_store *s) {
+    int64_t list = make_list(s, news), message;
+    add_members(s, news, 0, 3, 1);
+    message = take(s, list, "one");
+    must(s, OP_QUEUE_STOP, N(message), N(EVENT_DELETED), S("me"), S(""), N(0));
+    expect(s, N(0), N(1));
+    must(s, OP_EXPANSIONS);
+    expect(s, N(message), N(list), N(0));
+    keep(s, message, list, MODERATION_ACCEPT);
+    must(s, OP_EXPAND, N(message), N(list), N(10));
+    expect(s, N(0), N(1));
+    assert_number(s, 0, "SELECT (SELECT count(*) FROM delivery) + (SELECT count(*) FROM expansion)");
+    must(s, OP_ARCHIVE_JOIN, S("node"));
+    must(s, OP_FEED_READ, S("node"), N(10), N(0));
+    expect(s, N(list), S(news));
+}
+
+/* A post that its router dies of waits for people, and comes back where it was. */
+static void test_expansions__leave_out_what_is_held(struct unit_store *s) {
+    int64_t list = make_list(s, news), message = take(s, list, "one");
+    for (int64_t times = 1; times <= LIMIT_CRASHES; times++)
+        must(s, OP_CRASHED, S("router"), N(message), N(times));
+    must(s, OP_EXPANSIONS);
+    expect_end(s);
+    must(s, OP_QUEUE_RELEASE, N(message), S("me"));
+    must(s, OP_EXPANSIONS);
+    expect(s, N(message), N(list), N(0));
+    assert_number(s, 0, "SELECT count(*) FROM inbox");
+}
+
+/* Rows of a list that waits do not fill the answer. */
+static void test_archive__of_other_lists_goes_on(struct unit_store *s) {
+    int64_t list = make_list(s, news), other = make_list(s, "other@here.example");
+    char sha[] = "a";
+    must(s, OP_ARCHIVE_JOIN, S("node"));
+    for (int i = 0; i < 5; i++, sha[0]++)
+        take(s, list, sha);
+    int64_t message = take(s, other, sha);
+    keep(s, message, other, MODERATION_ACCEPT);
+    must(s, OP_FEED_READ, S("node"), N(2), N(0));
+    expect(s, N(other));
 }
 
 /* Members whom the post names, or who wrote it, and what they prefer. */
@@ -228,6 +275,9 @@ int main(void) {
         STORE_CASE(test_keep__refuses_what_is_no_end),
         STORE_CASE(test_keep__nothing_left_ends_the_post),
         STORE_CASE(test_archive__gets_what_the_list_keeps),
+        STORE_CASE(test_stop__lets_the_edition_be_made),
+        STORE_CASE(test_expansions__leave_out_what_is_held),
+        STORE_CASE(test_archive__of_other_lists_goes_on),
         STORE_CASE(test_keep__leaves_out_who_wants_no_copy),
         STORE_CASE(test_fetch__gives_the_name_where_it_is_needed),
     };

@@ -75,9 +75,11 @@ static void release_from(struct op_run *r, int64_t message, view role) {
         return;
     db_run(r->db, "DELETE FROM work WHERE message = $1 AND role = $2", DB_I(message), DB_T(role));
     if (view_eq(role, VIEW("router")))
-        db_run(r->db,
-               "INSERT INTO inbox(message, owner, batch, until) VALUES($1, '', 0, 0) ON CONFLICT DO NOTHING",
-               DB_I(message));
+        db_run(
+            r->db,
+            "INSERT INTO inbox(message, owner, batch, until) SELECT $1, '', 0, 0 WHERE EXISTS (SELECT 1 FROM"
+            " recipient WHERE message = $1) ON CONFLICT DO NOTHING",
+            DB_I(message)); /* one that is routed already goes on being expanded */
     else if (view_eq(role, VIEW("archived")))
         feed_again(r, message);
     else
@@ -91,10 +93,11 @@ static void release_from(struct op_run *r, int64_t message, view role) {
 /* in: message, by whom. The roles it was set aside from get it again, and past crashes are forgotten. out:
  * released (0: it was not held) */
 void op_run_QUEUE_RELEASE(struct op_run *r) {
-    static const char *const roles[] = {"router", "deliver", "archived", "list"};
+    static const char *const roles[] = {"router", "deliver", "archived"};
     int64_t message = vals_get_int(&r->in);
     view who = vals_get_view(&r->in);
-    bool held = db_number(r->db, 0, "SELECT count(*) FROM hold WHERE message = $1", DB_I(message)) > 0;
+    bool held = db_number(r->db, 0, "SELECT count(*) FROM hold WHERE message = $1 AND role <> 'list'",
+                          DB_I(message)) > 0; /* of what a list has left nothing of, nothing can go on */
     for (size_t i = 0; held && i < sizeof roles / sizeof roles[0]; i++)
         release_from(r, message, view_of(roles[i]));
     if (held)
@@ -137,7 +140,8 @@ void op_run_QUEUE_RETRY(struct op_run *r) {
 static void drop_holds(struct op_run *r, int64_t message) {
     if (!has_deliveries(r, message) &&
         db_number(r->db, 0, "SELECT 1 FROM recipient WHERE message = $1 LIMIT 1", DB_I(message)) == 0)
-        db_run(r->db, "DELETE FROM hold WHERE message = $1 AND role <> 'archived'", DB_I(message));
+        db_run(r->db, "DELETE FROM hold WHERE message = $1 AND role NOT IN ('archived', 'list')",
+               DB_I(message));
 }
 
 /* Recipients that are not routed yet: of a message in the inbox, or held back from router. False: router has
@@ -162,6 +166,20 @@ static bool stop_routing(struct op_run *r, int64_t message, enum event_kind kind
     return true;
 }
 
+/* One without an edition ends as soon as that is made: the archive may have to keep it in place of the post.
+ */
+static void stop_expansion(struct op_run *r, int64_t message, int64_t list) {
+    if (db_number(r->db, 0, "SELECT 1 FROM edition WHERE message = $1 AND list = $2", DB_I(message),
+                  DB_I(list))) {
+        db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+        db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message),
+               DB_I(list));
+    } else {
+        db_run(r->db, "UPDATE expansion SET site = $3 WHERE message = $1 AND list = $2", DB_I(message),
+               DB_I(list), DB_I(INT64_MAX));
+    }
+}
+
 /* Lists (-1: any) that are being expanded: no further copies. */
 static int64_t stop_expansions(struct op_run *r, int64_t message, int64_t list, view detail) {
     int64_t lists[LIMIT_ROUTE_BATCH];
@@ -175,10 +193,7 @@ static int64_t stop_expansions(struct op_run *r, int64_t message, int64_t list, 
         lists[n++] = query_int(&q, 0);
     query_done(&q);
     for (size_t i = 0; i < n; i++) {
-        db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message),
-               DB_I(lists[i]));
-        db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message),
-               DB_I(lists[i]));
+        stop_expansion(r, message, lists[i]);
         event_record(r, message, EVENT_DELETED, 0, lists[i], VIEW(""),
                      arena_printf(r->arena, "%.*s: members without a copy get none", VIEW_ARG(detail)));
     }

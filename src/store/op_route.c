@@ -257,7 +257,9 @@ void op_run_EXPANSIONS(struct op_run *r) {
     db_query(r->db, &q,
              "SELECT message, list, (SELECT count(*) FROM edition e WHERE e.message = x.message AND e.list = "
              "x.list)"
-             " FROM expansion x ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
+             " FROM expansion x WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.message = x.message AND "
+             "h.role = 'router')"
+             " ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
              " LIMIT 100",
              DB_I(CLASS_ANNOUNCEMENT));
     while (query_row(&q)) {

@@ -217,12 +217,12 @@ static const char editions[] =
     "ALTER TABLE expansion ADD COLUMN flags {int} NOT NULL DEFAULT 0;"
     "CREATE TABLE expansion_skip(message {int}, list {int}, addr {int}, PRIMARY KEY(message, list, addr)) "
     "{rowless};"
-    /* What the list sends, as lists/recipe.h has it. kept: enum edition_kept; then size, and the SHA-256 that
-     * the post's row gets, are of what the archive has. */
-    "CREATE TABLE edition(message {int}, list {int}, kept {int} NOT NULL, size {int} NOT NULL, recipe "
-    "{bytes} "
-    "NOT NULL, PRIMARY KEY(message, list));"
-    "ALTER TABLE post ADD COLUMN kept {bytes};"
+    /* What the list sends, as lists/recipe.h has it. kept: enum edition_kept. */
+    "CREATE TABLE edition(message {int}, list {int}, kept {int} NOT NULL, recipe {bytes} NOT NULL,"
+    " PRIMARY KEY(message, list));"
+    /* Of a post that the archive keeps as the list sent it: what that is; size 0: nothing was left of it. */
+    "CREATE TABLE post_kept(list {int}, uid {int}, size {int} NOT NULL, sha256 {bytes} NOT NULL,"
+    " PRIMARY KEY(list, uid)) {rowless};"
     /* How many letters programs of ours wrote to an address on a day (of the epoch). */
     "CREATE TABLE autoresponse(day {int}, address {text}, letters {int} NOT NULL, PRIMARY KEY(day, address)) "
     "{rowless};"

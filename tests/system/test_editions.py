@@ -171,8 +171,8 @@ def test_one_click_unsubscribe_is_offered_to_each_member(news, sink):
         mail = parsed(copy(sink, member))
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         links[member] = mail["List-Unsubscribe"].split(">")[0]
-        assert links[member].startswith(f"<https://lists.example.org/unsubscribe/{LIST}/{member.replace('@', '%40')}/")
-        assert "<mailto:news-leave@example.org>" in mail["List-Unsubscribe"]
+        assert links[member].startswith(f"<https://lists.example.org/unsubscribe/{LIST}/{member}/")
+        assert "<mailto:news-leave+" in mail["List-Unsubscribe"]
     assert len({link.rsplit("/", 1)[1] for link in links.values()}) == 2
     send(news, message())
     again = parsed(sink.to("ada@x.example")[-1].octets)["List-Unsubscribe"].split(">")[0]

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "lists/edition.h"
 #include "mail/mbox.h"
+#include "store/message.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -96,7 +97,8 @@ static bool check_row(const struct feed_row *row, struct err *e) {
 /* What the list sent, in place of what it got. */
 static bool take_edition(struct role *r, const struct feed_row *row, const struct store_request *info,
                          struct buf *out, struct err *e) {
-    struct buf source = BUF_INIT((size_t)r->config->message_size_max + LIMIT_HEADER_BYTES);
+    struct message_info m = message_info_of(row->message, buf_view(&info->out));
+    struct buf source = BUF_INIT(m.fields.len + (size_t)m.size);
     struct store_request q;
     struct arena arena;
     struct recipe recipe;

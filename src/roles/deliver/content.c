@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "lists/edition.h"
 #include "mail/text.h"
 #include "roles/deliver/deliver.h"
 #include "store/message.h"
@@ -54,7 +55,8 @@ static void prepare(struct content *c) {
     c->utf8_header = !is_header_7bit(buf_view(&c->made));
     buf_reset(&c->made);
     recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
-    c->utf8_header |= !is_header_7bit(buf_view(&c->made));
+    if (!c->differs_below)
+        c->utf8_header |= !is_header_7bit(buf_view(&c->made));
     c->body = buf_view(&c->made);
     if (!c->differs_below) {
         buf_init(&c->wire, 2 * c->made.len + 16);
@@ -67,29 +69,30 @@ static void prepare(struct content *c) {
     }
 }
 
-/* The list's edition; false: there is none, or it cannot be read. */
-static bool load_edition(struct content *c) {
+/* The list's edition. Copies that an older release has left in the queue have none. */
+static bool load_edition(struct content *c, view list_address) {
     struct store_request q;
     store_request_init(&q, OP_EDITION);
     vals_int(&q.args, c->message);
     vals_int(&q.args, c->list);
-    bool found = false;
-    if (store_call(deliver.role.store, &q, &c->err)) {
-        struct vals v = vals_of(buf_view(&q.out));
-        if ((found = vals_more(&v))) {
-            view stored = vals_get_view(&v);
-            buf_init(&c->stored_recipe, stored.len);
-            buf_add(&c->stored_recipe, stored);
-            found = recipe_read(buf_view(&c->stored_recipe), c->source.len, &c->arena, &c->recipe) ||
-                    err_set(&c->err, ERR_DAMAGED, "the edition of %s is damaged in the store",
-                            id_format(c->message).s);
-        }
+    bool ok = store_call(deliver.role.store, &q, &c->err);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok && vals_more(&v)) {
+        view stored = vals_get_view(&v);
+        buf_init(&c->stored_recipe, stored.len);
+        buf_add(&c->stored_recipe, stored);
+        ok = recipe_read(buf_view(&c->stored_recipe), c->source.len, &c->arena, &c->recipe) ||
+             err_set(&c->err, ERR_DAMAGED, "the edition of %s is damaged in the store",
+                     id_format(c->message).s);
+    } else if (ok) {
+        c->recipe = recipe_in(&c->arena);
+        edition_plain(list_address, c->source.len, &c->recipe);
     }
     store_request_done(&q);
-    return found;
+    return ok;
 }
 
-static void load(struct content *c) {
+static void load(struct content *c, view list_address) {
     struct store_request q;
     size_t trace = 0;
     store_request_init(&q, OP_MESSAGE_INFO);
@@ -105,7 +108,9 @@ static void load(struct content *c) {
             c->source = buf_view(&c->store);
             c->fields = view_slice(c->source, 0, trace);
             c->body = view_skip(c->source, trace);
-            if (c->list && load_edition(c)) {
+            if (c->list && !load_edition(c, list_address)) {
+                c->body = VIEW(""); /* see err */
+            } else if (c->list) {
                 c->fields = VIEW("");
                 prepare(c);
             } else {
@@ -164,7 +169,7 @@ static size_t bytes_in_use(void) {
 }
 
 /* A thread uses one text at a time, so whoever waits for room holds none. */
-struct content *content_get(int64_t message, int64_t list) {
+struct content *content_get(int64_t message, int64_t list, view list_address) {
     pthread_mutex_lock(&deliver.lock);
     struct content **at = &cache, *c;
     while ((c = *at) && (c->message != message || c->list != list))
@@ -191,7 +196,7 @@ struct content *content_get(int64_t message, int64_t list) {
     arena_init(&c->arena, LIMIT_STEP_ARENA);
     cache = c;
     pthread_mutex_unlock(&deliver.lock);
-    load(c);
+    load(c, list_address);
     pthread_mutex_lock(&deliver.lock);
     c->bytes = c->store.cap + c->made.cap + c->wire.cap + c->stored_recipe.cap + c->arena.used;
     c->ready = true;

@@ -197,7 +197,7 @@ struct content {
     struct content *next;
 };
 /* Without the lock. Never NULL; check err. */
-struct content *content_get(int64_t message, int64_t list);
+struct content *content_get(int64_t message, int64_t list, view list_address);
 /* What is different in the copy of a member: fields for the top, or the message as a whole, and that with
  * dots stuffed. Its first octets in `made`, `wire` empty: fields; else both. */
 void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire);

@@ -140,7 +140,7 @@ bool outcome_of_failure(struct queue *q, const struct job *job, const struct err
     }
     if (!give_up && o.told_count == 0)
         return false;
-    struct content *content = content_get(job->rows[0].message, job->rows[0].list);
+    struct content *content = content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address);
     finish(q, &o, content, now_ms);
     content_put(content);
     return true;

@@ -21,9 +21,8 @@ static bool fits(const struct smtp *c, const struct smtp_mail *mail, struct err 
     return true;
 }
 
-static bool needs_utf8(const struct job *job, const struct content *content) {
-    bool utf8 =
-        ((content->flags & MESSAGE_UTF8) && content->utf8_header) || !text_is_7bit(job->rows[0].sender);
+static bool needs_utf8(const struct job *job, const struct content *content, view sender) {
+    bool utf8 = ((content->flags & MESSAGE_UTF8) && content->utf8_header) || !text_is_7bit(sender);
     for (size_t i = 0; i < job->count; i++)
         utf8 |= !text_is_7bit(job->rows[i].address);
     return utf8;
@@ -70,7 +69,6 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
                              .stuffed = content->stuffed,
                              .envid = row->list ? VIEW("") : content->envid,
                              .ret = row->list ? NULL : ret_of(content),
-                             .utf8 = needs_utf8(job, content),
                              .eightbit = (content->flags & (MESSAGE_8BIT | MESSAGE_UTF8)) != 0};
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){
@@ -82,6 +80,7 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
         buf_add(&sender, row->sender);
     }
     mail.sender = buf_view(&sender);
+    mail.utf8 = needs_utf8(job, content, mail.sender);
     mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.body.len);
     if (!fits(c, &mail, &e))
         set_all(to, job->count, &e);
@@ -130,7 +129,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     struct smtp_recipient to[LIMIT_JOB_ROWS];
     enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
-    struct content *content = content_get(job->rows[0].message, job->rows[0].list);
+    struct content *content = content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address);
     bool untried = role_store_is_away(content->err.code);
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){.address = job->rows[i].address};

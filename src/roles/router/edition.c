@@ -17,7 +17,7 @@
 #include "store/moderation.h"
 #include "store/vals.h"
 
-enum { NAMED_MAX = 500, LETTER_WHOLE = 48 * 1024, LETTER_HEADER = 16 * 1024 };
+enum { LETTER_WHOLE = 48 * 1024, LETTER_HEADER = 16 * 1024 };
 enum { FILTER_DISCARD, FILTER_REJECT, FILTER_FORWARD, FILTER_PRESERVE }; /* filter_action */
 
 struct work {
@@ -30,6 +30,7 @@ struct work {
     struct message_info info;
     struct post post;
     struct edition edition;
+    bool unfit; /* it cannot be made, and the post as it came must not be sent */
 };
 
 /* Programs are not told (RFC 3834 2). */
@@ -86,7 +87,7 @@ static void put_kept(struct work *w, struct buf *args) {
     unsigned len = 0;
     struct buf kept = BUF_INIT(w->source.len + recipe_text_len(&w->edition.recipe) +
                                w->edition.recipe.count * LIMIT_SMTP_LINE);
-    if (w->edition.kept != KEPT_POST && !w->edition.nothing_left) {
+    if (w->edition.kept != KEPT_POST && !w->edition.nothing_left && !w->unfit) {
         edition_render_kept(&w->edition.recipe, buf_view(&w->source), w->facts.list, &kept);
         EVP_Digest(kept.data, kept.len, sha256, &len, EVP_sha256(), NULL);
     }
@@ -99,7 +100,9 @@ static void format_keep(struct work *w, struct buf *args) {
     struct buf letters = BUF_INIT(LIMIT_BODY_CHUNK), recipe = BUF_INIT(LIMIT_STORE_PACKET);
     int64_t letter_count = 0;
     const struct post *p = &w->post;
-    enum moderation end = w->edition.nothing_left ? end_of(w, &letters, &letter_count) : MODERATION_ACCEPT;
+    enum moderation end = w->unfit                  ? MODERATION_HOLD
+                          : w->edition.nothing_left ? end_of(w, &letters, &letter_count)
+                                                    : MODERATION_ACCEPT;
     recipe_write(&w->edition.recipe, &recipe);
     vals_int(args, w->message);
     vals_int(args, w->list);
@@ -109,7 +112,10 @@ static void format_keep(struct work *w, struct buf *args) {
     put_kept(w, args);
     vals_int(args, w->edition.names);
     vals_view(args, buf_view(&recipe));
-    size_t named = p->recipient_count < NAMED_MAX ? p->recipient_count : NAMED_MAX;
+    size_t named = 0;
+    for (size_t octets = 0; named < p->recipient_count; named++)
+        if ((octets += p->recipients[named].len + 8) > LIMIT_EDITION_NAMED)
+            break;
     vals_int(args, (int64_t)named);
     for (size_t i = 0; i < named; i++)
         vals_view(args, p->recipients[i]);
@@ -122,8 +128,13 @@ static void format_keep(struct work *w, struct buf *args) {
     buf_done(&recipe);
 }
 
-/* One that cannot be made is not made tomorrow either: the post goes as it came. (One that cannot be read,
- * too: deliver finds that out for itself.) */
+static bool is_on(const struct work *w, enum list_setting s) {
+    return list_setting_number(s, w->facts.settings[s]) != 0;
+}
+
+/* One that cannot be made is not made tomorrow either: the post goes as it came, with the least of the list's
+ * fields; or waits for people, where the list takes something out. (One that cannot be read goes on: deliver
+ * finds that out.) */
 static void make(struct work *w) {
     struct edition_post post = {.source = buf_view(&w->source), .trace = w->trace, .message = w->message};
     struct err e;
@@ -132,8 +143,12 @@ static void make(struct work *w) {
     log_line(LOG_ERROR, "edition-failed", LOG_S("queue", id_format(w->message).s), LOG_S("reason", e.text));
     arena_reset(&w->arena);
     w->edition = (struct edition){.recipe = recipe_in(&w->arena)};
-    recipe_copy(&w->edition.recipe, 0, w->source.len);
-    snprintf(w->edition.what, sizeof w->edition.what, "as it came: %.150s", e.text);
+    w->unfit = is_on(w, LIST_SETTING_FILTER_CONTENT) || is_on(w, LIST_SETTING_ANONYMOUS_LIST);
+    if (w->unfit)
+        w->edition.kept = KEPT_EDITION;
+    else
+        edition_plain(w->facts.list, w->source.len, &w->edition.recipe);
+    snprintf(w->edition.what, sizeof w->edition.what, "%s%.150s", w->unfit ? "" : "as it came: ", e.text);
 }
 
 static bool ask_list(struct work *w, struct store_request *q, struct err *e) {
