@@ -216,22 +216,26 @@ static view entry(view written) {
     return written;
 }
 
-/* The author's, as written. Broken ones, and groups, which cannot be taken apart, are left off. */
+/* The next mailbox of a field, as written; of a group, which cannot be taken apart, its address. False at the
+ * end, and where the rest is no list of addresses. */
+static bool next_mailbox(struct making *m, view *rest, view *ret_written, view *ret_address) {
+    view before = *rest;
+    struct err e;
+    if (rest->len == 0 || !mailboxes_next(rest, m->arena, ret_address, &e))
+        return false;
+    *ret_written = entry(view_slice(before, 0, before.len - rest->len));
+    if (view_find(*ret_written, ':') >= 0 || view_find(*ret_written, ';') >= 0)
+        *ret_written = *ret_address;
+    return true;
+}
+
 static void add_authors_replies(struct making *m, struct reply_to *r) {
     for (size_t i = 0; i < m->header.count; i++) {
         const struct header_field *f = &m->header.fields[i];
-        view rest = view_eq_nocase(f->name, VIEW("Reply-To")) ? header_value(f, m->arena) : VIEW(""), address;
-        struct err e;
-        while (rest.len > 0) {
-            view before = rest;
-            if (!mailboxes_next(&rest, m->arena, &address, &e))
-                break;
-            view written = entry(view_slice(before, 0, before.len - rest.len));
-            if (view_find(written, ':') < 0 && view_find(written, ';') < 0)
-                add_reply(m, r, written, address);
-            else
-                add_reply(m, r, address, address);
-        }
+        view rest = view_eq_nocase(f->name, VIEW("Reply-To")) ? header_value(f, m->arena) : VIEW(""), written,
+             address;
+        while (next_mailbox(m, &rest, &written, &address))
+            add_reply(m, r, written, address);
     }
 }
 
@@ -278,17 +282,12 @@ static view with_list(struct making *m, const char *name) {
     bool there = false;
     for (size_t i = 0; i < m->header.count; i++) {
         const struct header_field *f = &m->header.fields[i];
-        view rest = view_eq_nocase(f->name, view_of(name)) ? header_value(f, m->arena) : VIEW(""), address,
-             normal;
+        view rest = view_eq_nocase(f->name, view_of(name)) ? header_value(f, m->arena) : VIEW("");
+        view written, address, normal;
         struct err e;
-        while (rest.len > 0) {
-            view before = rest;
-            if (!mailboxes_next(&rest, m->arena, &address, &e))
-                break;
-            view written = entry(view_slice(before, 0, before.len - rest.len));
-            bool group = view_find(written, ':') >= 0 || view_find(written, ';') >= 0;
+        while (next_mailbox(m, &rest, &written, &address)) {
             there |= address_normalise_text(address, m->arena, &normal, &e) && view_eq(normal, m->l->list);
-            buf_printf(&all, "%s%.*s", all.len > 0 ? ", " : "", VIEW_ARG(group ? address : written));
+            buf_printf(&all, "%s%.*s", all.len > 0 ? ", " : "", VIEW_ARG(written));
         }
     }
     if (!there)

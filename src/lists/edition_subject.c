@@ -29,18 +29,46 @@ static size_t answer_len(view v) {
     return 0;
 }
 
-/* The prefix, "%d" for any number. Octets, or 0. */
+struct number_form {
+    int width;
+    bool zeros; /* in front, not blanks */
+};
+
+/* "%d" or, with a width, "%05d" (Mailman's): octets, or 0. */
+static size_t number_len(view v, struct number_form *ret) {
+    enum { WIDEST = 18 };
+    size_t n = 1;
+    *ret = (struct number_form){.zeros = v.len > 1 && v.ptr[1] == '0'};
+    if (!view_starts_with(v, VIEW("%")))
+        return 0;
+    for (; n < v.len && ascii_is_digit(v.ptr[n]); n++)
+        if (ret->width < WIDEST)
+            ret->width = 10 * ret->width + (v.ptr[n] - '0');
+    if (ret->width > WIDEST)
+        ret->width = WIDEST;
+    return n < v.len && v.ptr[n] == 'd' ? n + 1 : 0;
+}
+
+static size_t blanks_len(view v, size_t at) {
+    size_t n = at;
+    while (n < v.len && v.ptr[n] == ' ')
+        n++;
+    return n - at;
+}
+
+/* The prefix, with any number where it has one. Octets, or 0. */
 static size_t prefix_len(view v, view prefix) {
-    size_t at = 0;
+    struct number_form form;
+    size_t at = 0, n;
     while (prefix.len > 0) {
-        if (view_starts_with(prefix, VIEW("%d"))) {
-            size_t digits = at;
+        if ((n = number_len(prefix, &form)) > 0) {
+            size_t digits = at += blanks_len(v, at);
             while (digits < v.len && ascii_is_digit(v.ptr[digits]))
                 digits++;
             if (digits == at)
                 return 0;
             at = digits;
-            prefix = view_skip(prefix, 2);
+            prefix = view_skip(prefix, n);
         } else if (at < v.len && ascii_lower(v.ptr[at]) == ascii_lower(prefix.ptr[0])) {
             at++;
             prefix = view_skip(prefix, 1);
@@ -70,11 +98,19 @@ static view strip(view v, view prefix, bool *ret_answer) {
 }
 
 static view with_number(const struct making *m, view prefix) {
-    ptrdiff_t at = view_search(prefix, VIEW("%d"));
-    if (at < 0)
-        return prefix;
-    return arena_printf(m->arena, "%.*s%lld%.*s", (int)at, prefix.ptr, (long long)m->l->number,
-                        VIEW_ARG(view_skip(prefix, (size_t)at + 2)));
+    struct buf made = BUF_INIT(LIMIT_HEADER_BYTES);
+    struct number_form form;
+    while (prefix.len > 0) {
+        size_t n = number_len(prefix, &form);
+        if (n > 0)
+            buf_printf(&made, form.zeros ? "%0*lld" : "%*lld", form.width, (long long)m->l->number);
+        else
+            buf_add_char(&made, prefix.ptr[0]);
+        prefix = view_skip(prefix, n > 0 ? n : 1);
+    }
+    view numbered = arena_view(m->arena, buf_view(&made));
+    buf_done(&made);
+    return numbered;
 }
 
 /* As a field of its own makes it: folded, encoded words where needed. The name is written elsewhere. An ASCII

@@ -175,6 +175,11 @@ static void test_subject__gets_the_prefix(void **state) {
         {"[Test] ", "Subject: Re:\r\n", "Subject: [Test] Re:\r\n"},
         {"[T %d] ", "Subject: Re: [T 12] hello\r\n", "Subject: [T 7] Re: hello\r\n"},
         {"[T %d] ", "Subject: hello\r\n", "Subject: [T 7] hello\r\n"},
+        {"[T %05d] ", "Subject: Re: [T 00012] hello\r\n", "Subject: [T 00007] Re: hello\r\n"},
+        {"[T %3d] ", "Subject: [T  12] hello\r\n", "Subject: [T   7] hello\r\n"},
+        {"[%d/%02d] ", "Subject: [3/03] hello\r\n", "Subject: [7/07] hello\r\n"},
+        {"[100%] ", "Subject: Re: [100%] hello\r\n", "Subject: [100%] Re: hello\r\n"},
+        {"[%99x] ", "Subject: hello\r\n", "Subject: [%99x] hello\r\n"},
         {"[100%] ", "Subject: [100%] hello\r\n", "Subject: [100%] hello\r\n"},
         {"[Test] ", "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?koi8-r?b?7sXU?=\r\n",
          "Subject: [Test] =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?koi8-r?b?7sXU?=\r\n"},
@@ -212,6 +217,8 @@ static void test_reply_to__as_the_list_is_set(void **state) {
         {"point_to_list", "false", "Reply-To: \"C, y\" <cy@z.example>, di@z.example\r\n",
          "Reply-To: \"C, y\" <cy@z.example>, di@z.example, news@here.example\r\n"},
         {"point_to_list", "false", "Reply-To: NEWS@here.example\r\n", "Reply-To: NEWS@here.example\r\n"},
+        {"point_to_list", "false", "Reply-To: cy@z.example\r\nReply-To: di@z.example, cy@z.example\r\n",
+         "Reply-To: cy@z.example, di@z.example, news@here.example\r\n"},
         {"point_to_list", "true", "Reply-To: cy@z.example\r\n", "Reply-To: news@here.example\r\n"},
         {"explicit_header", "false", "Reply-To: cy@z.example\r\n",
          "Reply-To: desk@here.example, cy@z.example\r\n"},
@@ -264,6 +271,8 @@ static void test_footer__becomes_lines_of_a_text(void **state) {
         {"foot", FROM, FROM "\r\nfoot\r\n"},
         {"$display_name, $$, $unknown, $user_email, ${short_listname}s\n-- \nx", FROM "\r\nb\r\n",
          FROM "\r\nb\r\nNews, $, $unknown, $user_email, newss\r\n-- \r\nx\r\n"},
+        {"$request_address\n$site_email\n", FROM "\r\nb\r\n",
+         FROM "\r\nb\r\nnews-request@here.example\r\npostmaster@here.example\r\n"},
         {"a = b \nc",
          LINES("text/plain; charset=x\r\nContent-Transfer-Encoding: quoted-printable") "\r\nb\r\n", NULL},
         {"a = b \nc",
@@ -362,6 +371,11 @@ static void test_personal__copies_name_their_member(void **state) {
     set(c, LIST_SETTING_MSG_FOOTER, "to $user_email");
     assert_string_equal(make(c, FROM "To: x@y\r\n\r\nb\r\n"), FROM "To: x@y\r\n\r\nb\r\nto bo@y.example\r\n");
     assert_false(c->edition.names);
+    set(c, LIST_SETTING_MSG_FOOTER, "$user_language");
+    assert_string_equal(make(c, FROM "\r\nb\r\n"), FROM "\r\nb\r\nEnglish (USA)\r\n");
+    set(c, LIST_SETTING_MSG_FOOTER, "to $member");
+    c->name = "";
+    assert_non_null(strstr(make(c, FROM "\r\nb\r\n"), "\r\nto=20=\r\nbo@y.example=\r\n"));
     set(c, LIST_SETTING_MSG_FOOTER, "to $user_name, $user_name_or_address");
     const char *utf8 =
         LINES("text/plain; charset=utf-8") "Content-Transfer-Encoding: quoted-printable\r\n\r\nb\r\n";

@@ -37,6 +37,19 @@ static view message_id_hash(const struct making *m) {
     return arena_view(m->arena, view_from(text, sizeof text));
 }
 
+static view role_address(struct address list, view name, struct arena *a) {
+    static const struct {
+        const char *name, *role;
+    } roles[] = {{"request_email", "request"}, {"request_address", "request"}, {"owner_email", "owner"}};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (view_eq(name, view_of(roles[i].name)))
+            return arena_printf(a, "%.*s-%s@%.*s", VIEW_ARG(list.local), roles[i].role,
+                                VIEW_ARG(list.domain));
+    if (view_eq(name, VIEW("site_email"))) /* who runs this server is there (routing/postmaster.h) */
+        return arena_printf(a, "postmaster@%.*s", VIEW_ARG(list.domain));
+    return VIEW_NULL;
+}
+
 view edition_variable(const struct making *m, view name) {
     struct address list = address_split(m->l->list);
     if (view_eq(name, VIEW("listname")) || view_eq(name, VIEW("fqdn_listname")))
@@ -57,11 +70,7 @@ view edition_variable(const struct making *m, view name) {
         return said(m, LIST_SETTING_DESCRIPTION);
     if (view_eq(name, VIEW("info")))
         return said(m, LIST_SETTING_INFO);
-    if (view_eq(name, VIEW("request_email")))
-        return arena_printf(m->arena, "%.*s-request@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
-    if (view_eq(name, VIEW("owner_email")))
-        return arena_printf(m->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
-    return VIEW_NULL;
+    return role_address(list, name, m->arena);
 }
 
 static const struct {
@@ -74,9 +83,14 @@ static const struct {
     {"user_name", SLOT_NAME},
     {"user_name_or_address", SLOT_NAME_OR_EMAIL},
     {"user_name_or_email", SLOT_NAME_OR_EMAIL},
+    {"member", SLOT_MAILBOX},
 };
 
 static bool add_copy_variable(view name, struct recipe *ret) {
+    if (view_eq(name, VIEW("user_language"))) { /* Mailman's name of "en"; we know no other yet */
+        recipe_text(ret, VIEW("English (USA)"));
+        return true;
+    }
     for (size_t i = 0; i < sizeof of_copies / sizeof of_copies[0]; i++)
         if (view_eq(name, view_of(of_copies[i].name))) {
             recipe_slot(ret, of_copies[i].slot, FORM_TEXT, VIEW(""));
