@@ -74,7 +74,7 @@ class Top:
         return found[0]
 
 
-LIST_FIELDS = ["List-Id", "List-Post", "List-Owner", "Precedence"]
+LIST_FIELDS = ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe", "Precedence"]
 PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To",
                "Received"]
 
