@@ -24,6 +24,7 @@ def pytest_addoption(parser):
                      help="a build whose processes start fast, for the tests on PostgreSQL and for commands that only look")
     parser.addoption("--store", action="append", choices=["sqlite", "postgresql"],
                      help="only this engine")
+    parser.addoption("--rewrite-docs", action="store_true", help="tables in docs/ that a test checks are written by it instead")
     parser.addoption("--both", action="store_true", help="every test on both engines")
 
 
@@ -43,7 +44,7 @@ def pytest_generate_tests(metafunc):
 # commit. `--both` runs them all.
 ONE_ENGINE = {"test_bytes", "test_chunking", "test_cli", "test_delivery", "test_dns", "test_frontends",
               "test_members", "test_peers", "test_peers_dkim", "test_peers_dsn", "test_peers_programs", "test_piecewise", "test_sendmail", "test_smtp",
-              "test_smtp_dialogues"}
+              "test_smtp_dialogues", "test_wire"}
 
 
 # Here commands are what is tested, or write files; elsewhere they are a means, and a build will do that starts fast.

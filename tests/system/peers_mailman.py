@@ -21,11 +21,13 @@ PYTHON = """
 """.split()
 # What a post on its way does not need is not started: each is a Python of its own.
 IDLE = ("archive", "command", "digest", "nntp", "rest", "retry", "task", "virgin")
+RUNNING = ("in", "pipeline", "virgin", "out")
 
 CONFIGURATION = """
 [mailman]
 site_owner: boss@example.org
 layout: here
+{site}
 
 [paths.here]
 var_dir: {folder}/var
@@ -41,12 +43,18 @@ smtp_host: 127.0.0.1
 smtp_port: {relay}
 {mta}"""
 
+SET_UP = """import sys
+from mailman.core.initialize import initialize
+initialize(sys.argv[1])
+"""
+
 
 class Mailman:
-    """lists: {address: members}; relay: port that takes what it sends; mta: more lines of that section. Starting takes
-    some seconds."""
+    """lists: {address: members}; relay: port that takes what it sends; mta, site: more lines of [mta] and
+    [mailman]; script: Python that is run before the start, with Mailman set up; runners: those of IDLE that are started
+    all the same. Starting takes some seconds."""
 
-    def __init__(self, lists, relay, mta=""):
+    def __init__(self, lists, relay, mta="", script=None, runners=(), site=""):
         if os.geteuid() != 0:
             pytest.skip("Mailman can only be given a user of its own by root")
         self.package = unpacked("mailman3", "mailman3", *(f"python3-{name}" for name in PYTHON))
@@ -56,28 +64,41 @@ class Mailman:
         shutil.chown(self.folder, USER, USER)
         self.process = None
         try:
-            runners = "".join(f"[runner.{name}]\nstart: no\n" for name in IDLE)
-            (self.folder / "mailman.cfg").write_text(CONFIGURATION.format(folder=self.folder, port=self.port, relay=relay, mta=mta) +
-                                                     runners)
+            idle = "".join(f"[runner.{name}]\nstart: no\n" for name in IDLE if name not in runners)
+            (self.folder / "mailman.cfg").write_text(CONFIGURATION.format(folder=self.folder, port=self.port, relay=relay, mta=mta,
+                                                                          site=site) + idle)
             for address, members in lists.items():
                 self.run("mailman", "create", "--quiet", address)
                 (self.folder / "members").write_text("".join(f"{m}\n" for m in members))
                 self.run("mailman", "addmembers", self.folder / "members", address)
+            if script:
+                self.script(script)
             self._start()
         except BaseException:
             self.close()
             raise
 
-    def _command(self, program, *arguments):
+    def _as_user(self, *words):
         return on_top(self.package, ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env",
                                      f"HOME={self.folder}", "PYTHONWARNINGS=ignore",
                                      # nobody has compiled what is only unpacked: one process does for the others
-                                     f"PYTHONPYCACHEPREFIX={self.folder}/compiled", f"/usr/lib/mailman3/bin/{program}",
-                                     "-C", self.folder / "mailman.cfg", *arguments])
+                                     f"PYTHONPYCACHEPREFIX={self.folder}/compiled", *words])
+
+    def _command(self, program, *arguments):
+        return self._as_user(f"/usr/lib/mailman3/bin/{program}", "-C", self.folder / "mailman.cfg", *arguments)
 
     def run(self, program, *arguments):
         """One of Mailman's commands; what it said."""
-        got = subprocess.run(self._command(program, *arguments), cwd=self.folder, capture_output=True, text=True,
+        return self._run(self._command(program, *arguments))
+
+    def script(self, text):
+        """Run Python with Mailman's modules, set up for this instance; what it said."""
+        path = self.folder / "script.py"
+        path.write_text(SET_UP + text)
+        return self._run(self._as_user("/usr/bin/python3", path, self.folder / "mailman.cfg"))
+
+    def _run(self, command):
+        got = subprocess.run(command, cwd=self.folder, capture_output=True, text=True,
                              check=False, timeout=120)
         skip_without_overlay(got.returncode, got.stderr)
         assert got.returncode == 0, got.stdout + got.stderr
@@ -92,6 +113,14 @@ class Mailman:
             assert self.process.poll() is None, (self.folder / "said").read_text() + self.log
             return connects(self.port)
         until(listens, 120, "Mailman's start")
+
+    def waiting(self):
+        """Files in the queues of a post on its way: what it has not dealt with."""
+        return [path for name in RUNNING for path in (self.folder / "var/queue" / name).glob("*")]
+
+    def shunted(self):
+        """What it has failed at."""
+        return list((self.folder / "var/queue/shunt").glob("*"))
 
     @property
     def log(self):
