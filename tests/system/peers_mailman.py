@@ -20,12 +20,12 @@ PYTHON = """
     zope.component zope.i18nmessageid zope.schema zope.configuration public
 """.split()
 # What a post on its way does not need is not started: each is a Python of its own.
-IDLE = ("archive", "command", "digest", "nntp", "rest", "retry", "task", "virgin")
+IDLE = ("archive", "bounces", "command", "digest", "nntp", "rest", "retry", "task", "virgin")
 RUNNING = ("in", "pipeline", "virgin", "out")
 
 CONFIGURATION = """
 [mailman]
-site_owner: boss@example.org
+site_owner: postmaster@example.org
 layout: here
 {site}
 

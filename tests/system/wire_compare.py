@@ -50,6 +50,11 @@ class Seen:
     def shape(self):
         return [(depth, part.get_content_type(), part.get_filename()) for depth, part in walk(self.parsed)]
 
+    def kinds(self):
+        """What each part says of itself, but for how it is encoded."""
+        return [[sorted(p for p in part.get_params([], header) if p[0] not in ("charset", "boundary"))
+                 for header in ("content-type", "content-disposition")] for _, part in walk(self.parsed)]
+
     def leaves(self):
         return [content(part) for _, part in walk(self.parsed) if not part.is_multipart()]
 
@@ -101,7 +106,7 @@ class Outcome:
 
 @dataclasses.dataclass
 class Difference:
-    """where: copies, letters, envelope, order, field, shape, text, octets; what: recipient, name of the field or the like."""
+    """where: copies, letters, envelope, order, field, shape, kinds, text, octets; what: recipient, name of the field or the like."""
     outcome: Outcome
     where: str
     what: str
@@ -141,6 +146,7 @@ def compare_copies(outcome, recipient, m, p):
     add("order", "of fields", *([n for n in side.names() if n in both] for side in (m, p)))
     add("shape", "of parts", m.shape(), p.shape())
     if m.shape() == p.shape():
+        add("kinds", "of parts", m.kinds(), p.kinds())
         before = len(found)
         for number, (mine, yours) in enumerate(zip(m.leaves(), p.leaves())):
             add("text", f"of part {number}", mine, yours)
@@ -200,6 +206,11 @@ def rule(name, reason):
     return make
 
 
+def lines_of(copy):
+    """Of all texts, as they read: without empty lines, and without the quotes of a mailbox."""
+    return [decoded(line).replace('"', "") for text in copy.leaves() for line in text.split("\n") if line]
+
+
 def is_field(d, *names):
     return d.where == "field" and d.what in names
 
@@ -251,10 +262,17 @@ def _(d):
         re.search(rb"\sby mx\.example\.org with ", d.postroad[0]) is not None)
 
 
-@rule("one-click", "List-Unsubscribe and List-Unsubscribe-Post of ours let a mail program leave with one click (RFC 8058)")
+@rule("leave-key", "the address to leave by holds a key in each copy, so a letter there ends the membership at once; Mailman asks back")
 def _(d):
-    return is_field(d, "list-unsubscribe", "list-unsubscribe-post") and bool(d.postroad) and (
-        settings(d).get("include_rfc2369_headers", True))
+    local, domain = d.outcome.case.address.encode().split(b"@")
+    return is_field(d, "list-unsubscribe") and len(d.postroad) == 1 and d.mailman == [b"<mailto:%b-leave@%b>" % (local, domain)] and (
+        re.fullmatch(rb"<mailto:%b-leave\+[0-9a-f]{32}@%b>" % (re.escape(local), re.escape(domain)), d.postroad[0])) is not None
+
+
+@rule("foreign-list-fields", "RFC 2369 lets a list remove what another one says of itself: we remove it all, Mailman leaves what it has no field for")
+def _(d):
+    return is_field(d, "list-archive", "list-unsubscribe-post") and not d.postroad and (
+        settings(d).get("include_rfc2369_headers", True) and d.mailman == d.outcome.post.values(d.what))
 
 
 @rule("fields-on-top", "what we add stands above what the author wrote, as Received does; Mailman adds at the end")
@@ -266,14 +284,23 @@ def _(d):
     return mine == [name for name in authors if name in mine]
 
 
+@rule("prefix-blank", "one blank is between prefix and subject; Mailman's prefix has its own, or none")
+def _(d):
+    prefix = settings(d).get("subject_prefix", "").encode()
+    return is_field(d, "subject") and prefix == prefix.strip() != b"" and d.postroad == [
+        v.replace(prefix, prefix + b" ", 1) for v in d.mailman]
+
+
+@rule("prefix-numbers", "each %d of a prefix is the post's number; Mailman writes none if there are several")
+def _(d):
+    prefix = settings(d).get("subject_prefix", "").encode()
+    return is_field(d, "subject") and prefix.count(b"%d") > 1 and d.mailman[0].startswith(prefix) and (
+        d.postroad == [v.replace(b"%d", b"1") for v in d.mailman])
+
+
 @rule("reprinted-field", "Mailman prints every field anew, folded and encoded its way; the author's octets are ours")
 def _(d):
     return d.where == "field" and same(d, lambda copy: copy.reads(d.what)) and ours_is_the_authors(d)
-
-
-@rule("reprinted-8bit-field", "Mailman calls octets above 127 in a field unknown-8bit")
-def _(d):
-    return d.where == "field" and b"unknown-8bit" in b"".join(d.mailman)
 
 
 @rule("written-otherwise", "both wrote the field, and say the same: encoded words, quotes or blanks differ")
@@ -281,19 +308,64 @@ def _(d):
     return d.where == "field" and bool(d.mailman) and same(d, lambda copy: copy.reads(d.what))
 
 
-@rule("one-cc", "Mailman collects Cc in one field as soon as a post names anybody else, and loses what is no address")
+@rule("unknown-8bit", "octets above 127 in a field stay what they are; Mailman encodes them, and says it does not know as what")
 def _(d):
-    return is_field(d, "cc") and ours_is_the_authors(d) and same(d, lambda copy: {a for _, a in copy.reads("cc")})
+    return d.where == "field" and b"unknown-8bit" in b"".join(d.mailman) and (
+        d.outcome.post.values(d.what)[0] in d.postroad[0])
 
 
-@rule("one-reply-to", "Mailman makes one field of several Reply-To, which are not allowed; we leave what is not asked for")
+@rule("prefix-at-the-front", "a prefix is removed from the front of a subject only, in small letters and encoded too; Mailman "
+      "removes it anywhere, and knows it only as it writes it")
 def _(d):
-    return is_field(d, "reply-to") and ours_is_the_authors(d) and len(d.postroad) > 1
+    prefix = re.escape(settings(d).get("subject_prefix", "").strip())
+    if not is_field(d, "subject") or not prefix:
+        return False
+    text = d.outcome.post.reads("subject")[0]
+    front = re.match(rf"(?:(?:{prefix}|(?:re|aw|sv|vs)(?:\[\d+\])?\s*:)\s*)*", text, re.I).group()
+    answer = "Re: " if re.search(r":\s*", front.replace(settings(d)["subject_prefix"].strip(), "")) else ""
+    return re.fullmatch(rf"{prefix} {re.escape(answer + text[len(front):])}", d.copy[1].reads("subject")[0]) is not None
+
+
+@rule("cc-stays", "Cc stays as the author wrote it; Mailman removes who wants no copy of the list's")
+def _(d):
+    return is_field(d, "cc") and ours_is_the_authors(d) and any("receive_list_copy" in told for told in d.outcome.case.members.values()) and (
+        {a for _, a in d.copy[0].reads("cc")} < {a for _, a in d.copy[1].reads("cc")})
+
+
+@rule("named-in-capitals", "who wants no second copy and is named in a post gets none from us, in capital letters either; Mailman's comparison "
+      "minds them")
+def _(d):
+    if d.where != "copies":
+        return False
+    named = {a for name in ("to", "cc") for _, a in d.outcome.post.reads(name)}
+    more = set(d.mailman) - set(d.postroad)
+    return set(d.postroad) < set(d.mailman) and all(
+        a not in named and a.upper() in named and "receive_list_copy" in d.outcome.case.members[a] for a in more)
 
 
 @rule("bcc", "Mailman removes Bcc; with us it is the author's, as every field that nobody spoke of")
 def _(d):
     return is_field(d, "bcc") and not d.mailman and ours_is_the_authors(d)
+
+
+@rule("anonymous-fields", "of an anonymous post we keep the few fields that cannot tell who wrote; Mailman removes the few it knows to tell")
+def _(d):
+    return d.where == "field" and bool(settings(d).get("anonymous_list")) and not d.postroad and (
+        d.mailman == d.outcome.post.values(d.what)) and d.what not in NEVER + MIME + ("date", "subject", "to", "cc", "references")
+
+
+@rule("anonymous-name", "the address of an anonymous list has the list's name beside it in From and Reply-To; Mailman's only "
+      "a description, and in From")
+def _(d):
+    return is_field(d, "from", "reply-to") and bool(settings(d).get("anonymous_list")) and (
+        same(d, lambda copy: [a for _, a in copy.reads(d.what)]))
+
+
+@rule("anonymous-reply", "answers to an anonymous post go to the list, in Reply-To as in From; first_strip_reply_to, which is "
+      "for the author's field, takes the list's from Mailman's copy")
+def _(d):
+    return is_field(d, "reply-to") and bool(settings(d).get("first_strip_reply_to")) and bool(settings(d).get("anonymous_list")) and (
+        not d.mailman and d.postroad == [d.outcome.case.address.encode()])
 
 
 @rule("new-message-id", "an anonymous copy has a Message-ID of the list's, and each server makes its own")
@@ -302,19 +374,56 @@ def _(d):
         d.postroad != d.outcome.post.values("message-id"))
 
 
+@rule("around-the-text", "a text that is in base64, or whose charset does not hold the footer (which may name anybody), keeps its "
+      "octets as a part beside the footer; Mailman encodes it anew")
+def _(d):
+    if d.where != "shape" and not is_field(d, *MIME):
+        return False
+    theirs, ours = d.copy
+    return [kind for _, kind, _ in theirs.shape()] == ["text/plain"] and (
+        ours.shape()[0][1] == "multipart/mixed" and {kind for _, kind, _ in ours.shape()[1:]} == {"text/plain"}) and (
+        d.outcome.post.body in ours.body and lines_of(theirs) == lines_of(ours))
+
+
+@rule("signed", "signed mail gets no header and footer: it stays what was signed, and looks it")
+def _(d):
+    return (d.where == "shape" or is_field(d, *MIME)) and d.outcome.post.parsed.get_content_type() == "multipart/signed" and (
+        d.copy[1].body == d.outcome.post.body and d.copy[0].shape()[0][1] == "multipart/mixed")
+
+
+@rule("no-mime", "a text without MIME fields is plain text in ASCII and needs none; Mailman says so")
+def _(d):
+    theirs, ours = d.copy
+    return (d.where == "kinds" or is_field(d, "content-type")) and not any(
+        seen.raw("content-type") for seen in (ours, d.outcome.post)) and (
+            theirs.values("content-type") == [b'text/plain; charset="us-ascii"'])
+
+
+@rule("empty-text", "an empty text beside an attachment stays: the filter takes out what it is told to, and no more")
+def _(d):
+    mine = d.copy[1] and d.copy[1].shape()
+    return (d.where == "shape" or is_field(d, *MIME)) and bool(settings(d).get("filter_content")) and (
+        mine == d.outcome.post.shape()) and d.copy[1].leaves()[0].strip() == "" and d.copy[0].shape()[0][1:] == mine[2][1:]
+
+
+@rule("empty-body", "below an empty text a footer begins with its first line; Mailman puts an empty one before it")
+def _(d):
+    return d.where == "text" and not d.outcome.post.body.strip() and d.mailman == "\n" + d.postroad
+
+
 @rule("from-escaped", "Mailman writes >From for a line that begins with From")
 def _(d):
     return d.where == "text" and d.mailman == re.sub(r"(?m)^From ", ">From ", d.postroad)
 
 
-@rule("reprinted-body", "Mailman encodes a body anew that it has touched, and ends parts with another line; the text is the same")
+@rule("reprinted-body", "Mailman encodes a body anew that it has touched, and may end a text with a line end more or less; the text is the same")
 def _(d):
     if d.where == "octets":
         return True  # the texts are the same, or they would be the difference
     return d.where == "text" and isinstance(d.mailman, str) and d.mailman.rstrip("\n") == d.postroad.rstrip("\n")
 
 
-@rule("reprinted-mime-field", "the charset or encoding with which the changed body is written differs")
+@rule("reprinted-mime-field", "boundary, charset or encoding of a body that both have changed differ: each server chooses its own")
 def _(d):
     if not is_field(d, "content-type", "content-transfer-encoding", "mime-version") or not asked(d.outcome.case)[1]:
         return False
@@ -328,23 +437,6 @@ def _(d):
 def _(d):
     return d.where == "text" and isinstance(d.mailman, str) and bool(settings(d).get("msg_footer")) and (
         d.mailman.rstrip("\n") == d.postroad.rstrip("\n").encode("ascii", "replace").decode())
-
-
-@rule("spoilt-octets", "what is left of a filtered post loses its encoding in Mailman: an attachment is broken, 8-bit text is called 7bit")
-def _(d):
-    return d.where == "text" and isinstance(d.mailman, bytes) and bool(settings(d).get("filter_content")) and (
-        d.copy[0].values("content-transfer-encoding") == [b"7bit"]) and d.copy[1].values("content-transfer-encoding") == [b"base64"]
-
-
-@rule("html-to-text", "Mailman has a program of the site's make text of HTML, we do it ourselves: the words are the same")
-def _(d):
-    return d.where == "text" and bool(settings(d).get("convert_html_to_plaintext")) and isinstance(d.postroad, str) and (
-        re.findall(r"\w+", d.mailman) == re.findall(r"\w+", d.postroad))
-
-
-@rule("told-at-once", "a post that the list refuses is refused at the final dot: its sender hears of it from their own server")
-def _(d):
-    return d.where == "letters" and d.mailman and not d.postroad and d.outcome.replies[1].code >= 500
 
 
 def explain(difference):
