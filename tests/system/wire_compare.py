@@ -173,8 +173,8 @@ def asked(case):
     if any("receive_list_copy" in told for told in case.members.values()):
         names.add("cc")
     if s.get("anonymous_list"):
-        names |= {*TELLS_THE_AUTHOR, "dkim-signature", "authentication-results", "resent-from", "bcc", "user-agent"}
-    return names, body
+        names |= {*TELLS_THE_AUTHOR, "dkim-signature", "authentication-results", "resent-from", "user-agent"}
+    return names | {"bcc"}, body  # goes no further, with both
 
 
 def unkept(outcome, copy):
@@ -341,11 +341,6 @@ def _(d):
     more = set(d.mailman) - set(d.postroad)
     return set(d.postroad) < set(d.mailman) and all(
         a not in named and a.upper() in named and "receive_list_copy" in d.outcome.case.members[a] for a in more)
-
-
-@rule("bcc", "Mailman removes Bcc; with us it is the author's, as every field that nobody spoke of")
-def _(d):
-    return is_field(d, "bcc") and not d.mailman and ours_is_the_authors(d)
 
 
 @rule("anonymous-fields", "of an anonymous post we keep the few fields that cannot tell who wrote; Mailman removes the few it knows to tell")
