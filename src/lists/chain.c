@@ -3,6 +3,7 @@
 #include "lists/chain.h"
 
 #include "base/pattern.h"
+#include "lists/command.h"
 #include "mail/address.h"
 #include "mail/text.h"
 
@@ -231,6 +232,11 @@ static bool rule_nonmember_moderation(const struct look *c) {
 
 static bool rule_unreadable_senders(const struct look *c) {
     return c->post->senders_cut && hit(c, "The senders of the message cannot all be read");
+}
+
+static bool rule_administrivia(const struct look *c) {
+    return facts_number(c->facts, LIST_SETTING_ADMINISTRIVIA) && command_is_in_post(c->post, c->arena) &&
+           hit(c, "Message contains administrivia");
 }
 
 static bool rule_implicit_dest(const struct look *c) {

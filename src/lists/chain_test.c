@@ -244,6 +244,16 @@ static void test_header_match__bounded(void **state) {
     expect_verdict(c, MODERATION_HOLD, "header-match", "Header \"X-A\" matched a header rule");
 }
 
+static void test_administrivia(void **state) {
+    struct case_ *c =
+        begin(state, "From: a@x.example\r\nTo: news@here.example\r\nSubject: unsubscribe\r\n\r\n");
+    expect_verdict(c, MODERATION_HOLD, "administrivia", "Message contains administrivia");
+    set(c, LIST_SETTING_ADMINISTRIVIA, "false");
+    expect_pass(c);
+    expect_verdict(begin(state, "From: a@x.example\r\nTo: news@here.example\r\nSubject: s\r\n\r\nhelp\r\n"),
+                   MODERATION_HOLD, "administrivia", "Message contains administrivia");
+}
+
 static void test_implicit_dest(void **state) {
     struct case_ *c = begin(state, "From: a@x.example\r\nTo: other@here.example\r\nSubject: s\r\n\r\n");
     expect_verdict(c, MODERATION_HOLD, "implicit-dest", "Message has implicit destination");
@@ -332,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_unreadable_senders),
     cmocka_unit_test(test_chain__what_does_not_fit_is_held),
     cmocka_unit_test(test_header_match__bounded),
+    cmocka_unit_test(test_administrivia),
     cmocka_unit_test(test_implicit_dest),
     cmocka_unit_test(test_max_recipients),
     cmocka_unit_test(test_max_size),

@@ -1,8 +1,6 @@
 /* command.c: see command.h. Commands and their names are Mailman's (commands/eml_*.py). */
 #include "lists/command.h"
 
-#include "mail/charset.h"
-#include "mail/mime.h"
 #include "mail/text.h"
 
 enum { BODY_LINES = 10 };
@@ -37,6 +35,40 @@ static view clean(view line, struct arena *a) {
     return printable;
 }
 
+/* The commands of Mailman's rule, and ours: how many words may follow. */
+static const struct {
+    const char *name;
+    int least, most;
+} administrative[] = {
+    {"confirm", 1, 1},   {"help", 0, 0},        {"info", 0, 0},     {"join", 0, 0},   {"leave", 0, 0},
+    {"lists", 0, 0},     {"options", 0, 0},     {"password", 2, 2}, {"remove", 0, 0}, {"set", 3, 3},
+    {"subscribe", 0, 3}, {"unsubscribe", 0, 1}, {"who", 0, 2},
+};
+
+static bool is_administrative(view line) {
+    view name = VIEW(""), word;
+    int words = -1;
+    for (view rest = view_trim(line); view_split(&rest, ' ', &word);)
+        if (view_trim(word).len > 0 && ++words == 0)
+            name = view_trim(word);
+    for (size_t i = 0; i < sizeof administrative / sizeof administrative[0]; i++)
+        if (view_eq_nocase(name, view_of(administrative[i].name)))
+            return words >= administrative[i].least && words <= administrative[i].most;
+    return false;
+}
+
+bool command_is_in_post(const struct post *p, struct arena *a) {
+    view text = post_text(p, a), line;
+    if (is_administrative(p->subject))
+        return true;
+    for (int lines = 0; lines < BODY_LINES && view_split(&text, '\n', &line);) {
+        lines += view_trim(line).len > 0;
+        if (is_administrative(line))
+            return true;
+    }
+    return false;
+}
+
 /* "Re: confirm TOKEN" is what an answer has for its subject. */
 static struct command read_line(view line, struct arena *a) {
     struct command c = {.kind = COMMAND_UNKNOWN, .line = clean(line, a), .argument = VIEW("")};
@@ -57,27 +89,6 @@ static struct command read_line(view line, struct arena *a) {
     return c;
 }
 
-/* The first text/plain part, decoded. */
-static view text_of(view head, struct arena *a) {
-    struct mime m;
-    if (!mime_parse(head, a, &m))
-        return VIEW("");
-    for (size_t i = 0; i < m.count; i++) {
-        const struct mime_part *p = &m.parts[i];
-        struct buf octets = BUF_INIT(LIMIT_COMMAND_TEXT), utf8 = BUF_INIT(4 * LIMIT_COMMAND_TEXT);
-        if (!mime_is(p, "text/plain"))
-            continue;
-        mime_decode(p->encoding, view_slice(p->body, 0, LIMIT_COMMAND_TEXT), &octets);
-        view charset = p->charset.len > 0 ? p->charset : VIEW("us-ascii");
-        bool known = charset_to_utf8(charset, buf_view(&octets), &utf8);
-        view text = arena_view(a, buf_view(known ? &utf8 : &octets));
-        buf_done(&octets);
-        buf_done(&utf8);
-        return text;
-    }
-    return VIEW("");
-}
-
 static bool is_end(view line) {
     view word = VIEW("");
     view_split(&line, ' ', &word);
@@ -85,7 +96,7 @@ static bool is_end(view line) {
            view_eq(line, VIEW("-- "));
 }
 
-size_t commands_read(enum list_part part, view detail, const struct post *p, view head, struct arena *a,
+size_t commands_read(enum list_part part, view detail, const struct post *p, struct arena *a,
                      struct command ret[COMMANDS_MOST]) {
     size_t count = 0;
     view line, text;
@@ -104,7 +115,7 @@ size_t commands_read(enum list_part part, view detail, const struct post *p, vie
         if (ret[0].kind == COMMAND_UNKNOWN) /* a subject like any other */
             count = 0;
     }
-    text = text_of(head, a);
+    text = post_text(p, a);
     for (int lines = 0; lines < BODY_LINES && view_split(&text, '\n', &line);) {
         if (view_trim(line).len == 0)
             continue;

@@ -22,13 +22,15 @@ struct command {
 
 enum { COMMANDS_MOST = 11 }; /* the subject and ten lines, as in Mailman */
 
-/* The commands of a mail to that part of a list, in order; `head`: its octets, or the first piece of them.
- * `end` and `stop` end them. Returns how many. */
-size_t commands_read(enum list_part part, view detail, const struct post *p, view head, struct arena *a,
+/* The commands of a mail to that part of a list, in order. `end` and `stop` end them. Returns how many. */
+size_t commands_read(enum list_part part, view detail, const struct post *p, struct arena *a,
                      struct command ret[COMMANDS_MOST]);
 
 /* A program wrote it (RFC 3834 2, and Precedence unless X-Ack asks for an answer): it gets none, and nothing
  * is done. */
 bool command_is_of_a_robot(const struct post *p, view envelope_sender);
+
+/* A post whose subject, or one of the first ten lines, is such a command went to the wrong address. */
+bool command_is_in_post(const struct post *p, struct arena *a);
 
 #endif

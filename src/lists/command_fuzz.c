@@ -16,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&arena, LIMIT_DECISION_ARENA);
     if (post_read(VIEW("ada@x.example"), text, (int64_t)size, &arena, &post)) {
         command_is_of_a_robot(&post, VIEW("a@b"));
+        command_is_in_post(&post, &arena);
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-            size_t count = commands_read(parts[i], view_slice(text, 0, 100), &post, text, &arena, commands);
+            size_t count = commands_read(parts[i], view_slice(text, 0, 100), &post, &arena, commands);
             BUG_ON(count > COMMANDS_MOST);
             for (size_t k = 0; k < count; k++) {
                 BUG_ON(!text_is_printable(commands[k].line) || !text_is_printable(commands[k].argument));

@@ -12,7 +12,7 @@ static struct command commands[COMMANDS_MOST];
 static size_t commands_in(enum list_part part, const char *detail, const char *text) {
     arena_reset(&arena);
     assert_true(post_read(VIEW("ada@x.example"), view_of(text), (int64_t)strlen(text), &arena, &post));
-    return commands_read(part, view_of(detail), &post, view_of(text), &arena, commands);
+    return commands_read(part, view_of(detail), &post, &arena, commands);
 }
 
 static void expect(size_t i, enum command_kind kind, const char *argument) {
@@ -91,6 +91,30 @@ static void test_commands__of_subject_and_text(void **unused) {
     expect(0, COMMAND_JOIN, "");
 }
 
+static void test_administrivia(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *text;
+        bool command;
+    } cases[] = {
+        {"Subject: unsubscribe\r\n\r\n", true},
+        {"Subject: Unsubscribe  me\r\n\r\n", true},
+        {"Subject: unsubscribe me please\r\n\r\n", false},
+        {"Subject: help\r\n\r\n", true},
+        {"Subject: help me\r\n\r\n", false},
+        {"Subject: x\r\n\r\n\r\n who \r\n", true},
+        {"Subject: x\r\n\r\nset this is it\r\n", true},
+        {"Subject: x\r\n\r\nset that\r\n", false},
+        {"Subject: x\r\n\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n9\r\n10\r\nleave\r\n", false},
+        {"Subject: x\r\nContent-Type: text/html\r\n\r\nleave\r\n", false},
+        {"\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        commands_in(LIST_PART_JOIN, "", cases[i].text);
+        check(command_is_in_post(&post, &arena) == cases[i].command, "%s", cases[i].text);
+    }
+}
+
 static void test_robots(void **unused) {
     (void)unused;
     static const struct {
@@ -117,6 +141,7 @@ int main(void) {
         cmocka_unit_test(test_address__parts_of_a_list),
         cmocka_unit_test(test_commands__of_addresses),
         cmocka_unit_test(test_commands__of_subject_and_text),
+        cmocka_unit_test(test_administrivia),
         cmocka_unit_test(test_robots),
     };
     arena_init(&arena, 1 << 20);

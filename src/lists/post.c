@@ -3,7 +3,9 @@
 
 #include "mail/address.h"
 #include "mail/encoded_word.h"
+#include "mail/charset.h"
 #include "mail/mailboxes.h"
+#include "mail/mime.h"
 
 enum { RECIPIENTS_MOST = 2000 };
 
@@ -112,4 +114,29 @@ view post_thread(view subject) {
             break;
     }
     return subject;
+}
+
+static view decode_text(const struct mime_part *p, struct arena *a) {
+    struct buf octets = BUF_INIT(LIMIT_COMMAND_TEXT), utf8 = BUF_INIT(4 * LIMIT_COMMAND_TEXT);
+    view charset = p->charset.len > 0 ? p->charset : VIEW("us-ascii");
+    mime_decode(p->encoding, view_slice(p->body, 0, LIMIT_COMMAND_TEXT), &octets);
+    bool known = charset_to_utf8(charset, buf_view(&octets), &utf8);
+    view text = arena_view(a, buf_view(known ? &utf8 : &octets));
+    buf_done(&octets);
+    buf_done(&utf8);
+    return text;
+}
+
+view post_text(const struct post *p, struct arena *a) {
+    struct arena parts; /* however many there are, the caller's arena does not suffer */
+    struct mime m;
+    view text = VIEW(""), head = p->header.section;
+    head.len = (size_t)(p->header.body.ptr + p->header.body.len - head.ptr);
+    arena_init(&parts, LIMIT_STEP_ARENA);
+    if (head.len > 0 && mime_parse(head, &parts, &m))
+        for (size_t i = 0; i < m.count && text.len == 0; i++)
+            if (mime_is(&m.parts[i], "text/plain"))
+                text = decode_text(&m.parts[i], a);
+    arena_done(&parts);
+    return text;
 }

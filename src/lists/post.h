@@ -30,6 +30,9 @@ view post_value(const struct header_field *f, struct arena *a);
 /* With each run of white space as one blank. */
 view post_line(view text, struct arena *a);
 
+/* The first part of it that is plain text, decoded, in UTF-8: as much as is looked at for commands. Empty:
+ * there is none. */
+view post_text(const struct post *p, struct arena *a);
 /* Of a thread: without "Re:" and the like, blanks and "[prefixes]" in front, so that answers are the same. */
 view post_thread(view subject);
 

@@ -51,15 +51,8 @@ static view take_token(view *v) {
     return token;
 }
 
-/* A quoted string, or, as programs write them, everything up to the semicolon. */
-static view take_value(view *v, struct arena *a) {
-    if (!view_starts_with(*v, VIEW("\""))) {
-        ptrdiff_t end = view_find(*v, ';');
-        view value = view_slice(*v, 0, end < 0 ? v->len : (size_t)end);
-        *v = view_skip(*v, value.len);
-        ptrdiff_t comment = view_find(value, '(');
-        return view_trim(comment < 0 ? value : view_slice(value, 0, (size_t)comment));
-    }
+/* What is between the quotes, without backslashes and line ends. */
+static view take_quoted(view *v, struct arena *a) {
     size_t n = 0, i = 1, end = 1;
     while (end < v->len && v->ptr[end] != '"')
         end += v->ptr[end] == '\\' && end + 1 < v->len ? 2 : 1;
@@ -74,6 +67,16 @@ static view take_value(view *v, struct arena *a) {
     return p ? view_from(p, n) : VIEW_NULL;
 }
 
+/* A quoted string, or, as programs write them, everything up to the semicolon. */
+static view take_value(view *v, struct arena *a) {
+    if (view_starts_with(*v, VIEW("\"")))
+        return take_quoted(v, a);
+    ptrdiff_t end = view_find(*v, ';');
+    view value = view_slice(*v, 0, end < 0 ? v->len : (size_t)end);
+    *v = view_skip(*v, value.len);
+    ptrdiff_t comment = view_find(value, '(');
+    return view_trim(comment < 0 ? value : view_slice(value, 0, (size_t)comment));
+}
 static int hex_digit(char c) {
     return ascii_is_digit(c)      ? c - '0'
            : c >= 'A' && c <= 'F' ? c - 'A' + 10

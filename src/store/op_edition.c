@@ -110,48 +110,76 @@ static void end_post(struct op_run *r, int64_t message, int64_t list, enum moder
     event_record(r, message, kinds[end], 0, list, VIEW(""), detail);
 }
 
+struct keep {
+    int64_t message, list, end, kept, size;
+    bool names;
+    view what, sha256, recipe;
+};
+
+static struct keep read_keep(struct op_run *r) {
+    struct keep k = {0};
+    k.message = vals_get_int(&r->in);
+    k.list = vals_get_int(&r->in);
+    k.end = vals_get_int(&r->in);
+    k.what = vals_get_view(&r->in);
+    k.kept = vals_get_int(&r->in);
+    k.size = vals_get_int(&r->in);
+    k.sha256 = vals_get_view(&r->in);
+    k.names = vals_get_int(&r->in) != 0;
+    k.recipe = vals_get_view(&r->in);
+    if (k.end < MODERATION_HOLD || k.end > MODERATION_ACCEPT || k.kept < KEPT_POST || k.kept > KEPT_ANONYMOUS)
+        op_refuse(r, ERR_SYNTAX, "edition-keep: no such end");
+    return k;
+}
+
+/* False: there is one, or the post is wanted by nobody any more. */
+static bool insert_edition(struct op_run *r, const struct keep *k) {
+    if (db_number(r->db, 0, "SELECT 1 FROM expansion WHERE message = $1 AND list = $2 {for update}",
+                  DB_I(k->message), DB_I(k->list)) == 0 ||
+        db_change(
+            r->db,
+            "INSERT INTO edition(message, list, kept, recipe) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            DB_I(k->message), DB_I(k->list), DB_I(k->kept), DB_B(k->recipe)) != 1)
+        return false;
+    if (k->kept != KEPT_POST)
+        db_run(
+            r->db,
+            "INSERT INTO post_kept(list, uid, size, sha256) SELECT p.list, p.uid, $3, $4 FROM post p"
+            " JOIN message m ON m.sha256 = p.sha256 WHERE m.id = $1 AND p.list = $2 ON CONFLICT DO NOTHING",
+            DB_I(k->message), DB_I(k->list), DB_I(k->size), DB_B(k->sha256));
+    return true;
+}
+
+static void send_edition(struct op_run *r, const struct keep *k) {
+    int64_t skips =
+        skip(r, k->message, k->list, false, VIEW("the post names the member, who wants no second copy"));
+    skips += skip(r, k->message, k->list, true, VIEW("the member's own post"));
+    db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
+           DB_I(k->message), DB_I(k->list), DB_I(skips), DB_I(k->names ? DELIVERY_NAME : 0));
+    if (k->what.len > 0)
+        event_record(r, k->message, EVENT_EDITED, 0, k->list, VIEW(""), k->what);
+}
+
+static void pass_addresses(struct op_run *r) {
+    for (size_t count = vals_get_count(&r->in); count > 0 && !r->in.failed; count--)
+        vals_get_view(&r->in);
+}
+
 /* in: message, list, enum moderation (ACCEPT: it is sent; HOLD, REJECT, DISCARD: nothing of it is), what was
  * done to it (empty: nothing worth a word), enum edition_kept, then, of what the archive keeps in
  * place of the post, size and SHA-256 (else 0 and empty; so too where nothing is left), whether copies need
  * the members' names (0/1), the recipe; count of addresses in To and Cc, and of senders; count of letters,
  * each as ACCEPT takes it. A second edition changes nothing. */
 void op_run_EDITION_KEEP(struct op_run *r) {
-    int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in), end = vals_get_int(&r->in);
-    view what = vals_get_view(&r->in);
-    int64_t kept = vals_get_int(&r->in), size = vals_get_int(&r->in);
-    view sha256 = vals_get_view(&r->in);
-    bool names = vals_get_int(&r->in) != 0;
-    view recipe = vals_get_view(&r->in);
-    if (end < MODERATION_HOLD || end > MODERATION_ACCEPT || kept < KEPT_POST || kept > KEPT_ANONYMOUS) {
-        op_refuse(r, ERR_SYNTAX, "edition-keep: no such end");
+    struct keep k = read_keep(r);
+    if (r->err.code != ERR_OK || !insert_edition(r, &k))
         return;
-    }
-    if (db_number(r->db, 0, "SELECT 1 FROM expansion WHERE message = $1 AND list = $2 {for update}",
-                  DB_I(message), DB_I(list)) == 0 ||
-        db_change(
-            r->db,
-            "INSERT INTO edition(message, list, kept, recipe) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            DB_I(message), DB_I(list), DB_I(kept), DB_B(recipe)) != 1)
-        return;
-    if (kept != KEPT_POST)
-        db_run(r->db,
-               "INSERT INTO post_kept(list, uid, size, sha256) SELECT p.list, p.uid, $3, $4 FROM post p JOIN "
-               "message m"
-               " ON m.sha256 = p.sha256 WHERE m.id = $1 AND p.list = $2 ON CONFLICT DO NOTHING",
-               DB_I(message), DB_I(list), DB_I(size), DB_B(sha256));
-    if (end == MODERATION_ACCEPT) {
-        int64_t skips =
-            skip(r, message, list, false, VIEW("the post names the member, who wants no second copy"));
-        skips += skip(r, message, list, true, VIEW("the member's own post"));
-        db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
-               DB_I(message), DB_I(list), DB_I(skips), DB_I(names ? DELIVERY_NAME : 0));
-        if (what.len > 0)
-            event_record(r, message, EVENT_EDITED, 0, list, VIEW(""), what);
+    if (k.end == MODERATION_ACCEPT) {
+        send_edition(r, &k);
     } else {
-        for (int lists = 0; lists < 2; lists++)
-            for (size_t count = vals_get_count(&r->in); count > 0 && !r->in.failed; count--)
-                vals_get_view(&r->in);
-        end_post(r, message, list, (enum moderation)end, what);
+        pass_addresses(r); /* in To and Cc, */
+        pass_addresses(r); /* and of senders */
+        end_post(r, k.message, k.list, (enum moderation)k.end, k.what);
     }
     for (size_t letters = vals_get_count(&r->in); letters > 0 && r->err.code == ERR_OK; letters--)
         accept_one(r);

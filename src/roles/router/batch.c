@@ -464,10 +464,10 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
 }
 
 /* Each address for commands once, whoever names it. */
-static bool run_commands(struct batch *b, struct message *m, struct decision *d, view head,
-                         struct buf *letters, int64_t *letter_count, struct err *e) {
+static bool run_commands(struct batch *b, struct message *m, struct decision *d, struct buf *letters,
+                         int64_t *letter_count, struct err *e) {
     struct command_mail mail = {
-        .id = m->id, .sender = m->sender, .message_id = m->message_id, .post = &m->post, .head = head};
+        .id = m->id, .sender = m->sender, .message_id = m->message_id, .post = &m->post};
     size_t most = LIMIT_COMMANDED_LISTS;
     for (size_t i = 0; m->command_count > 0 && i < m->recipient_count; i++)
         for (size_t k = 0; k < m->routes[i].count && most > 0; k++) {
@@ -530,7 +530,7 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
         decide_recipient(m, i, d);
     struct buf letters = BUF_INIT(LIMIT_STORE_PACKET);
     int64_t letter_count = 0;
-    bool ok = run_commands(b, m, d, head, &letters, &letter_count, e);
+    bool ok = run_commands(b, m, d, &letters, &letter_count, e);
     format_commit(b, m, d);
     ok = ok && add_notice(b, m, d, &letter_count, &letters, e);
     letter_count += add_letters(b, m, head, &letters);

@@ -272,7 +272,7 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
     if (mail->post->sender_count == 0 || command_is_of_a_robot(mail->post, mail->sender))
         return true;
     r.person = mail->post->senders[0];
-    size_t count = commands_read(to->part, to->detail, mail->post, mail->head, a, commands);
+    size_t count = commands_read(to->part, to->detail, mail->post, a, commands);
     for (; ok && r.number < count; r.number++)
         ok = execute(&r, &commands[r.number], e);
     if (ok) {

@@ -20,7 +20,6 @@ struct command_mail {
     view sender, message_id; /* of the envelope; without brackets */
     view subject;            /* one printable line */
     const struct post *post;
-    view head; /* its octets, or the first piece */
 };
 struct command_to {
     view list_address, detail;
