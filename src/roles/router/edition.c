@@ -4,11 +4,12 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "lists/letter.h"
 #include "lists/post.h"
 #include "mail/address.h"
@@ -151,52 +152,73 @@ static void make(struct work *w) {
     snprintf(w->edition.what, sizeof w->edition.what, "%s%.150s", w->unfit ? "" : "as it came: ", e.text);
 }
 
-static bool ask_list(struct work *w, struct store_request *q, struct err *e) {
-    vals_int(&q->args, w->message);
-    vals_int(&q->args, w->list);
-    if (!store_call(w->role->store, q, e))
-        return false;
-    return edition_facts_read(buf_view(&q->out), &w->facts) ||
-           err_set(e, ERR_DAMAGED, "the store's answer about a list is malformed");
+/* What the store says, asked for all at once: one by one, each would wait for the commit of others. */
+struct asked {
+    struct store_request list, post, keep;
+};
+
+static void ask(struct role *r, const struct edition_job *job, struct asked *a, struct store_wait *wait) {
+    store_request_init(&a->list, OP_LIST_EDITION);
+    vals_int(&a->list.args, job->message);
+    vals_int(&a->list.args, job->list);
+    store_wait_submit(wait, r->store, &a->list);
+    role_ask_message(r, job->message, wait, &a->post);
+    store_request_init(&a->keep, OP_EDITION_KEEP);
 }
 
-static bool ask_post(struct work *w, struct store_request *q, struct err *e) {
-    vals_int(&q->args, w->message);
-    if (!store_call(w->role->store, q, e))
-        return false;
-    w->info = message_info_of(w->message, buf_view(&q->out));
+static bool read_post(struct work *w, const struct asked *a, struct err *e) {
+    w->info = message_info_of(w->message, buf_view(&a->post.out));
     buf_init(&w->source, w->info.fields.len + (size_t)w->info.size);
-    return role_take_source(w->role, w->message, q, &w->source, &w->trace, e);
+    return role_take_source(w->role, w->message, &a->post, &w->source, &w->trace, e);
 }
 
-static bool keep(struct work *w, struct err *e) {
-    struct store_request q;
+/* From the answers to what is to be kept; nothing, when the edition is made already. False: see e. */
+static bool make_one(struct work *w, struct asked *a, struct err *e) {
+    if (a->list.err.code != ERR_OK || a->post.err.code != ERR_OK) {
+        *e = a->list.err.code != ERR_OK ? a->list.err : a->post.err;
+        return false;
+    }
+    if (!edition_facts_read(buf_view(&a->list.out), &w->facts))
+        return err_set(e, ERR_DAMAGED, "the store's answer about a list is malformed");
+    if (w->facts.list.len == 0)
+        return true;
+    if (!read_post(w, a, e) && role_store_is_away(e->code))
+        return false;
     role_works_on(w->message);
     make(w);
     view message = view_skip(buf_view(&w->source), w->trace);
     if (!post_read(w->info.sender, message, w->info.size, &w->arena, &w->post))
         w->post.recipient_count = 0; /* more addresses than memory for them: nobody is left out */
-    store_request_init(&q, OP_EDITION_KEEP);
-    format_keep(w, &q.args);
-    bool ok = store_call(w->role->store, &q, e);
-    store_request_done(&q);
+    format_keep(w, &a->keep.args);
     role_works_on(0);
-    return ok;
+    return true;
 }
 
-bool edition_keep(struct role *r, int64_t message, int64_t list, struct err *e) {
-    struct work w = {.role = r, .message = message, .list = list};
-    struct store_request about_list, about_post;
-    arena_init(&w.arena, LIMIT_DECISION_ARENA);
-    buf_init(&w.source, 0);
-    store_request_init(&about_list, OP_LIST_EDITION);
-    store_request_init(&about_post, OP_MESSAGE_INFO);
-    bool ok = ask_list(&w, &about_list, e);
-    if (ok && w.facts.list.len > 0)
-        ok = (ask_post(&w, &about_post, e) || !role_store_is_away(e->code)) && keep(&w, e);
-    store_request_done(&about_list);
-    store_request_done(&about_post);
-    buf_done(&w.source);
-    arena_done(&w.arena);
-    return ok;
+void editions_keep(struct role *r, struct edition_job *jobs, size_t count) {
+    struct asked *asked = mem_resize(NULL, count, sizeof *asked);
+    struct store_wait wait;
+    store_wait_init(&wait);
+    for (size_t i = 0; i < count; i++)
+        ask(r, &jobs[i], &asked[i], &wait);
+    store_wait_all(&wait);
+    for (size_t i = 0; i < count; i++) {
+        struct work w = {.role = r, .message = jobs[i].message, .list = jobs[i].list};
+        arena_init(&w.arena, LIMIT_DECISION_ARENA);
+        buf_init(&w.source, 0);
+        jobs[i].err.code = ERR_OK;
+        if (make_one(&w, &asked[i], &jobs[i].err) && asked[i].keep.args.len > 0)
+            store_wait_submit(&wait, r->store, &asked[i].keep);
+        buf_done(&w.source);
+        arena_done(&w.arena);
+    }
+    store_wait_all(&wait);
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].err.code == ERR_OK)
+            jobs[i].err = asked[i].keep.err;
+        store_request_done(&asked[i].list);
+        store_request_done(&asked[i].post);
+        store_request_done(&asked[i].keep);
+    }
+    store_wait_done(&wait);
+    free(asked);
 }

@@ -26,21 +26,22 @@
 
 #define EXPAND_AT_ONCE LIMIT_ROUTE_BATCH /* slices that share a commit */
 
+struct expansion {
+    int64_t message, list;
+    bool edited;
+};
+
 /* A slice of each of n expansions in one group commit; the slices are the smaller the more there are, so that
  * no transaction lasts. */
-static bool expand_together(struct role *r, struct vals *expansions, size_t n, struct err *e) {
+static bool expand_together(struct role *r, const struct expansion *expansions, size_t n, struct err *e) {
     struct store_request slices[EXPAND_AT_ONCE];
     struct store_wait wait;
     bool ok = true;
     store_wait_init(&wait);
     for (size_t i = 0; i < n; i++) {
-        int64_t message = vals_get_int(expansions), list = vals_get_int(expansions);
-        bool made = vals_get_int(expansions) != 0;
         store_request_init(&slices[i], OP_EXPAND);
-        if (!made && !edition_keep(r, message, list, &slices[i].err))
-            continue;
-        vals_int(&slices[i].args, message);
-        vals_int(&slices[i].args, list);
+        vals_int(&slices[i].args, expansions[i].message);
+        vals_int(&slices[i].args, expansions[i].list);
         vals_int(&slices[i].args, LIMIT_EXPAND_SLICE / (int64_t)n);
         store_wait_submit(&wait, r->store, &slices[i]);
     }
@@ -58,26 +59,57 @@ static bool expand_together(struct role *r, struct vals *expansions, size_t n, s
     return ok;
 }
 
+/* What has no edition yet gets one; what cannot get one now is left out. Returns how many are left. */
+static size_t edit(struct role *r, struct expansion *expansions, size_t n, struct err *e) {
+    struct edition_job jobs[EXPAND_AT_ONCE];
+    size_t count = 0, left = 0, job = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!expansions[i].edited)
+            jobs[count++] =
+                (struct edition_job){.message = expansions[i].message, .list = expansions[i].list};
+    if (count > 0)
+        editions_keep(r, jobs, count);
+    for (size_t i = 0; i < n; i++) {
+        const struct err *why = expansions[i].edited ? NULL : &jobs[job++].err;
+        if (why && why->code != ERR_OK)
+            *e = *why;
+        else
+            expansions[left++] = expansions[i];
+    }
+    return left;
+}
+
+static bool read_expansions(struct role *r, struct expansion *ret, size_t *ret_count, struct err *e) {
+    struct store_request list;
+    store_request_init(&list, OP_EXPANSIONS);
+    bool ok = store_call(r->store, &list, e);
+    *ret_count = 0;
+    for (struct vals v = vals_of(buf_view(&list.out)); ok && vals_more(&v) && *ret_count < EXPAND_AT_ONCE;) {
+        struct expansion *x = &ret[(*ret_count)++];
+        x->message = vals_get_int(&v);
+        x->list = vals_get_int(&v);
+        x->edited = vals_get_int(&v) != 0;
+    }
+    store_request_done(&list);
+    return ok;
+}
+
 /* One slice of every expansion under way. True when there was any. */
 static bool expand_some(struct role *r) {
-    struct store_request list;
+    struct expansion all[EXPAND_AT_ONCE];
     struct err e = {.code = ERR_OK};
-    size_t all = 0;
-    store_request_init(&list, OP_EXPANSIONS);
-    bool ok = store_call(r->store, &list, &e);
-    for (struct vals v = vals_of(buf_view(&list.out)); ok && vals_more(&v); all++)
-        vals_get_int(&v), vals_get_int(&v), vals_get_int(&v);
-    struct vals v = vals_of(buf_view(&list.out));
-    for (size_t n = 0, done = 0; ok && done < all && !role_stopping(); done += n) {
-        n = all - done < EXPAND_AT_ONCE ? all - done : EXPAND_AT_ONCE;
-        ok = expand_together(r, &v, n, &e);
-    }
-    if (!ok)
+    size_t count = 0;
+    if (!read_expansions(r, all, &count, &e) || role_stopping())
+        count = 0;
+    size_t left = edit(r, all, count, &e);
+    bool ok = left == 0 || expand_together(r, all, left, &e);
+    if (e.code != ERR_OK)
         log_line(LOG_ERROR, "expand-failed", LOG_S("reason", e.text));
-    if (all > 0 && ok)
+    if (left > 0 && ok) {
         hint_send(r->config->dir, "deliver");
-    store_request_done(&list);
-    return all > 0 && ok;
+        hint_send(r->config->dir, "archived");
+    }
+    return left > 0 && ok;
 }
 
 /* Preferences, requests and held posts whose time is up. */

@@ -10,9 +10,13 @@
 /* Take, decide and commit up to LIMIT_ROUTE_BATCH messages. The number routed, or -1: see e. */
 int route_some(struct role *r, int64_t lease_ms, struct err *e);
 
-/* Make and keep the list's edition of the message, before its first copy is due. False: see e; it is tried
- * again. */
-bool edition_keep(struct role *r, int64_t message, int64_t list, struct err *e);
+/* A list's edition of a message that is to be made. */
+struct edition_job {
+    int64_t message, list;
+    struct err err; /* set: it is tried again */
+};
+/* Make and keep them, before the first copies are due. */
+void editions_keep(struct role *r, struct edition_job *jobs, size_t count);
 
 /* A mail to one of a list's addresses for commands, and which. */
 struct command_mail {
