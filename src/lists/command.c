@@ -91,9 +91,11 @@ static struct command read_line(view line, struct arena *a) {
 
 static bool is_end(view line) {
     view word = VIEW("");
+    line = view_trim(line);
+    if (view_eq(line, VIEW("--"))) /* a signature */
+        return true;
     view_split(&line, ' ', &word);
-    return view_eq_nocase(word, VIEW("end")) || view_eq_nocase(word, VIEW("stop")) ||
-           view_eq(line, VIEW("-- "));
+    return view_eq_nocase(word, VIEW("end")) || view_eq_nocase(word, VIEW("stop"));
 }
 
 size_t commands_read(enum list_part part, view detail, const struct post *p, struct arena *a,

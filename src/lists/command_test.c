@@ -74,6 +74,7 @@ static void test_commands__of_subject_and_text(void **unused) {
     expect(5, COMMAND_HELP, "");
     expect(6, COMMAND_UNKNOWN, "");
     assert_view(commands[6].line, "what?");
+    assert_int_equal(commands_in(LIST_PART_REQUEST, "", "\r\nleave\r\n-- \r\njoin us\r\n"), 1);
     assert_int_equal(commands_in(LIST_PART_REQUEST, "", "Subject: a question\r\n\r\nhelp\r\n"), 1);
     assert_int_equal(commands_in(LIST_PART_REQUEST, "", "Subject: end\r\n\r\nhelp\r\n"), 0);
     assert_int_equal(

@@ -173,9 +173,11 @@ void lead_find(struct op_run *r, const struct alias_versions *v, view address, s
     bool named;
     if (other.len > 0)
         list = find_list(r, other);
+    ret->domain = find_domain(r, address, base, &named);
+    if (other.len > 0 && named) /* a mailbox elsewhere that is called team-leave */
+        list = (struct list_row){.address = VIEW("")};
     ret->list = list.id;
     ret->list_address = list.address;
-    ret->domain = find_domain(r, address, base, &named);
     if (add_aliases(r, v, address, ret) || add_owners(r, address, &list, ret) || list.id ||
         add_base(r, v, base, ret) || named)
         return;

@@ -1,6 +1,6 @@
 /* op_subscribe.c: subscriptions and their end by the list's policy: what is missing is waited for under a
  * token that only its receiver knows. */
-#include "mail/address.h"
+#include "mail/list_address.h"
 #include "store/event.h"
 #include "store/list_setting.h"
 #include "store/person.h"
@@ -106,6 +106,17 @@ static bool take_preferred(struct op_run *r, struct request *q, struct mailbox *
     return true;
 }
 
+/* A list here, or LIST-owner and the like: what is sent there reaches many, who have not asked for it. */
+static bool is_of_a_list(struct op_run *r, view address) {
+    view list, detail;
+    if (db_number(r->db, 0, "SELECT 1 FROM list WHERE address = $1", DB_T(address)))
+        return true;
+    return list_part_of(address, &list, &detail) != LIST_PART_NONE &&
+           db_number(r->db, 0, "SELECT 1 FROM list WHERE address = $1",
+                     DB_T(arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(list),
+                                       VIEW_ARG(address_split(address).domain))));
+}
+
 /* in: list, who asks, address, original, name, follows (0/1), proofs, token for what may have to wait. out:
  * enum waits */
 void op_run_SUBSCRIBE(struct op_run *r) {
@@ -121,6 +132,11 @@ void op_run_SUBSCRIBE(struct op_run *r) {
         return;
     if (view_eq(q.address, q.list_address)) {
         op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q.address));
+        return;
+    }
+    if (is_of_a_list(r, q.address)) {
+        op_refuse(r, ERR_REFUSED, "%.*s belongs to a list: member add can make it a member",
+                  VIEW_ARG(q.address));
         return;
     }
     if (address_is_banned(r, q.list_address, q.address)) {
@@ -159,7 +175,7 @@ void op_run_UNSUBSCRIBE(struct op_run *r) {
     lock_mailbox(r, q.addr);
     if (!q.addr || !membership_find(r, q.list, ROLE_MEMBER, q.addr))
         op_refuse(r, ERR_NOT_FOUND, "%.*s is no member", VIEW_ARG(q.address));
-    else if (is_pending(r, &q))
+    else if (find_waits(r, &q) != WAITS_NOBODY && is_pending(r, &q))
         op_refuse(r, ERR_EXISTS, "the unsubscription of %.*s waits already: request ls shows for whom",
                   VIEW_ARG(q.address));
     else
@@ -202,12 +218,16 @@ static void answer(struct op_run *r, enum waits whom, unsigned proofs) {
         return;
     view why =
         arena_printf(r->arena, "by=%.*s%s%.*s", VIEW_ARG(who), reason.len ? " " : "", VIEW_ARG(reason));
-    if (yes && q.waits != whom) {
+    bool again =
+        yes && whom == WAITS_SUBSCRIBER && q.waits == WAITS_MODERATOR; /* the same answer once more */
+    if (yes && q.waits != whom && !again) {
         op_refuse(r, ERR_CONFLICT, "it waits for the %s's answer",
                   q.waits == WAITS_SUBSCRIBER ? "subscriber" : "moderator");
         return;
     }
-    if (yes) {
+    if (again) {
+        vals_int(r->out, q.waits);
+    } else if (yes) {
         q.proofs |= proofs;
         if (proofs & PROOF_VERIFIED)
             db_run(r->db, "UPDATE mailbox SET verified = $2 WHERE addr = $1 AND verified = 0", DB_I(q.addr),

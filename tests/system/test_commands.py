@@ -153,3 +153,35 @@ def test_nobody_gets_more_than_ten_letters_a_day(news, sink):
 def test_admin_is_owner(news, sink):
     send(news, "admin", subject="a question", body="please\r\n")
     assert letters(sink, "boss@far.example")[-1]["Subject"] == "a question"
+
+
+def test_each_address_of_a_list_is_asked_once(news, sink):
+    with news.raw() as c:
+        c.begin(ADA, "news-join@example.org", "news-subscribe@example.org", "NEWS-join@example.org")
+        assert c.data(message(sender=ADA, subject="join")) == 250
+    news.wait()
+    assert len(letters(sink)) == 1
+    send(news, "request", sender="bo@y.example", body="join\r\njoin\r\n-- \r\nleave the rest\r\n")
+    assert len(letters(sink, "bo@y.example")) == 1
+
+
+def test_who_cannot_be_asked_is_not_made_to_wait(news, sink):
+    """Once the letters of a day are used up, a request would block the person's own for days."""
+    for _ in range(10):
+        send(news, "request", subject="help")
+    send(news, "join")
+    assert news.json("request", "ls") == [] and len(letters(sink)) == 10
+
+
+def test_a_key_is_enough_under_every_policy(news, sink):
+    news.cli("list", "set", LIST, "unsubscription_policy=moderate")
+    news.cli("member", "add", LIST, ADA)
+    with news.raw() as c:
+        c.begin("guest@far.example", LIST)
+        assert c.data(message()) == 250
+    news.wait()
+    part = re.fullmatch(r"<mailto:news-(leave\+[0-9a-f]{32})@example\.org>", letters(sink)[-1]["List-Unsubscribe"])[1]
+    send(news, "leave")
+    assert members(news) == [ADA]
+    send(news, part)
+    assert members(news) == []

@@ -175,3 +175,18 @@ def test_lmtp_takes_part(make, sink):
     with Lmtp(post.lmtp_port) as c:
         c.begin("guest@y.example", LIST)
         assert c.data(message(sender="guest@y.example")) == 550
+
+
+def test_a_member_is_told_that_a_post_waits(news, sink):
+    """A stranger is not: nobody knows who that is. Nor is a program."""
+    news.cli("member", "set", LIST, "ada@x.example", "moderation_action=hold")
+    send(news, "ada@x.example", subject="may I")
+    [told] = sink.to("ada@x.example")
+    assert b"Subject: Your message to news@example.org awaits moderator approval" in told.octets
+    assert b"    may I\r\n" in told.octets and b"From: news-owner@example.org" in told.octets
+    send(news, "guest@y.example")
+    send(news, "ada@x.example", fields="Auto-Submitted: auto-generated\r\n")
+    assert sink.recipients() == ["ada@x.example"]
+    news.cli("list", "set", LIST, "respond_to_post_requests=false")
+    send(news, "ada@x.example")
+    assert len(sink.mails()) == 1 and len(held(news)) == 4

@@ -6,7 +6,7 @@ import pytest
 
 from peers_corpus import shared
 from peers_dkim import Keys, OpenDKIM, by_dkimpy, by_perl
-from peers_mail import sample, top
+from peers_mail import LIST_FIELDS, sample, top
 
 MEMBERS = ["a@x.example", "b@x.example", "c@y.example"]
 SAMPLES = ("plain", "dots", "empty", "blank-end", "latin1", "utf8-body", "folded", "attachment")
@@ -44,7 +44,7 @@ def through_the_list(news, sink, posts, refused=lambda octets: False):
         head = mail.octets[:2000]
         octets = ids[head[head.index(b"\r\n\tby mx.example.org"):].split(b" id ")[1].split(b"\r\n")[0].rstrip(b";")]
         above = top(mail.octets, octets)
-        assert above.names == ["List-Id", "List-Post", "List-Owner", "Precedence", "Received"]
+        assert above.names == [*LIST_FIELDS, "Received"]
         copies[octets].append(mail.octets)
         recipients += mail.recipients
     assert sorted(recipients) == sorted(MEMBERS * len(ids))

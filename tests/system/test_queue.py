@@ -48,7 +48,8 @@ def test_show_chooses(stuck):
     assert "x@far.example" in text and "direct" in text and first in text
     rows = stuck.json("queue", "show", first)
     assert [(r["recipient"], r["list"], r["class"]) for r in rows] == [("x@far.example", "", "direct")]
-    assert "Connection refused" in rows[0]["reason"] or "refused" in rows[0]["reason"]
+    # the clock has moved, so it is tried again, and a try under way has no reason yet
+    until(lambda: "refused" in stuck.json("queue", "show", first)[0]["reason"], 20, "a reason")
     for bad in (["--class", "fast"], ["--older", "soon"], ["--older", "0"], ["--site", "no site"], ["nonsense"]):
         stuck.fails("queue", "show", *bad, status=2)
     stuck.fails("queue", "show", "0123456789ABC", status=1)

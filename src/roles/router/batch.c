@@ -33,6 +33,7 @@ struct post_to {
     struct verdict verdict;
     view address;
     bool tells_moderators; /* that the post is held */
+    view tells;            /* the member whose post it is; or empty */
     bool reached;          /* by a recipient that is not refused */
 };
 
@@ -227,6 +228,17 @@ static void ask_rules(struct batch *b, struct store_wait *wait) {
     store_wait_all(wait);
 }
 
+/* Strangers are not told: what they claim to be is not known. */
+static view member_to_tell(const struct message *m, const struct post_to *to, const struct facts *f) {
+    if (to->verdict.action != MODERATION_HOLD || (m->flags & MESSAGE_NOTICE) ||
+        !facts_number(f, LIST_SETTING_RESPOND_TO_POST_REQUESTS) || command_is_of_a_robot(&m->post, m->sender))
+        return VIEW("");
+    for (size_t i = 0; i < m->post.sender_count; i++)
+        if (f->senders[i].member >= 0)
+            return m->post.senders[i];
+    return VIEW("");
+}
+
 /* What one list says. `scratch`: for this list alone. */
 static bool run_rules_of(struct message *m, struct post_to *to, struct arena *scratch, struct err *e) {
     struct facts facts;
@@ -243,6 +255,7 @@ static bool run_rules_of(struct message *m, struct post_to *to, struct arena *sc
     to->tells_moderators = to->verdict.action == MODERATION_HOLD && facts.has_moderators &&
                            m->sender.len > 0 && !(m->flags & MESSAGE_NOTICE) &&
                            facts_number(&facts, LIST_SETTING_ADMIN_IMMED_NOTIFY);
+    to->tells = member_to_tell(m, to, &facts);
     return true;
 }
 
@@ -426,13 +439,42 @@ static bool add_letter(struct batch *b, struct message *m, const struct post_to 
     return args->len > before;
 }
 
+static bool add_letter_to_member(struct batch *b, struct message *m, const struct post_to *to,
+                                 struct buf *args) {
+    struct err e;
+    return letter_may_go(b->role, to->tells) &&
+           letter_args(
+               &(struct letter){
+                   .hostname = view_of(b->role->config->hostname),
+                   .list = to->address,
+                   .to = to->tells,
+                   .subject = arena_printf(&m->arena, "Your message to %.*s awaits moderator approval",
+                                           VIEW_ARG(to->address)),
+                   .text = arena_printf(&m->arena,
+                                        "Your message to %.*s with the subject\n\n    %.*s\n\nwaits "
+                                        "until a moderator of the list has looked at it. Why:\n\n"
+                                        "    %.*s\n\nNothing is to be done. If it is refused you are told.\n",
+                                        VIEW_ARG(to->address), VIEW_ARG(one_line(m, m->post.subject)),
+                                        VIEW_ARG(to->verdict.reason)),
+                   .references = m->message_id,
+                   .message = m->id},
+               clock_now_ms(), args, &e);
+}
+
+static bool has_room(const struct message *m, const struct buf *args) {
+    return m->commit.args.len + args->len + LETTER_ROOM < LIMIT_STORE_PACKET;
+}
+
 /* Letters are left off where a commit would become too large; the events and the queue have it all. */
 static int64_t add_letters(struct batch *b, struct message *m, view head, struct buf *args) {
     int64_t n = 0;
-    for (size_t i = 0; i < m->list_count; i++)
-        if (m->lists[i].reached && m->lists[i].tells_moderators &&
-            m->commit.args.len + args->len + LETTER_ROOM < LIMIT_STORE_PACKET)
-            n += add_letter(b, m, &m->lists[i], head, args);
+    for (size_t i = 0; i < m->list_count; i++) {
+        const struct post_to *to = &m->lists[i];
+        if (to->reached && to->tells_moderators && has_room(m, args))
+            n += add_letter(b, m, to, head, args);
+        if (to->reached && to->tells.len > 0 && has_room(m, args))
+            n += add_letter_to_member(b, m, to, args);
+    }
     return n;
 }
 
@@ -463,25 +505,41 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
     return ok;
 }
 
-/* Each address for commands once, whoever names it. */
+/* A list's address for a command, "-join" and "-subscribe" being the same one. */
+static bool is_same_command(const struct route_target *a, const struct route_target *b) {
+    return a->list == b->list && a->part == b->part && view_eq(a->detail, b->detail);
+}
+
+/* Those of the message's recipients, each once. Returns how many; the rest, beyond `most`, is left off. */
+static size_t find_commands(const struct message *m, const struct route_target **ret, size_t most) {
+    size_t count = 0;
+    for (size_t i = 0; m->command_count > 0 && i < m->recipient_count; i++)
+        for (size_t k = 0; k < m->routes[i].count; k++) {
+            const struct route_target *t = &m->routes[i].targets[k];
+            size_t same = 0;
+            while (same < count && !is_same_command(ret[same], t))
+                same++;
+            if (t->kind == ROUTE_COMMAND && same == count && count < most)
+                ret[count++] = t;
+        }
+    return count;
+}
+
 static bool run_commands(struct batch *b, struct message *m, struct decision *d, struct buf *letters,
                          int64_t *letter_count, struct err *e) {
+    const struct route_target *targets[LIMIT_COMMANDED_LISTS + 1];
     struct command_mail mail = {
         .id = m->id, .sender = m->sender, .message_id = m->message_id, .post = &m->post};
-    size_t most = LIMIT_COMMANDED_LISTS;
-    for (size_t i = 0; m->command_count > 0 && i < m->recipient_count; i++)
-        for (size_t k = 0; k < m->routes[i].count && most > 0; k++) {
-            const struct route_target *t = &m->routes[i].targets[k];
-            struct command_to to = {t->list_address, t->detail, t->part};
-            view said;
-            if (t->kind != ROUTE_COMMAND)
-                continue;
-            mail.subject = one_line(m, m->post.subject);
-            if (!command_run(b->role, &mail, &to, &m->arena, letters, letter_count, &said, e))
-                return false;
-            add_other(d, EVENT_COMMANDED, t->address, said);
-            most--;
-        }
+    size_t count = find_commands(m, targets, LIMIT_COMMANDED_LISTS + 1);
+    for (size_t i = 0; i < count; i++) {
+        struct command_to to = {targets[i]->list_address, targets[i]->detail, targets[i]->part};
+        view said = VIEW("one mail asks for too much: nothing more was done");
+        mail.subject = one_line(m, m->post.subject);
+        if (i < LIMIT_COMMANDED_LISTS &&
+            !command_run(b->role, &mail, &to, &m->arena, letters, letter_count, &said, e))
+            return false;
+        add_other(d, EVENT_COMMANDED, targets[i]->address, said);
+    }
     return true;
 }
 

@@ -19,7 +19,9 @@ struct run {
     struct role *role;
     const struct command_mail *mail;
     const struct command_to *to;
-    view person; /* who asks: the first of the mail's senders */
+    view person, list;               /* whom it is about, and which list */
+    view secret;                     /* the list's, once it was asked for */
+    bool asked[COMMAND_UNKNOWN + 1]; /* commands that count once in a mail */
     struct arena *arena;
     struct buf results; /* lines of the answer */
     bool answers;       /* somebody wants to read them */
@@ -30,14 +32,16 @@ struct run {
 
 /* ---- letters ---- */
 
-static bool may_write(struct run *r, view address) {
+bool letter_may_go(struct role *role, view address) {
     struct store_request q;
     struct err e;
     store_request_init(&q, OP_LETTER_COUNT);
     vals_view(&q.args, address);
-    bool ok = store_call(r->role->store, &q, &e);
-    struct vals v = vals_of(buf_view(&q.out));
-    ok = ok && vals_get_int(&v) <= LIMIT_LETTERS_A_DAY;
+    bool ok = true; /* where nobody can count, whatever comes next finds that out */
+    if (store_call(role->store, &q, &e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        ok = vals_get_int(&v) <= LIMIT_LETTERS_A_DAY;
+    }
     store_request_done(&q);
     return ok;
 }
@@ -45,10 +49,10 @@ static bool may_write(struct run *r, view address) {
 /* Letters to strangers are counted; those to the list's owners are not. */
 static bool write_letter(struct run *r, view part, view to, bool counted, view subject, view text) {
     struct err e;
-    if (counted && !may_write(r, to))
+    if (counted && !letter_may_go(r->role, to))
         return false;
     bool ok = letter_args(&(struct letter){.hostname = view_of(r->role->config->hostname),
-                                           .list = r->to->list_address,
+                                           .list = r->list,
                                            .part = part,
                                            .to = to,
                                            .subject = subject,
@@ -63,7 +67,7 @@ static bool write_letter(struct run *r, view part, view to, bool counted, view s
 /* 128 bits that nobody else can know: the mail's id is known to many, so the list's secret goes in. */
 static view make_token(struct run *r, view secret) {
     struct id_text id = id_format(r->mail->id);
-    view seed = arena_printf(r->arena, "%s %zu %.*s", id.s, r->number, VIEW_ARG(r->to->list_address));
+    view seed = arena_printf(r->arena, "%s %zu %.*s", id.s, r->number, VIEW_ARG(r->list));
     struct buf token = BUF_INIT(2 * UNSUBSCRIBE_KEY_LEN);
     unsubscribe_key_add(secret, seed, &token);
     view made = arena_view(r->arena, buf_view(&token));
@@ -72,10 +76,10 @@ static view make_token(struct run *r, view secret) {
 }
 
 static void ask_person(struct run *r, view token, bool join) {
-    view list = r->to->list_address;
+    view list = r->list;
     const char *what = join ? "join" : "leave";
     write_letter(
-        r, arena_printf(r->arena, "confirm+%.*s", VIEW_ARG(token)), r->person, true,
+        r, arena_printf(r->arena, "confirm+%.*s", VIEW_ARG(token)), r->person, false,
         arena_printf(r->arena, "Your confirmation is needed to %s the %.*s mailing list.", what,
                      VIEW_ARG(list)),
         arena_printf(
@@ -88,17 +92,16 @@ static void ask_person(struct run *r, view token, bool join) {
 }
 
 static void ask_moderators(struct run *r, view token, bool join) {
-    struct address list = address_split(r->to->list_address);
-    write_letter(r, VIEW(""),
-                 arena_printf(r->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
-                 false,
-                 arena_printf(r->arena, "%.*s: %.*s asks to %s", VIEW_ARG(list.local), VIEW_ARG(r->person),
-                              join ? "join" : "leave"),
-                 arena_printf(r->arena,
-                              "%.*s asks to %s %.*s.\n\n\"postroad request accept %.*s\" lets it happen, "
-                              "\"request reject\" does not.\n",
-                              VIEW_ARG(r->person), join ? "join" : "leave", VIEW_ARG(r->to->list_address),
-                              VIEW_ARG(token)));
+    struct address list = address_split(r->list);
+    write_letter(
+        r, VIEW(""), arena_printf(r->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
+        false,
+        arena_printf(r->arena, "%.*s: %.*s asks to %s", VIEW_ARG(list.local), VIEW_ARG(r->person),
+                     join ? "join" : "leave"),
+        arena_printf(r->arena,
+                     "%.*s asks to %s %.*s.\n\n\"postroad request accept %.*s\" lets it happen, "
+                     "\"request reject\" does not.\n",
+                     VIEW_ARG(r->person), join ? "join" : "leave", VIEW_ARG(r->list), VIEW_ARG(token)));
 }
 
 /* ---- what is done ---- */
@@ -113,12 +116,16 @@ static void say(struct run *r, const char *fmt, ...) {
     buf_printf(&r->results, "%s\n", line);
 }
 
-/* A call whose refusal is an answer for people. False: the store could not do it now, or it was refused
- * (said). */
+/* What an operation refuses is an answer for people; what fails in any other way is tried again. */
+static bool is_refusal(enum err_code code) {
+    return code == ERR_NOT_FOUND || code == ERR_EXISTS || code == ERR_REFUSED || code == ERR_CONFLICT;
+}
+
+/* False: it was refused, which is said; or it failed, see e. */
 static bool call(struct run *r, struct store_request *q, struct err *e) {
     if (store_call(r->role->store, q, e))
         return true;
-    if (!role_store_is_away(e->code)) {
+    if (is_refusal(e->code)) {
         say(r, "%s", e->text);
         r->answers = true;
         e->code = ERR_OK;
@@ -126,17 +133,27 @@ static bool call(struct run *r, struct store_request *q, struct err *e) {
     return false;
 }
 
-static view list_secret(struct run *r, struct err *e) {
+static bool find_secret(struct run *r, struct err *e) {
     struct store_request q;
-    view secret = VIEW("");
+    bool ok = true;
     store_request_init(&q, OP_LIST_SECRET);
-    vals_view(&q.args, r->to->list_address);
-    if (store_call(r->role->store, &q, e)) {
+    vals_view(&q.args, r->list);
+    if (r->secret.len == 0 && (ok = store_call(r->role->store, &q, e))) {
         struct vals v = vals_of(buf_view(&q.out));
-        secret = arena_view(r->arena, vals_get_view(&v));
+        r->secret = arena_view(r->arena, vals_get_view(&v));
     }
     store_request_done(&q);
-    return secret;
+    return ok;
+}
+
+/* The key of a copy is its member's, whichever of the mail's senders that is. */
+static bool has_key(struct run *r, view key) {
+    for (size_t i = 0; i < r->mail->post->sender_count; i++)
+        if (unsubscribe_key_is(r->secret, r->mail->post->senders[i], key)) {
+            r->person = r->mail->post->senders[i];
+            return true;
+        }
+    return false;
 }
 
 static void tell_waits(struct run *r, enum waits waits, view token, bool join) {
@@ -145,27 +162,30 @@ static void tell_waits(struct run *r, enum waits waits, view token, bool join) {
         ask_person(r, token, join);
     } else if (waits == WAITS_MODERATOR) {
         say(r, "The request of %.*s waits for the moderators of %.*s", VIEW_ARG(r->person),
-            VIEW_ARG(r->to->list_address));
+            VIEW_ARG(r->list));
         r->answers = true;
         ask_moderators(r, token, join);
     } else {
         say(r, join ? "%.*s is now a member of %.*s" : "%.*s is no longer a member of %.*s",
-            VIEW_ARG(r->person), VIEW_ARG(r->to->list_address));
+            VIEW_ARG(r->person), VIEW_ARG(r->list));
         r->answers = true;
     }
 }
 
 static bool join_or_leave(struct run *r, const struct command *c, struct err *e) {
     bool join = c->kind == COMMAND_JOIN;
-    view secret = list_secret(r, e);
-    if (secret.len == 0)
+    if (!find_secret(r, e))
         return false;
-    view token = make_token(r, secret);
-    int64_t proofs =
-        !join && unsubscribe_key_is(secret, r->person, c->argument) ? PROOF_VERIFIED | PROOF_CONFIRMED : 0;
+    view token = make_token(r, r->secret);
+    bool key = !join && has_key(r, c->argument);
+    int64_t proofs = key ? PROOF_VERIFIED | PROOF_CONFIRMED | PROOF_APPROVED : 0;
+    if (!key && !letter_may_go(r->role, r->person)) { /* what nobody can be asked about must not wait */
+        say(r, "%.*s has got too many letters today", VIEW_ARG(r->person));
+        return true;
+    }
     struct store_request q;
     store_request_init(&q, join ? OP_SUBSCRIBE : OP_UNSUBSCRIBE);
-    vals_view(&q.args, r->to->list_address);
+    vals_view(&q.args, r->list);
     vals_view(&q.args, VIEW("mail"));
     vals_view(&q.args, r->person);
     if (join) {
@@ -185,21 +205,25 @@ static bool join_or_leave(struct run *r, const struct command *c, struct err *e)
 
 static bool confirm(struct run *r, const struct command *c, struct err *e) {
     struct store_request q;
+    struct run of = *r; /* whose request it is, and of which list, whoever answers */
     store_request_init(&q, OP_REQUEST_CONFIRM);
     vals_view(&q.args, c->argument);
     vals_view(&q.args, r->person);
     vals_int(&q.args, 1);
     vals_view(&q.args, VIEW("by mail"));
-    r->answers = true;
-    if (call(r, &q, e)) {
+    of.answers = true;
+    if (call(&of, &q, e)) {
         struct vals v = vals_of(buf_view(&q.out));
         enum waits waits = (enum waits)vals_get_int(&v);
         bool join = vals_get_int(&v) == REQUEST_SUBSCRIBE;
-        vals_get_view(&v);
-        r->person = arena_view(r->arena, vals_get_view(&v)); /* whose request it is, whoever answers */
-        say(r, "Confirmed");
-        tell_waits(r, waits, c->argument, join);
+        of.list = arena_view(r->arena, vals_get_view(&v));
+        of.person = arena_view(r->arena, vals_get_view(&v));
+        say(&of, "Confirmed");
+        tell_waits(&of, waits, c->argument, join);
     }
+    r->results = of.results;
+    r->letter_count = of.letter_count;
+    r->answers = true;
     store_request_done(&q);
     return e->code == ERR_OK;
 }
@@ -217,6 +241,9 @@ static void help(struct run *r) {
 /* False: the store could not do it now. */
 static bool execute(struct run *r, const struct command *c, struct err *e) {
     e->code = ERR_OK;
+    if ((c->kind == COMMAND_JOIN || c->kind == COMMAND_LEAVE) && r->asked[c->kind])
+        return true; /* said once is enough */
+    r->asked[c->kind] = true;
     switch (c->kind) {
     case COMMAND_JOIN:
     case COMMAND_LEAVE:
@@ -264,6 +291,7 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
     struct run r = {.role = role,
                     .mail = mail,
                     .to = to,
+                    .list = to->list_address,
                     .arena = a,
                     .results = BUF_INIT(LIMIT_BODY_CHUNK / 8),
                     .letters = letters};

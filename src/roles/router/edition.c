@@ -134,8 +134,7 @@ static bool is_on(const struct work *w, enum list_setting s) {
 }
 
 /* One that cannot be made is not made tomorrow either: the post goes as it came, with the least of the list's
- * fields; or waits for people, where the list takes something out. (One that cannot be read goes on: deliver
- * finds that out.) */
+ * fields; or waits for people, where the list takes something out. */
 static void make(struct work *w) {
     struct edition_post post = {.source = buf_view(&w->source), .trace = w->trace, .message = w->message};
     struct err e;
@@ -182,8 +181,8 @@ static bool make_one(struct work *w, struct asked *a, struct err *e) {
         return err_set(e, ERR_DAMAGED, "the store's answer about a list is malformed");
     if (w->facts.list.len == 0)
         return true;
-    if (!read_post(w, a, e) && role_store_is_away(e->code))
-        return false;
+    if (!read_post(w, a, e))
+        return false; /* never from a part of it */
     role_works_on(w->message);
     make(w);
     view message = view_skip(buf_view(&w->source), w->trace);

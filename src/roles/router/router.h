@@ -29,6 +29,9 @@ struct command_to {
     view list_address, detail;
     enum list_part part;
 };
+/* One more letter may go to that address today. */
+bool letter_may_go(struct role *role, view address);
+
 /* Do what it asks for and append the letters about it, each as ACCEPT takes it. *ret_said: what was done, for
  * the event. False: the store could not do it now; it is tried again. */
 bool command_run(struct role *role, const struct command_mail *mail, const struct command_to *to,
