@@ -79,8 +79,42 @@ PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-
                "Received"]
 
 
+# What a list never passes on: fields of other lists (RFC 2369: there is one of each), and what is not for members.
+ENDS_HERE = re.compile(
+    rb"(?i)(List-(Id|Help|Owner|Post|Subscribe|Unsubscribe|Unsubscribe-Post|Archive)|Archived-At|(Resent-)?Bcc|Urgent"
+    rb"|(X-)?Approved?|Return-Receipt-To|Disposition-Notification-To|X-Confirm-Reading-To|X-PMRQC)[ \t]*:")
+
+
+def raw_fields(posted):
+    """(fields with their folds and line ends, what is behind them): a line that is no field ends them."""
+    fields, rest = [], posted
+    while True:
+        line, found, behind = rest.partition(b"\n")
+        if found and fields and line[:1] in (b" ", b"\t"):
+            fields[-1] += line + found
+        elif found and re.match(rb"[!-9;-~]+[ \t]*:", line):
+            fields.append(line + found)
+        else:
+            return fields, rest
+        rest = behind
+
+
+def as_sent(posted):
+    """A post as a list sends it that is told nothing."""
+    fields, rest = raw_fields(posted)
+    return b"".join(field for field in fields if not ENDS_HERE.match(field)) + rest
+
+
+def list_fields(posted):
+    """Names of the fields a list puts on top of it."""
+    there = any(re.match(rb"(?i)Precedence[ \t]*:", field) for field in raw_fields(posted)[0])
+    return [name for name in LIST_FIELDS if name != "Precedence" or not there]
+
+
 def top(arrived, posted):
-    """What is on top of `posted` in `arrived`; fails unless all of `posted` is there, octet by octet, and last."""
+    """What is on top of `posted` in `arrived`; fails unless all of `posted` is there, octet by octet, and last; but for what
+    ends at a list."""
+    posted = posted if arrived.endswith(posted) else as_sent(posted)
     assert arrived.endswith(posted), (arrived[-len(posted) - 200:][:2000], "instead of", posted[:2000])
     got = Top(arrived[:len(arrived) - len(posted)])
     assert got.octets.endswith(b"\r\n"), got

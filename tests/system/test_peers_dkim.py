@@ -6,7 +6,7 @@ import pytest
 
 from peers_corpus import shared
 from peers_dkim import Keys, OpenDKIM, by_dkimpy, by_perl
-from peers_mail import LIST_FIELDS, sample, top
+from peers_mail import as_sent, list_fields, sample, top
 
 MEMBERS = ["a@x.example", "b@x.example", "c@y.example"]
 SAMPLES = ("plain", "dots", "empty", "blank-end", "latin1", "utf8-body", "folded", "attachment")
@@ -44,7 +44,7 @@ def through_the_list(news, sink, posts, refused=lambda octets: False):
         head = mail.octets[:2000]
         octets = ids[head[head.index(b"\r\n\tby mx.example.org"):].split(b" id ")[1].split(b"\r\n")[0].rstrip(b";")]
         above = top(mail.octets, octets)
-        assert above.names == [*LIST_FIELDS, "Received"]
+        assert above.names == [*list_fields(octets), "Received"]
         copies[octets].append(mail.octets)
         recipients += mail.recipients
     assert sorted(recipients) == sorted(MEMBERS * len(ids))
@@ -67,17 +67,18 @@ def test_signed_posts_verify_at_every_member(news, sink, keys, tmp_path):
 
 
 def test_two_signatures_and_another_list(news, sink, keys, tmp_path):
-    """Both algorithms on one message; and a post that came through another list, whose List-Id is signed."""
+    """Both algorithms on one message; and a post that came through another list. Its List-Id goes (there is one of each,
+    RFC 2369 and 2919), and with it a signature that had it in."""
     twice = keys.sign(keys.sign(sample("utf8-body"), "rsa", "relaxed/simple"), "ed25519", "simple/simple")
     other = keys.sign(b"List-Id: <other.example.net>\r\nPrecedence: list\r\nReceived: from a.example by b.example;\r\n"
                       b"\tMon, 02 Nov 2026 10:00:00 +0000\r\n" + sample("plain"), "rsa", "relaxed/relaxed")
     assert b"list-id" in other.split(b"\r\n\r\n")[0].split(b"bh=")[0]
     copies = through_the_list(news, sink, [twice, other])
-    for octets, expected in ((twice, ["pass", "pass"]), (other, ["pass"])):
+    for octets, expected in ((twice, ["pass", "pass"]), (other, ["fail"])):
         assert [by_dkimpy(copy, keys.dns) for copy in copies[octets]] == [expected] * len(MEMBERS)
         opendkim = OpenDKIM(tmp_path / str(len(expected)), keys.dns)
         assert [opendkim(copy) for copy in copies[octets]] == [expected] * len(MEMBERS)
-    assert by_perl(copies[other], keys.dns, tmp_path / "perl") == [["pass"]] * len(MEMBERS)
+    assert by_perl(copies[other], keys.dns, tmp_path / "perl") != [["pass"]] * len(MEMBERS)
 
 
 @pytest.mark.parametrize("algorithm", ["rsa", "ed25519"])
@@ -103,7 +104,7 @@ def test_the_verifiers_see_a_changed_octet(news, sink, keys, tmp_path, algorithm
     assert by_perl([copy], others.dns, tmp_path / "wrong") != [["pass"]]
 
 
-@pytest.mark.parametrize("suite, passing", [("auth-dkim-messages", 15), ("auth-dkim-maildkim", 5),
+@pytest.mark.parametrize("suite, passing", [("auth-dkim-messages", 13), ("auth-dkim-maildkim", 5),
                                             ("auth-dkim-vectors", 60)])
 def test_signed_messages_of_others(news, sink, tmp_path, suite, passing):
     """Real and constructed signed messages: behind the list each signature has the result it had before, whatever
@@ -119,6 +120,9 @@ def test_signed_messages_of_others(news, sink, tmp_path, suite, passing):
     forbidden = [octets for octets in copies if posts[octets] in FORBID_LISTS]
     for octets in forbidden:
         assert (by_dkimpy(octets, dns), by_dkimpy(copies.pop(octets)[0], dns)) == (["pass"], ["fail"])
+    for octets in [octets for octets in copies if as_sent(octets) != octets]:
+        del copies[octets]  # came through a list: what that has signed may be gone
+    assert len(copies) >= len(posts) * 0.8
     before = list(copies)
     after = [found[0] for found in copies.values()]
     results = [by_dkimpy(octets, dns) for octets in before]
