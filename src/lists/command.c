@@ -14,19 +14,6 @@ static const struct {
     {"echo", COMMAND_ECHO},
 };
 
-bool command_is_of_a_robot(const struct post *p, view envelope_sender) {
-    const struct header_field *automatic = header_find(&p->header, "Auto-Submitted");
-    const struct header_field *precedence = header_find(&p->header, "Precedence");
-    const struct header_field *ack = header_find(&p->header, "X-Ack");
-    view why = precedence ? view_trim(precedence->value) : VIEW("");
-    bool bulk = view_eq_nocase(why, VIEW("bulk")) || view_eq_nocase(why, VIEW("junk")) ||
-                view_eq_nocase(why, VIEW("list"));
-    if (ack && view_eq_nocase(view_trim(ack->value), VIEW("yes")))
-        bulk = false;
-    return envelope_sender.len == 0 || bulk ||
-           (automatic && !view_starts_with_nocase(view_trim(automatic->value), VIEW("no")));
-}
-
 static view clean(view line, struct arena *a) {
     struct buf text = BUF_INIT(LIMIT_EVENT_TEXT);
     text_add_printable(&text, view_slice(view_trim(line), 0, LIMIT_EVENT_TEXT), true);

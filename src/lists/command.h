@@ -26,10 +26,6 @@ enum { COMMANDS_MOST = 11 }; /* the subject and ten lines, as in Mailman */
 size_t commands_read(enum list_part part, view detail, const struct post *p, struct arena *a,
                      struct command ret[COMMANDS_MOST]);
 
-/* A program wrote it (RFC 3834 2, and Precedence unless X-Ack asks for an answer): it gets none, and nothing
- * is done. */
-bool command_is_of_a_robot(const struct post *p, view envelope_sender);
-
 /* A post whose subject, or one of the first ten lines, is such a command went to the wrong address. */
 bool command_is_in_post(const struct post *p, struct arena *a);
 

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct command commands[COMMANDS_MOST];
     arena_init(&arena, LIMIT_DECISION_ARENA);
     if (post_read(VIEW("ada@x.example"), text, (int64_t)size, &arena, &post)) {
-        command_is_of_a_robot(&post, VIEW("a@b"));
+        post_is_of_a_robot(&post, VIEW("a@b"));
         command_is_in_post(&post, &arena);
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             size_t count = commands_read(parts[i], view_slice(text, 0, 100), &post, &arena, commands);

@@ -132,9 +132,9 @@ static void test_robots(void **unused) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         commands_in(LIST_PART_JOIN, "", cases[i].fields);
-        check(command_is_of_a_robot(&post, VIEW("a@b")) == cases[i].robot, "%s", cases[i].fields);
+        check(post_is_of_a_robot(&post, VIEW("a@b")) == cases[i].robot, "%s", cases[i].fields);
     }
-    assert_true(command_is_of_a_robot(&post, VIEW("")));
+    assert_true(post_is_of_a_robot(&post, VIEW("")));
 }
 
 int main(void) {

@@ -10,8 +10,6 @@
 #include "mail/text.h"
 #include "mail/transfer.h"
 
-enum { PERSONALIZE_NONE };
-
 static bool is_sealed(const struct mime_part *p) {
     return mime_is(p, "multipart/signed") || mime_is(p, "multipart/encrypted") ||
            mime_is(p, "application/pkcs7-mime") || mime_is(p, "application/x-pkcs7-mime") ||
@@ -219,7 +217,7 @@ static void wrap(struct making *m, const struct body_plan *plan) {
     }
     recipe_printf(&m->out, "--%s\r\n", plan->boundary);
     for (size_t i = 0; i < m->header.count; i++)
-        if (view_starts_with_nocase(m->header.fields[i].name, VIEW("Content-")))
+        if (making_is_content(m->header.fields[i].name))
             making_copy(m, m->header.fields[i].raw);
     recipe_text(&m->out, VIEW("\r\n"));
     making_copy(m, m->mime.parts[0].body);

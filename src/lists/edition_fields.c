@@ -44,13 +44,6 @@ static const char *const of_nobody[] = {
     "Date",       "Subject",        "To",         "Cc",       "In-Reply-To", "References", "MIME-Version",
     "Precedence", "Auto-Submitted", "Importance", "Priority", "Keywords",    NULL};
 
-static bool is_content(view name) {
-    return view_starts_with_nocase(name, VIEW("Content-"));
-}
-
-enum { REPLY_UNCHANGED, REPLY_TO_LIST, REPLY_EXPLICIT, REPLY_EXPLICIT_ONLY }; /* reply_goes_to_list */
-enum { PERSONALIZE_NONE, PERSONALIZE_INDIVIDUAL, PERSONALIZE_FULL };
-
 /* The list says who gets answers: the author's Reply-To goes, and may be part of what comes. */
 static bool makes_reply_to(const struct making *m) {
     return making_number(m, LIST_SETTING_REPLY_GOES_TO_LIST) != REPLY_UNCHANGED ||
@@ -71,9 +64,9 @@ static bool goes(const struct making *m, const struct body_plan *plan, view name
     bool anonymous = making_number(m, LIST_SETTING_ANONYMOUS_LIST);
     if (is_one_of(name, never_for_members) ||
         (is_one_of(name, of_lists) && making_number(m, LIST_SETTING_INCLUDE_RFC2369_HEADERS)) ||
-        (anonymous && !is_one_of(name, of_nobody) && !is_content(name)))
+        (anonymous && !is_one_of(name, of_nobody) && !making_is_content(name)))
         return true;
-    if (plan->how == BODY_WRAP && is_content(name))
+    if (plan->how == BODY_WRAP && making_is_content(name))
         return true; /* to the part the body becomes */
     if (view_eq_nocase(name, VIEW("Reply-To")))
         return makes_reply_to(m);
@@ -93,24 +86,10 @@ static void add_field(struct making *m, const char *name, view value) {
 
 /* "Description <address>", the text encoded where it must be; without one the address alone. */
 static view named(struct making *m, view text, view address) {
-    struct buf value = BUF_INIT(LIMIT_HEADER_BYTES), clean = BUF_INIT(LIMIT_HEADER_BYTES);
-    text_add_printable(&clean, text, true);
-    bool plain = text_is_7bit(buf_view(&clean));
-    if (clean.len > 0 && plain) {
-        buf_add_char(&value, '"');
-        for (size_t i = 0; i < clean.len; i++) {
-            if (clean.data[i] == '"' || clean.data[i] == '\\')
-                buf_add_char(&value, '\\');
-            buf_add_char(&value, clean.data[i]);
-        }
-        buf_add_char(&value, '"');
-    } else {
-        header_encode_text(&value, buf_view(&clean));
-    }
-    buf_printf(&value, clean.len > 0 ? " <%.*s>" : "%.*s", VIEW_ARG(address));
+    struct buf value = BUF_INIT(LIMIT_HEADER_BYTES);
+    mailbox_format(text, address, &value);
     view made = arena_view(m->arena, buf_view(&value));
     buf_done(&value);
-    buf_done(&clean);
     return made;
 }
 
@@ -276,13 +255,13 @@ static void add_anonymous_fields(struct making *m) {
     recipe_printf(&m->out, "Message-ID: <%.*s>\r\n", VIEW_ARG(edition_message_id(m)));
 }
 
-/* The mailboxes of all fields of that name, and the list where it is not among them. */
-static view with_list(struct making *m, const char *name) {
+/* The mailboxes of all Cc fields, and the list where it is not among them. */
+static view cc_with_list(struct making *m) {
     struct buf all = BUF_INIT(LIMIT_HEADER_BYTES);
     bool there = false;
     for (size_t i = 0; i < m->header.count; i++) {
         const struct header_field *f = &m->header.fields[i];
-        view rest = view_eq_nocase(f->name, view_of(name)) ? header_value(f, m->arena) : VIEW("");
+        view rest = view_eq_nocase(f->name, VIEW("Cc")) ? header_value(f, m->arena) : VIEW("");
         view written, address, normal;
         struct err e;
         while (next_mailbox(m, &rest, &written, &address)) {
@@ -306,7 +285,7 @@ static void add_personal_fields(struct making *m) {
     recipe_slot(&m->out, SLOT_MAILBOX, FORM_TEXT, VIEW(""));
     recipe_text(&m->out, VIEW("\r\n"));
     if (makes_cc(m))
-        add_field(m, "Cc", with_list(m, "Cc"));
+        add_field(m, "Cc", cc_with_list(m));
 }
 
 static void add_content_fields(struct making *m, const struct body_plan *plan) {

@@ -156,7 +156,7 @@ static void emit_content_fields(struct filter *f, size_t i) {
         view name = h.fields[k].name;
         bool made = f->texts[i].ptr && (view_eq_nocase(name, VIEW("Content-Type")) ||
                                         view_eq_nocase(name, VIEW("Content-Transfer-Encoding")));
-        if (view_starts_with_nocase(name, VIEW("Content-")) && !made)
+        if (making_is_content(name) && !made)
             making_copy(f->m, h.fields[k].raw);
     }
     if (f->texts[i].ptr)
@@ -169,7 +169,7 @@ static void emit_message_fields(struct filter *f, size_t message, size_t stand) 
     struct header h;
     header_parse(part_at(f, message)->head, f->m->arena, &h);
     for (size_t k = 0; k < h.count; k++)
-        if (!view_starts_with_nocase(h.fields[k].name, VIEW("Content-")))
+        if (!making_is_content(h.fields[k].name))
             making_copy(f->m, h.fields[k].raw);
     emit_content_fields(f, stand);
 }

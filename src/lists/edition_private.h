@@ -7,6 +7,10 @@
 #include "mail/header.h"
 #include "mail/mime.h"
 
+/* Values of settings, in the order of their words (list_setting.def). */
+enum reply_goes_to { REPLY_UNCHANGED, REPLY_TO_LIST, REPLY_EXPLICIT, REPLY_EXPLICIT_ONLY };
+enum personalize { PERSONALIZE_NONE, PERSONALIZE_INDIVIDUAL, PERSONALIZE_FULL };
+
 struct making {
     const struct edition_facts *l;
     const struct edition_post *post;
@@ -25,6 +29,11 @@ static inline int64_t making_number(const struct making *m, enum list_setting s)
 
 static inline size_t making_at(const struct making *m, view v) {
     return (size_t)(v.ptr - m->source.ptr);
+}
+
+/* A field that is about the body (RFC 2045), and goes where the body goes. */
+static inline bool making_is_content(view name) {
+    return view_starts_with_nocase(name, VIEW("Content-"));
 }
 
 static inline void making_copy(struct making *m, view v) {

@@ -33,6 +33,9 @@ view post_line(view text, struct arena *a);
 /* The first part of it that is plain text, decoded, in UTF-8: as much as is looked at for commands. Empty:
  * there is none. */
 view post_text(const struct post *p, struct arena *a);
+/* A program wrote it (RFC 3834 2, and Precedence unless X-Ack asks for an answer): it gets none, and nothing
+ * that it asks for is done. */
+bool post_is_of_a_robot(const struct post *p, view envelope_sender);
 /* Of a thread: without "Re:" and the like, blanks and "[prefixes]" in front, so that answers are the same. */
 view post_thread(view subject);
 

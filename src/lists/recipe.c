@@ -8,8 +8,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "lists/unsubscribe.h"
-#include "mail/header.h"
-#include "mail/text.h"
+#include "mail/mailboxes.h"
 #include "mail/transfer.h"
 #include "store/vals.h"
 
@@ -192,25 +191,6 @@ bool recipe_read(view stored, size_t source_len, struct arena *a, struct recipe 
 
 /* ---- a copy ---- */
 
-static void add_mailbox(const struct copy_to *who, struct buf *out) {
-    if (who->name.len == 0) {
-        buf_add(out, who->address);
-        return;
-    }
-    if (text_is_7bit(who->name)) {
-        buf_add_char(out, '"');
-        for (size_t i = 0; i < who->name.len; i++) {
-            if (who->name.ptr[i] == '"' || who->name.ptr[i] == '\\')
-                buf_add_char(out, '\\');
-            buf_add_char(out, who->name.ptr[i]);
-        }
-        buf_add_char(out, '"');
-    } else {
-        header_encode_text(out, who->name);
-    }
-    buf_printf(out, " <%.*s>", VIEW_ARG(who->address));
-}
-
 static void add_value(const struct piece *p, const struct copy_to *who, struct buf *out) {
     switch (p->slot) {
     case SLOT_EMAIL:
@@ -223,7 +203,7 @@ static void add_value(const struct piece *p, const struct copy_to *who, struct b
         buf_add(out, who->name.len > 0 ? who->name : who->address);
         break;
     case SLOT_MAILBOX:
-        add_mailbox(who, out);
+        mailbox_format(who->name, who->address, out);
         break;
     case SLOT_UNSUBSCRIBE:
         unsubscribe_key_add(p->text, who->address, out);

@@ -2,6 +2,9 @@
  * address; where there are none, all of it is. */
 #include "mail/mailboxes.h"
 
+#include "mail/header.h"
+#include "mail/text.h"
+
 enum { COMMENT_DEPTH_MAX = 50 };
 
 /* Behind a quoted string or a comment that begins at v; 0 when it does not end. */
@@ -111,4 +114,22 @@ bool mailboxes_next(view *rest, struct arena *a, view *ret_address, struct err *
         }
     }
     return false;
+}
+
+void mailbox_format(view name, view address, struct buf *out) {
+    struct buf clean = BUF_INIT(name.len + 1);
+    text_add_printable(&clean, name, true);
+    if (clean.len > 0 && text_is_7bit(buf_view(&clean))) {
+        buf_add_char(out, '"');
+        for (size_t i = 0; i < clean.len; i++) {
+            if (clean.data[i] == '"' || clean.data[i] == '\\')
+                buf_add_char(out, '\\');
+            buf_add_char(out, clean.data[i]);
+        }
+        buf_add_char(out, '"');
+    } else {
+        header_encode_text(out, buf_view(&clean));
+    }
+    buf_printf(out, clean.len > 0 ? " <%.*s>" : "%.*s", VIEW_ARG(address));
+    buf_done(&clean);
 }

@@ -12,4 +12,8 @@
  * when what is left is no address list: then *e says so and *rest is left as it is, not empty. */
 bool mailboxes_next(view *rest, struct arena *a, view *ret_address, struct err *e);
 
+/* Append "name" <address>, the name cleaned of what cannot be printed and encoded where it is not ASCII (RFC
+ * 2047); without a name the address alone. */
+void mailbox_format(view name, view address, struct buf *out);
+
 #endif

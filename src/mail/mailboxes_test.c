@@ -55,8 +55,34 @@ static void test_mailboxes__what_is_none(void **state) {
     }
 }
 
+static void test_format__is_one_mailbox_whatever_the_name(void **state) {
+    static const struct {
+        const char *name, *want;
+    } rows[] = {
+        {"", "ada@hill.example"},
+        {"Ada", "\"Ada\" <ada@hill.example>"},
+        {"Ada \"the\\one\"", "\"Ada \\\"the\\\\one\\\"\" <ada@hill.example>"},
+        {"x\r\nBcc: eve@x", "\"x??Bcc: eve@x\" <ada@hill.example>"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out = BUF_INIT(1000);
+        mailbox_format(view_of(rows[i].name), VIEW("ada@hill.example"), &out);
+        assert_view(buf_view(&out), rows[i].want);
+        buf_done(&out);
+    }
+    struct buf out = BUF_INIT(1000);
+    mailbox_format(VIEW("B\xC3\xA9"
+                        "a"),
+                   VIEW("ada@hill.example"), &out);
+    assert_true(view_starts_with(buf_view(&out), VIEW("=?utf-8?")));
+    assert_true(view_ends_with(buf_view(&out), VIEW("?= <ada@hill.example>")));
+    buf_done(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_format__is_one_mailbox_whatever_the_name),
         cmocka_unit_test(test_mailboxes__of_lists),
         cmocka_unit_test(test_mailboxes__what_is_none),
     };

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "store/event.h"
-#include "store/moderation.h"
 
 /* -- lists */
 
@@ -102,8 +101,7 @@ static void test_list_create__again_after_it_was_deleted(struct unit_store *s) {
     int64_t again = make_list(s, "news@here.example");
     assert_true(again > list);
     int64_t message = route_mail(s, "1", again, NULL); /* the same bytes: new to this list */
-    must(s, OP_EDITION_KEEP, N(message), N(again), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""), N(0),
-         S("recipe"), N(0), N(0), N(0));
+    keep_edition(s, message, again);
     must(s, OP_FEED_READ, S("node"), N(10), N(0));
     expect(s, N(again), S("news@here.example"), S("public"), N(1), N(1), N(0), N(message), N(4));
     must(s, OP_EXPAND, N(message), N(again), N(LIMIT_EXPAND_SLICE));

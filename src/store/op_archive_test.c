@@ -7,13 +7,11 @@
 
 #include "base/clock.h"
 #include "store/event.h"
-#include "store/moderation.h"
 
 /* A post that the list has taken, as it came. */
 static int64_t take_post(struct unit_store *s, const char *body, int64_t list, const char *address) {
     int64_t message = route_mail(s, body, list, address);
-    must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""), N(0),
-         S("recipe"), N(0), N(0), N(0));
+    keep_edition(s, message, list);
     return message;
 }
 

@@ -190,7 +190,7 @@ void op_run_LIST_SECRET(struct op_run *r) {
     vals_view(r->out, list_secret(r, vals_get_view(&r->in)));
 }
 
-/* in: message, list. out: the recipe; nothing where there is none: the post goes as it is. */
+/* in: message, list. out: the recipe; nothing where there is none (copies of an older release). */
 void op_run_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);
     struct query q;

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "store/class.h"
 #include "store/event.h"
-#include "store/moderation.h"
 
 #define COUNT_EVENTS "SELECT count(*) FROM event WHERE message = $1 AND kind = $2"
 
@@ -155,8 +154,7 @@ static void test_stop__what_is_held_and_an_expansion(struct unit_store *s) {
     must(s, OP_QUEUE_HOLD, N(held), S("by ada"));
     must(s, OP_QUEUE_STOP, N(held), N(EVENT_DELETED), S("by ada"), S(""), N(0));
     expect(s, N(1), N(0));
-    must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""), N(0),
-         S("recipe"), N(0), N(0), N(0));
+    keep_edition(s, message, list);
     must(s, OP_QUEUE_HOLD, N(message), S("by ada"));
     must(s, OP_QUEUE_STOP, N(message), N(EVENT_DELETED), S("by ada"), S(""), N(0));
     expect(s, N(0), N(1));

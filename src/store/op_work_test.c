@@ -2,8 +2,6 @@
  * rest goes on. */
 #include "testing/store.h"
 
-#include "store/moderation.h"
-
 #include "store/event.h"
 
 static void crash(struct unit_store *s, const char *role, int64_t message, int64_t times, int held) {
@@ -65,8 +63,7 @@ static void test_crashed__deliver_passes_over_its_rows(struct unit_store *s) {
 
 static void test_crashed__archived_sees_it_as_held(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example"), message = route_mail(s, "1", list, NULL);
-    must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""), N(0),
-         S("recipe"), N(0), N(0), N(0));
+    keep_edition(s, message, list);
     must(s, OP_ARCHIVE_JOIN, S("node"));
     crash(s, "archived", message, 1, 0);
     crash(s, "archived", message, 2, 1);

@@ -11,6 +11,8 @@
 #include "mail/address.h"
 #include "store/accept.h"
 #include "store/class.h"
+#include "store/edition.h"
+#include "store/moderation.h"
 #include "store/role.h"
 #include "store/schema.h"
 #include "testing/pg.h"
@@ -266,6 +268,11 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
     must_args(s, OP_ROUTE_COMMIT, &args);
     assert_number(s, 0, "SELECT count(*) FROM inbox WHERE message = $1", N(message));
     return message;
+}
+
+void keep_edition(struct unit_store *s, int64_t message, int64_t list) {
+    must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(KEPT_POST), N(0), S(""),
+         N(0), S("recipe"), N(0), N(0), N(0));
 }
 
 int64_t make_list(struct unit_store *s, const char *address) {

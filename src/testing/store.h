@@ -106,6 +106,8 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
 int64_t make_list(struct unit_store *s, const char *address);
 void add_member(struct unit_store *s, const char *list, const char *address);
 /* n members m0@d0.example … spread over `domains` domains. */
+/* The list's edition of a routed post, which is that post as it came. */
+void keep_edition(struct unit_store *s, int64_t message, int64_t list);
 void add_members(struct unit_store *s, const char *list, int from, int n, int domains);
 /* The id of an address's row, and of its destination. */
 int64_t address_of(struct unit_store *s, const char *address);

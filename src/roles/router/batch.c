@@ -231,7 +231,7 @@ static void ask_rules(struct batch *b, struct store_wait *wait) {
 /* Strangers are not told: what they claim to be is not known. */
 static view member_to_tell(const struct message *m, const struct post_to *to, const struct facts *f) {
     if (to->verdict.action != MODERATION_HOLD || (m->flags & MESSAGE_NOTICE) ||
-        !facts_number(f, LIST_SETTING_RESPOND_TO_POST_REQUESTS) || command_is_of_a_robot(&m->post, m->sender))
+        !facts_number(f, LIST_SETTING_RESPOND_TO_POST_REQUESTS) || post_is_of_a_robot(&m->post, m->sender))
         return VIEW("");
     for (size_t i = 0; i < m->post.sender_count; i++)
         if (f->senders[i].member >= 0)

@@ -297,7 +297,7 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
                     .letters = letters};
     bool ok = true;
     *ret_said = VIEW("from a program, or from nobody: nothing was done");
-    if (mail->post->sender_count == 0 || command_is_of_a_robot(mail->post, mail->sender))
+    if (mail->post->sender_count == 0 || post_is_of_a_robot(mail->post, mail->sender))
         return true;
     r.person = mail->post->senders[0];
     size_t count = commands_read(to->part, to->detail, mail->post, a, commands);

@@ -34,11 +34,10 @@ struct work {
     bool unfit; /* it cannot be made, and the post as it came must not be sent */
 };
 
-/* Programs are not told (RFC 3834 2). */
+/* Nobody is told who may be a program, or another list. */
 static bool wants_letter(const struct work *w) {
-    const struct header_field *f = header_find(&w->post.header, "Auto-Submitted");
-    return w->info.sender.len > 0 && (!f || view_eq_nocase(view_trim(f->value), VIEW("no"))) &&
-           !header_find(&w->post.header, "Precedence") && !header_find(&w->post.header, "List-Id");
+    return !post_is_of_a_robot(&w->post, w->info.sender) && !header_find(&w->post.header, "Precedence") &&
+           !header_find(&w->post.header, "List-Id");
 }
 
 static bool add_letter(struct work *w, view to, view subject, view text, struct buf *args) {
