@@ -71,21 +71,21 @@ bool cmd_domain_remove(struct cli *c, struct err *e) {
     return true;
 }
 
-static const struct column columns[] = {{"domain", "DOMAIN"},
-                                        {"created", "SINCE"},
-                                        {"relay", "RELAY"},
-                                        {"recipients", "RECIPIENTS"},
-                                        {"listed", "LISTED"}};
+static const struct column columns[] = {{"domain", "DOMAIN"}, {"created", "SINCE"},
+                                        {"relay", "RELAY"},   {"recipients", "RECIPIENTS"},
+                                        {"listed", "LISTED"}, {"description", "DESCRIPTION"}};
 
 static void show_fields(struct table *t, view name, struct vals *v) {
     table_text(t, name);
     table_time(t, vals_get_int(v));
     bool relay = vals_get_int(v) != 0, listed = vals_get_int(v) != 0;
     int64_t recipients = vals_get_int(v);
-    view transport = vals_get_view(v);
+    view transport = vals_get_view(v), description = vals_get_view(v);
+    (void)vals_get_view(v); /* the alias domain */
     table_text(t, !relay ? VIEW("") : transport.len ? transport : VIEW("default"));
     table_text(t, !relay ? VIEW("") : listed ? VIEW("listed") : VIEW("any"));
     table_int(t, recipients);
+    table_text(t, description);
 }
 
 static void show_row(struct pages *p, struct table *t, struct vals *v) {

@@ -52,6 +52,7 @@ static const struct row {
     {"router", MAY_CRYPT},
     {"deliver", MAY_CONNECT | MAY_RESOLVE | MAY_CRYPT},
     {"archived", MAY_CRYPT | MAY_ARCHIVE},
+    {"httpd", MAY_ACCEPT | MAY_CRYPT},
 };
 /* All may use what is open when they lock themselves in (metrics, crash record, hint socket, log) and connect
  * to sockets in the instance's folder (stored, hints). With PostgreSQL all may connect to its ports, and read

@@ -14,8 +14,8 @@ static const struct op_info table[] = {
 static const struct {
     const char *name;
     enum store_role role;
-} roles[] = {{"stored", R_STORED},   {"smtpd", R_SMTPD},       {"router", R_ROUTER},
-             {"deliver", R_DELIVER}, {"archived", R_ARCHIVED}, {"cli", R_CLI}};
+} roles[] = {{"stored", R_STORED},     {"smtpd", R_SMTPD}, {"router", R_ROUTER}, {"deliver", R_DELIVER},
+             {"archived", R_ARCHIVED}, {"cli", R_CLI},     {"httpd", R_HTTPD}};
 
 const struct op_info *op_info(enum op op) {
     BUG_ON((unsigned)op >= OP_COUNT);

@@ -11,7 +11,15 @@
 #include "store/db.h"
 #include "store/vals.h"
 
-enum store_role { R_STORED = 1, R_SMTPD = 2, R_ROUTER = 4, R_DELIVER = 8, R_ARCHIVED = 16, R_CLI = 32 };
+enum store_role {
+    R_STORED = 1,
+    R_SMTPD = 2,
+    R_ROUTER = 4,
+    R_DELIVER = 8,
+    R_ARCHIVED = 16,
+    R_CLI = 32,
+    R_HTTPD = 64
+};
 
 enum op {
 #define OP(id, name, durability, roles, grants) OP_##id,

@@ -47,6 +47,10 @@ static int64_t delete_members(struct op_run *r, int64_t list) {
            "DELETE FROM preference WHERE level = $3 AND owner IN"
            " (SELECT id FROM member WHERE list = $1 ORDER BY role, site, addr LIMIT $2)",
            DB_I(list), DB_I(LIMIT_EXPAND_SLICE), DB_I(LEVEL_MEMBER));
+    db_run(r->db,
+           "DELETE FROM bounce WHERE member IN"
+           " (SELECT id FROM member WHERE list = $1 ORDER BY role, site, addr LIMIT $2)",
+           DB_I(list), DB_I(LIMIT_EXPAND_SLICE));
     return db_change(
         r->db,
         "DELETE FROM member WHERE list = $1 AND (role, site, addr) IN"
@@ -110,6 +114,7 @@ void op_run_LIST_DELETE(struct op_run *r) {
         db_run(r->db, "DELETE FROM request WHERE list = $1", DB_I(list));
         drop_held(r, list);
         scope_forget(r, address);
+        db_run(r->db, "DELETE FROM autoreply WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
     }
     vals_int(r->out, members);
@@ -137,6 +142,39 @@ void op_run_LIST_LS(struct op_run *r) {
         for (int i = 4; i < 8; i++)
             vals_int(r->out, query_int(&q, i));
     }
+}
+
+static int64_t list_by_address(struct op_run *r, view address) {
+    return db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(address));
+}
+
+/* A List-Id is the address with a dot in place of the @. */
+static int64_t list_by_name(struct op_run *r, view name) {
+    int64_t list = list_by_address(r, name);
+    for (size_t i = 0; list == 0 && i < name.len && i <= LIMIT_LOCAL_PART; i++)
+        if (name.ptr[i] == '.')
+            list = list_by_address(r, arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(view_slice(name, 0, i)),
+                                                   VIEW_ARG(view_skip(name, i + 1))));
+    return list;
+}
+
+/* in: address, or List-Id without brackets. out: nothing when there is none; id, address, archive, class,
+ * created, posts, members, last post (0: never), volume and issue of the next digest, when the last digest
+ * was sent */
+void op_run_LIST_SHOW(struct op_run *r) {
+    int64_t list = list_by_name(r, vals_get_view(&r->in));
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT id, address, archive, class, created, posts, (SELECT count(*) FROM member m WHERE "
+             "m.list = l.id"
+             " AND m.role = 1), last_post, volume, issue, digest_sent FROM list l WHERE id = $1",
+             DB_I(list));
+    while (query_row(&q))
+        for (int i = 0; i < 11; i++)
+            if (i == 1 || i == 2)
+                vals_view(r->out, query_text(&q, i));
+            else
+                vals_int(r->out, query_int(&q, i));
 }
 
 /* in: last address seen, most. out: addresses of lists */

@@ -74,7 +74,7 @@ static void expect_domain(struct unit_store *s, const char *name, int relay, int
                           const char *transport) {
     expect(s, S(name));
     assert_true(next_int(s) > 0);
-    expect(s, N(relay), N(listed), N(recipients), S(transport));
+    expect(s, N(relay), N(listed), N(recipients), S(transport), S(""), S(""));
 }
 
 static void test_relay__made_shown_changed_removed(struct unit_store *s) {

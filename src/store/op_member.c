@@ -50,6 +50,7 @@ void nonmember_end(struct op_run *r, int64_t id) {
 
 void membership_end(struct op_run *r, int64_t id) {
     db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_MEMBER), DB_I(id));
+    db_run(r->db, "DELETE FROM bounce WHERE member = $1", DB_I(id));
     db_run(r->db, "DELETE FROM member WHERE id = $1", DB_I(id));
 }
 

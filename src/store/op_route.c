@@ -153,8 +153,8 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
                      VIEW("the list has had the very same bytes"));
         return;
     }
-    db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3, posts = $4 WHERE id = $1", DB_I(list),
-           DB_I(archived ? feed : feed - 1), DB_I(uid), DB_I(number));
+    db_run(r->db, "UPDATE list SET feed_last = $2, uid_last = $3, posts = $4, last_post = $5 WHERE id = $1",
+           DB_I(list), DB_I(archived ? feed : feed - 1), DB_I(uid), DB_I(number), DB_I(r->now_ms));
     db_run(r->db, "INSERT INTO post(list, uid, sha256, msgid) VALUES($1, $2, $3, $4)", DB_I(list), DB_I(uid),
            DB_B(sha256), DB_T(p->msgid));
     if (archived)

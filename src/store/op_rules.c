@@ -15,6 +15,7 @@ bool need_scope(struct op_run *r, view scope) {
 
 void scope_forget(struct op_run *r, view scope) {
     db_run(r->db, "DELETE FROM setting WHERE scope = $1", DB_T(scope));
+    db_run(r->db, "DELETE FROM template WHERE scope = $1", DB_T(scope));
     db_run(r->db, "DELETE FROM ban WHERE scope = $1", DB_T(scope));
     db_run(r->db, "DELETE FROM header_match WHERE scope = $1", DB_T(scope));
 }

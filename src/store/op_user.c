@@ -44,6 +44,7 @@ static void forget_user_if_empty(struct op_run *r, int64_t userid) {
     if (db_number(r->db, 0, "SELECT count(*) FROM mailbox WHERE userid = $1", DB_I(userid)) > 0)
         return;
     db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_USER), DB_I(userid));
+    db_run(r->db, "DELETE FROM domain_owner WHERE userid = $1", DB_I(userid));
     db_run(r->db, "DELETE FROM users WHERE id = $1", DB_I(userid));
 }
 
@@ -180,6 +181,7 @@ void op_run_USER_REMOVE(struct op_run *r) {
            DB_I(LEVEL_MEMBER), DB_I(b.addr));
     db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_ADDRESS),
            DB_I(b.addr));
+    db_run(r->db, "DELETE FROM bounce WHERE member IN (SELECT id FROM member WHERE addr = $1)", DB_I(b.addr));
     db_run(r->db, "DELETE FROM member WHERE addr = $1", DB_I(b.addr));
     db_run(r->db, "DELETE FROM request WHERE addr = $1", DB_I(b.addr));
     db_run(r->db, "UPDATE users SET preferred = 0 WHERE id = $1 AND preferred = $2", DB_I(b.userid),

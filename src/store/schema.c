@@ -229,7 +229,35 @@ static const char editions[] =
     /* Random keys that what goes out is signed with. */
     "CREATE TABLE secret(name {text} PRIMARY KEY, value {bytes} NOT NULL) {rowless};";
 
-static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions};
+/* ADR 21: what programs that manage lists want to know, and what comes back from members. */
+static const char programs[] =
+    /* Keys that programs show. kept: base/password.h. */
+    "CREATE TABLE api_key(name {text} PRIMARY KEY, kept {text} NOT NULL, created {int} NOT NULL) {rowless};"
+    "ALTER TABLE domain ADD COLUMN description {text} NOT NULL DEFAULT '';"
+    "ALTER TABLE domain ADD COLUMN alias_domain {text} NOT NULL DEFAULT '';"
+    "CREATE TABLE domain_owner(domain {text}, userid {int}, PRIMARY KEY(domain, userid)) {rowless};"
+    /* password: as base/password.h keeps it, or empty. server_owner: 1 may do everything. */
+    "ALTER TABLE users ADD COLUMN password {text} NOT NULL DEFAULT '';"
+    "ALTER TABLE users ADD COLUMN server_owner {int} NOT NULL DEFAULT 0;"
+    /* last_post: when the list took its last post; 0: never. volume, issue: of the next digest. */
+    "ALTER TABLE list ADD COLUMN last_post {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE list ADD COLUMN volume {int} NOT NULL DEFAULT 1;"
+    "ALTER TABLE list ADD COLUMN issue {int} NOT NULL DEFAULT 1;"
+    "ALTER TABLE list ADD COLUMN digest_sent {int} NOT NULL DEFAULT 0;"
+    /* Where a text that people get is; username, password: of the server it is on. */
+    "CREATE TABLE template(scope {text}, name {text}, uri {text} NOT NULL, username {text} NOT NULL,"
+    " password {text} NOT NULL, PRIMARY KEY(scope, name)) {rowless};"
+    /* Members whose mail came back. score: bounces counted; last: when the last one was; warnings: letters
+     * since delivery was switched off, warned: when the last of them was, or the switching off itself. */
+    "CREATE TABLE bounce(member {int} PRIMARY KEY, score {int} NOT NULL, last {int} NOT NULL, warnings {int} "
+    "NOT"
+    " NULL, warned {int} NOT NULL);"
+    /* When somebody got an answer of the kind that a list gives to everybody. */
+    "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, PRIMARY KEY(list, "
+    "kind,"
+    " address)) {rowless};";
+
+static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions, programs};
 
 enum { VERSION_OF_SECRETS = 4 };
 

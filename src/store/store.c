@@ -126,7 +126,7 @@ bool store_call(struct store *s, struct store_request *r, struct err *e) {
 /* Every role of the table becomes a PostgreSQL role without login, granted just what its operations need; the
  * connecting user becomes a member, so that each process can take it on (SET ROLE). */
 static void prepare_roles(struct db *db) {
-    static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI};
+    static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI, R_HTTPD};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         struct buf sql = BUF_INIT(1 << 16);
         FREE_AUTO char *name = mem_printf(STORE_PG_ROLE "%s", store_role_name(roles[i]));

@@ -49,7 +49,7 @@ static void handle_events(struct server *s, int timeout_ms) {
  * leave the system (as mail, as archive files, to people) all that was committed with such a promise before.
  * The others turn answers into commits only, which lie behind in the same log. */
 static uint64_t safe_before(const struct server *s, const struct request *q, enum durability d) {
-    bool acts_outside = client_role(q->client) & (R_DELIVER | R_ARCHIVED | R_CLI);
+    bool acts_outside = client_role(q->client) & (R_DELIVER | R_ARCHIVED | R_CLI | R_HTTPD);
     return d == DURABLE_FULL || acts_outside ? s->commit : 0;
 }
 
@@ -157,7 +157,7 @@ static void serve(struct server *s, int64_t patience_ms) {
 }
 
 static bool open_server(struct server *s, const struct config *config, struct err *e) {
-    static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI};
+    static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI, R_HTTPD};
     FREE_AUTO char *path = config_path(config, "data/store.db");
     FREE_AUTO char *run = config_path(config, "data/run/store");
     s->db = db_open_sqlite(path, config->store_sync, e);

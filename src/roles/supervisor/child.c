@@ -25,6 +25,7 @@ const struct role_kind role_kinds[ROLE_KINDS] = {
     {.name = "router", .drain_phase = DRAIN_WORK},
     {.name = "deliver", .drain_phase = DRAIN_WORK},
     {.name = "archived", .drain_phase = DRAIN_WORK},
+    {.name = "httpd", .listens = true, .http_only = true, .drain_phase = DRAIN_INTAKE},
 };
 
 const struct role_kind *role_kind_find(const char *name) {

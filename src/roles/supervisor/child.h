@@ -14,10 +14,11 @@ struct role_kind {
     const char *name;
     bool listens; /* gets the listening sockets; a successor may run beside it */
     bool sqlite_only;
+    bool http_only;  /* runs where http_listen is set, or when it is named */
     int drain_phase; /* roles stop phase by phase: who takes mail in first, who holds the store last */
 };
 
-enum { ROLE_KINDS = 5, DRAIN_INTAKE = 0, DRAIN_WORK = 1, DRAIN_STORE = 2 };
+enum { ROLE_KINDS = 6, DRAIN_INTAKE = 0, DRAIN_WORK = 1, DRAIN_STORE = 2 };
 extern const struct role_kind role_kinds[ROLE_KINDS];
 /* NULL when unknown. */
 const struct role_kind *role_kind_find(const char *name);

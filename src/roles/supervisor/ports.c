@@ -15,6 +15,7 @@ static const struct {
 } kinds[] = {
     {"smtp", "smtp_listen", offsetof(struct config, smtp_listen)},
     {"lmtp", "lmtp_listen", offsetof(struct config, lmtp_listen)},
+    {"http", "http_listen", offsetof(struct config, http_listen)},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

@@ -16,6 +16,9 @@ static bool may_replace(const struct config *old, const struct config *new, stru
         return err_set(e, ERR_CONFIG, "user cannot change while the instance runs: stop and start it");
     if (strcmp(old->store, new->store) != 0)
         return err_set(e, ERR_CONFIG, "store cannot change while the instance runs: stop and start it");
+    if ((old->http_listen.count == 0) != (new->http_listen.count == 0))
+        return err_set(e, ERR_CONFIG,
+                       "http_listen cannot be set or emptied while the instance runs: stop and start it");
     if (!log_level_parse(view_of(new->log_level), &level))
         return err_set(e, ERR_CONFIG, "log_level = %.60s: debug, info, warn or error is wanted",
                        new->log_level);

@@ -89,6 +89,8 @@ bool choose_children(struct supervisor *s, const char *const *roles, size_t coun
         const struct role_kind *kind = &role_kinds[i];
         if (kind->sqlite_only ? !sqlite : !is_named(roles, count, kind->name))
             continue;
+        if (kind->http_only && count == 0 && s->config->http_listen.count == 0)
+            continue;
         struct child *c = &s->children[s->count++];
         *c = (struct child){.kind = kind, .program = mem_printf("%s/postroad-%s", folder, kind->name)};
         if (access(c->program, X_OK) < 0)

@@ -1,0 +1,300 @@
+/* reply.c: what a request gets. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "mail/text.h"
+#include "roles/httpd/httpd.h"
+
+/* ---- values ---- */
+
+json_t *json_text(view v) {
+    if (view_is_utf8(v))
+        return json_stringn(v.ptr ? v.ptr : "", v.len);
+    struct buf b = BUF_INIT(v.len + 1);
+    for (size_t i = 0; i < v.len; i++)
+        buf_add_char(&b, (unsigned char)v.ptr[i] < 0x80 && v.ptr[i] ? v.ptr[i] : '?');
+    json_t *text = json_stringn(b.data, b.len);
+    buf_done(&b);
+    return text;
+}
+
+/* What may stand in a path stays, the rest is escaped. */
+static void add_path(struct buf *out, view path) {
+    for (size_t i = 0; i < path.len; i++) {
+        char ch = path.ptr[i];
+        if (ascii_is_alnum(ch) || (ch && strchr("/-._~@+=&?", ch)))
+            buf_add_char(out, ch);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)ch);
+    }
+}
+
+static view link_of(struct call *c, const char *fmt, va_list args) {
+    char path[2 * LIMIT_SMTP_LINE];
+    vsnprintf(path, sizeof path, fmt, args);
+    struct buf link = BUF_INIT(8 * LIMIT_SMTP_LINE);
+    buf_printf(&link, "%.*s/", VIEW_ARG(c->base));
+    add_path(&link, view_of(path));
+    view made = arena_view(c->slice, buf_view(&link));
+    buf_done(&link);
+    return made;
+}
+
+json_t *json_link(struct call *c, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    view link = link_of(c, fmt, args);
+    va_end(args);
+    return json_text(link);
+}
+
+view text_of_id(struct call *c, int64_t id) {
+    return arena_printf(c->slice, c->old ? "%lld" : "%032llx", (long long)id);
+}
+
+json_t *json_id(struct call *c, int64_t id) {
+    return c->old ? json_integer(id) : json_text(text_of_id(c, id));
+}
+
+bool id_of_text(struct call *c, view text, int64_t *ret) {
+    if (c->old)
+        return view_to_i64(text, ret) && *ret > 0;
+    int64_t id = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char ch = ascii_lower(text.ptr[i]);
+        if (!(ascii_is_digit(ch) || (ch >= 'a' && ch <= 'f')) || id >> 58)
+            return false;
+        id = id * 16 + (ascii_is_digit(ch) ? ch - '0' : ch - 'a' + 10);
+    }
+    *ret = id;
+    return text.len == 32 && id > 0;
+}
+
+json_t *json_time(int64_t ms) {
+    time_t at = (time_t)(ms / 1000);
+    struct tm tm;
+    char text[40];
+    if (ms <= 0)
+        return json_string("0001-01-01T00:00:00"); /* as Mailman says: never */
+    gmtime_r(&at, &tm);
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (ms % 1000)
+        snprintf(text + n, sizeof text - n, ".%03d000", (int)(ms % 1000));
+    return json_string(text);
+}
+
+/* ---- objects ---- */
+
+enum { DUMP = JSON_ENSURE_ASCII };
+
+enum { ETAG_SIZE = 2 * EVP_MAX_MD_SIZE + 3 };
+
+/* Hexadecimal in quotes. Takes the context. */
+static void finish_etag(EVP_MD_CTX *context, char ret[ETAG_SIZE]) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    BUG_ON(!EVP_DigestFinal_ex(context, digest, &len));
+    EVP_MD_CTX_free(context);
+    for (unsigned i = 0; i < len; i++)
+        snprintf(ret + 1 + 2 * i, 3, "%02x", digest[i]);
+    ret[0] = ret[2 * len + 1] = '"';
+    ret[2 * len + 2] = '\0';
+}
+
+/* Clients take it as it is and compare nothing: it names what the object says. */
+static void add_etag(json_t *object) {
+    char *text = json_dumps(object, DUMP), etag[ETAG_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    BUG_ON(!text || !context || !EVP_DigestInit_ex(context, EVP_sha1(), NULL));
+    EVP_DigestUpdate(context, text, strlen(text));
+    free(text);
+    finish_etag(context, etag);
+    json_object_set_new(object, "http_etag", json_string(etag));
+}
+
+static void dump(struct buf *out, const json_t *object) {
+    char *text = json_dumps(object, DUMP);
+    BUG_ON(!text);
+    buf_add_str(out, text);
+    free(text);
+}
+
+void reply_object(struct call *c, int status, json_t *object) {
+    buf_reset(&c->out);
+    c->status = status;
+    if (status < 400)
+        add_etag(object);
+    dump(&c->out, object);
+    json_decref(object);
+}
+
+static const char *reason(int status) {
+    static const struct {
+        int status;
+        const char *words;
+    } reasons[] = {{400, "400 Bad Request"},       {401, "401 Unauthorized"},       {403, "403 Forbidden"},
+                   {404, "404 Not Found"},         {405, "405 Method Not Allowed"}, {409, "409 Conflict"},
+                   {413, "413 Payload Too Large"}, {503, "503 Service Unavailable"}};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].status == status)
+            return reasons[i].words;
+    return "500 Internal Server Error";
+}
+
+void reply_title(struct call *c, int status) {
+    reply_object(c, status, json_pack("{ss}", "title", reason(status)));
+}
+
+void reply_error(struct call *c, int status, const char *fmt, ...) {
+    char text[2 * LIMIT_ERR_TEXT];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    reply_object(c, status,
+                 json_pack("{ssso}", "title", reason(status), "description", json_text(view_of(text))));
+}
+
+void reply_empty(struct call *c) {
+    buf_reset(&c->out);
+    c->status = 204;
+}
+
+void reply_created(struct call *c, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    c->location = link_of(c, fmt, args);
+    va_end(args);
+    buf_reset(&c->out);
+    c->status = 201;
+}
+
+/* ---- collections ---- */
+
+static bool page_number(struct call *c, const char *name, int64_t *ret) {
+    view text = view_trim(param_text(c, name));
+    if (!view_to_i64(text, ret)) {
+        reply_object(
+            c, 400,
+            json_pack("{ssso}", "title", "Invalid parameter", "description",
+                      json_sprintf("The \"%s\" parameter is invalid. The value must be an integer.", name)));
+        return false;
+    }
+    if (*ret < 0) {
+        reply_object(
+            c, 400,
+            json_pack("{ssso}", "title", "Invalid parameter", "description",
+                      json_sprintf("The \"%s should be a positive integer.\" parameter is invalid. %lld",
+                                   name, (long long)*ret)));
+        return false;
+    }
+    return true;
+}
+
+bool page_wanted(struct call *c, int64_t *ret_start, int64_t *ret_most) {
+    int64_t count = 0, page = 1;
+    bool counts = param_given(c, "count"), pages = param_given(c, "page");
+    *ret_start = *ret_most = 0;
+    if (!counts && !pages)
+        return true;
+    if (counts != pages) {
+        reply_error(c, 400, "count and page are given together");
+        return false;
+    }
+    if (!page_number(c, "count", &count) || !page_number(c, "page", &page))
+        return false;
+    if (count > INT32_MAX || page > INT32_MAX) {
+        reply_error(c, 400, "There is no such page");
+        return false;
+    }
+    *ret_most = count;
+    *ret_start = page > 0 ? (page - 1) * count : 0;
+    return true;
+}
+
+static void begin(struct call *c, int64_t start, int64_t total) {
+    buf_reset(&c->out);
+    c->status = 200;
+    c->digest = EVP_MD_CTX_new();
+    BUG_ON(!c->digest || !EVP_DigestInit_ex(c->digest, EVP_sha1(), NULL));
+    buf_printf(&c->out, "{\"start\": %lld, \"total_size\": %lld", (long long)start, (long long)total);
+    EVP_DigestUpdate(c->digest, c->out.data, c->out.len);
+}
+
+static void end(struct call *c) {
+    char etag[ETAG_SIZE];
+    finish_etag(c->digest, etag);
+    c->digest = NULL;
+    json_t *text = json_string(etag);
+    char *quoted = json_dumps(text, JSON_ENCODE_ANY);
+    BUG_ON(!quoted);
+    buf_printf(&c->out, "%s, \"http_etag\": %s}", c->sent > 0 ? "]" : "", quoted);
+    free(quoted);
+    json_decref(text);
+}
+
+void entry_add(struct call *c, json_t *entry) {
+    buf_add_str(&c->out, c->sent++ ? ", " : ", \"entries\": [");
+    add_etag(entry);
+    size_t before = c->out.len;
+    dump(&c->out, entry);
+    EVP_DigestUpdate(c->digest, c->out.data + before, c->out.len - before);
+    json_decref(entry);
+}
+
+void reply_array(struct call *c, json_t *entries) {
+    int64_t start, most, total = (int64_t)json_array_size(entries);
+    if (page_wanted(c, &start, &most)) {
+        begin(c, start, total);
+        int64_t last = most > 0 && start + most < total ? start + most : total;
+        if (most == 0 && param_given(c, "count"))
+            last = start;
+        for (int64_t i = start; i < last; i++)
+            entry_add(c, json_incref(json_array_get(entries, (size_t)i)));
+        end(c);
+    }
+    json_decref(entries);
+}
+
+void reply_rows(struct call *c, int64_t total, int64_t start, const int64_t *ids, size_t count,
+                bool (*entries)(struct call *c, const int64_t *ids, size_t count)) {
+    begin(c, start, total);
+    c->entries = entries;
+    c->ids = ids;
+    c->id_count = count;
+    if (count == 0) {
+        c->entries = NULL;
+        end(c);
+    }
+}
+
+size_t ids_of(struct call *c, view out, int64_t **ret) {
+    size_t n = 0;
+    *ret = arena_array(c->arena, int64_t, out.len + 1); /* each takes an octet at least */
+    for (struct vals v = vals_of(out); *ret && vals_more(&v);)
+        (*ret)[n++] = vals_get_int(&v);
+    return n;
+}
+
+bool rest_more(struct call *c, bool *ret_failed) {
+    *ret_failed = false;
+    if (!c->entries)
+        return false;
+    size_t n = c->id_count < REST_SLICE ? c->id_count : REST_SLICE;
+    arena_reset(c->slice);
+    if (!c->entries(c, c->ids, n) || c->out.failed) {
+        *ret_failed = true;
+        return false;
+    }
+    c->ids += n;
+    c->id_count -= n;
+    if (c->id_count == 0) {
+        end(c);
+        c->entries = NULL;
+    }
+    return true;
+}

@@ -1,0 +1,23 @@
+/* resources.h: the tables of routes, and what one file of resources uses of another. */
+#ifndef ROLES_HTTPD_RESOURCES_H
+#define ROLES_HTTPD_RESOURCES_H
+
+#include "roles/httpd/httpd.h"
+
+#define ROUTES(name, table) const struct routes name = {table, sizeof(table) / sizeof((table)[0])}
+extern const struct routes domain_routes, list_routes, system_routes;
+
+/* -- lists (rest_list.c) */
+struct list_row {
+    int64_t id, class, created, posts, members, last_post, volume, issue, digest_sent;
+    view address, list_id, archive; /* the arena's */
+};
+/* By address or List-Id. False: answered, with 404 when there is none. */
+bool find_list(struct call *c, view name, struct list_row *ret);
+/* All lists of a domain. False: answered. */
+bool lists_remove(struct call *c, view domain);
+
+/* -- users (rest_user.c) */
+bool user_entries(struct call *c, const int64_t *ids, size_t count);
+
+#endif
