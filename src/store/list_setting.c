@@ -1,6 +1,8 @@
 /* list_setting.c: see list_setting.h. */
 #include "store/list_setting.h"
 
+#include "base/config.h"
+#include "base/password.h"
 #include "base/pattern.h"
 #include "base/words.h"
 #include "mail/address.h"
@@ -47,7 +49,12 @@ bool list_setting_find(view name, enum list_setting *ret) {
 view list_setting_default(enum list_setting s, struct arena *a) {
     if (table[s].type == SETTING_CHOICE)
         return words_at(table[s].values, table[s].initial);
-    return table[s].type == SETTING_NUMBER ? arena_printf(a, "%lld", (long long)table[s].initial) : VIEW("");
+    long long initial = table[s].initial;
+    if (table[s].type == SETTING_DURATION)
+        return initial % 24 ? arena_printf(a, "%lldh", initial) : arena_printf(a, "%lldd", initial / 24);
+    return table[s].type == SETTING_NUMBER || table[s].type == SETTING_DECIMAL
+               ? arena_printf(a, "%lld", initial)
+               : VIEW("");
 }
 
 static bool read_number(enum list_setting s, view text, int64_t *ret) {
@@ -56,11 +63,31 @@ static bool read_number(enum list_setting s, view text, int64_t *ret) {
     return view_to_i64(text, ret) && *ret >= 0 && *ret <= most;
 }
 
+/* "30", "30.5" */
+static bool read_decimal(enum list_setting s, view text, int64_t *ret) {
+    view rest = text, whole;
+    int64_t fraction;
+    return text.len > 0 && ascii_is_digit(text.ptr[0]) && view_split(&rest, '.', &whole) &&
+           read_number(s, whole, ret) &&
+           (rest.len == 0 || (rest.len <= 6 && view_to_i64(rest, &fraction) && ascii_is_digit(rest.ptr[0])));
+}
+
+static bool read_duration(enum list_setting s, view text, int64_t *ret) {
+    int64_t most = INT64_MAX;
+    duration_parse(view_of(table[s].values), &most);
+    return duration_parse(text, ret) && *ret <= most;
+}
+
 int64_t list_setting_number(enum list_setting s, view stored) {
-    int64_t value;
-    bool ok = table[s].type == SETTING_CHOICE ? words_find(table[s].values, stored, &value)
-                                              : read_number(s, stored, &value);
-    return ok ? value : table[s].initial;
+    enum setting_type type = table[s].type;
+    int64_t value, initial = table[s].initial;
+    if (type == SETTING_CHOICE)
+        return words_find(table[s].values, stored, &value) ? value : initial;
+    if (type == SETTING_DURATION)
+        return read_duration(s, stored, &value) ? value : initial * 3600 * 1000;
+    if (type == SETTING_DECIMAL)
+        return read_decimal(s, stored, &value) ? value : initial;
+    return read_number(s, stored, &value) ? value : initial;
 }
 
 static bool check_line(enum setting_type type, view line, struct arena *a, view *ret, struct err *e) {
@@ -97,6 +124,16 @@ static bool check_lines(enum setting_type type, view text, struct arena *a, view
     return ok;
 }
 
+static bool keep_secret(view text, struct arena *a, view *ret, struct err *e) {
+    char kept[PASSWORD_KEPT];
+    if (view_starts_with(text, VIEW("$argon2id$"))) /* kept already, from an export */
+        return true;
+    if (!password_keep(text, kept, e))
+        return false;
+    *ret = arena_view(a, view_of(kept));
+    return true;
+}
+
 static bool check_value(enum list_setting s, view text, struct arena *a, view *ret_stored, struct err *e) {
     int64_t value;
     *ret_stored = text;
@@ -107,6 +144,12 @@ static bool check_value(enum list_setting s, view text, struct arena *a, view *r
     case SETTING_NUMBER:
         return read_number(s, text, &value) ||
                err_set(e, ERR_USAGE, "a number from 0 to %s is wanted", table[s].values);
+    case SETTING_DECIMAL:
+        return read_decimal(s, text, &value) ||
+               err_set(e, ERR_USAGE, "a number from 0 to %s is wanted, as 30 or 30.5", table[s].values);
+    case SETTING_DURATION:
+        return read_duration(s, text, &value) ||
+               err_set(e, ERR_USAGE, "a time of at most %s is wanted, as 7d or 1d12h", table[s].values);
     case SETTING_TEXT:
         return text.len <= LIMIT_SETTING_TEXT ||
                err_set(e, ERR_LIMIT, "a text of more than %d octets", LIMIT_SETTING_TEXT);
@@ -114,6 +157,8 @@ static bool check_value(enum list_setting s, view text, struct arena *a, view *r
         return (text_is_printable(text) || err_set(e, ERR_USAGE, "one line of text is wanted")) &&
                (text.len <= LIMIT_SETTING_LINE ||
                 err_set(e, ERR_LIMIT, "a line of more than %d octets", LIMIT_SETTING_LINE));
+    case SETTING_SECRET:
+        return text.len == 0 || keep_secret(text, a, ret_stored, e);
     case SETTING_ADDRESS:
         return text.len == 0 || address_normalise_text(text, a, ret_stored, e);
     case SETTING_LINES:

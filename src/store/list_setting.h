@@ -16,8 +16,11 @@ enum list_setting {
 enum setting_type {
     SETTING_CHOICE,
     SETTING_NUMBER,
+    SETTING_DECIMAL,
+    SETTING_DURATION,
     SETTING_TEXT,
     SETTING_LINE,
+    SETTING_SECRET, /* kept by base/password.h */
     SETTING_ADDRESS,
     SETTING_LINES,
     SETTING_ADDRESSES,
@@ -25,7 +28,7 @@ enum setting_type {
 };
 
 /* Who reads a setting. */
-enum setting_part { SETTINGS_PEOPLE, SETTINGS_RULES, SETTINGS_EDITION };
+enum setting_part { SETTINGS_PEOPLE, SETTINGS_RULES, SETTINGS_EDITION, SETTINGS_MAIL, SETTINGS_KEPT };
 
 /* How SETTING_SET changes a value. */
 enum setting_how {
@@ -47,14 +50,14 @@ view list_setting_default(enum list_setting s, struct arena *a);
 /* A value as it is stored: addresses normalised, lines trimmed and without empty ones. USAGE names what is
  * wrong. */
 bool list_setting_check(enum list_setting s, view text, struct arena *a, view *ret_stored, struct err *e);
-/* A stored value of a CHOICE or NUMBER. */
+/* A stored value of a CHOICE or NUMBER; of a DURATION in ms, of a DECIMAL without its fraction. */
 int64_t list_setting_number(enum list_setting s, view stored);
 
 /* For operations: the scope is there, or the operation is refused; what was said for it (bans and header
  * matches too) goes with it. */
 bool need_scope(struct op_run *r, view scope);
 void scope_forget(struct op_run *r, view scope);
-/* What holds for a list, of a CHOICE or NUMBER; for any scope, as it is stored. */
+/* What holds for a list, as list_setting_number has it; for any scope, as it is stored. */
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s);
 view list_setting_text_of(struct op_run *r, view scope, enum list_setting s);
 /* What holds for the list of all settings, in the operation's arena. */

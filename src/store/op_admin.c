@@ -260,6 +260,8 @@ void op_run_SETTING_SET(struct op_run *r) {
             return;
         }
         set_one(r, scope, s, (enum setting_how)how, value);
+        if (list_setting_type(s) == SETTING_SECRET && value.len > 0)
+            value = VIEW("(a password)");
         event_record(r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, scope,
                      arena_printf(r->arena, "by=%.*s %.*s%s%.*s", VIEW_ARG(who), VIEW_ARG(name), signs[how],
                                   VIEW_ARG(view_slice(value, 0, LIMIT_EVENT_TEXT))));

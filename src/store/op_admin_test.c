@@ -160,12 +160,26 @@ static void test_setting__values_are_checked(struct unit_store *s) {
     refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "hold_these_nonmembers", "nobody"));
     refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "acceptable_aliases", "@news@here.example"));
     refused(s, ERR_USAGE, OP_SETTING_SET, SET(ADD, "emergency", "true"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "bounce_info_stale_after", "soon"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "bounce_info_stale_after", "36501d"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "digest_size_threshold", "-0.5"));
+    refused(s, ERR_USAGE, OP_SETTING_SET, SET(REPLACE, "digest_size_threshold", "1.-5"));
     assert_number(s, 0, "SELECT count(*) FROM setting");
     assert_number(s, 0, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_CONFIGURED));
+    must(s, OP_SETTING_SET, SET(REPLACE, "bounce_info_stale_after", "1d12h"));
+    must(s, OP_SETTING_SET, SET(REPLACE, "digest_size_threshold", "30.5"));
     must(s, OP_SETTING_SET, SET(REPLACE, "max_message_size", "0"));
     assert_setting(s, "max_message_size", "0");
     must(s, OP_SETTING_SET, SET(REPLACE, "member_moderation_notice", "Not now.\nLater."));
     assert_setting(s, "member_moderation_notice", "Not now.\nLater.");
+}
+
+static void test_setting__of_a_password_a_hash_is_kept(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    must(s, OP_SETTING_SET, SET(REPLACE, "moderator_password", "open sesame"));
+    assert_number(
+        s, 1, "SELECT count(*) FROM setting WHERE name = 'moderator_password' AND value LIKE '$argon2id$%'");
+    assert_number(s, 0, "SELECT count(*) FROM event WHERE detail LIKE '%sesame%'");
 }
 
 static void test_setting__lines(struct unit_store *s) {
@@ -196,6 +210,7 @@ int main(void) {
         STORE_CASE(test_list_create__again_after_it_was_deleted),
         STORE_CASE(test_setting__the_nearest_scope_comes_first),
         STORE_CASE(test_setting__values_are_checked),
+        STORE_CASE(test_setting__of_a_password_a_hash_is_kept),
         STORE_CASE(test_setting__lines),
     };
     return RUN_STORE_CASES("store/op_admin", cases);
