@@ -2,6 +2,7 @@
  * pass nor loses it: the post is held. */
 #include "lists/chain.h"
 
+#include "base/password.h"
 #include "base/pattern.h"
 #include "lists/command.h"
 #include "mail/address.h"
@@ -52,6 +53,24 @@ static enum pattern_answer find_line(const struct look *c, view lines, view addr
 }
 
 static const char failed[] = "An expression of the list's settings costs too much on this post";
+
+/* The answer itself is router's. */
+static bool rule_autorespond(const struct look *c) {
+    return facts_number(c->facts, LIST_SETTING_AUTORESPOND_POSTINGS) == AUTORESPOND_AND_DISCARD &&
+           hit(c, "Posts to this list are answered and go no further");
+}
+
+/* The first such field alone: each costs time (base/password.h). The field itself is never passed on
+ * (edition_fields.c).
+ */
+static bool rule_approved(const struct look *c) {
+    const struct header *h = &c->post->header;
+    view kept = c->facts->settings[LIST_SETTING_MODERATOR_PASSWORD].value;
+    for (size_t i = 0; kept.len > 0 && i < h->count; i++)
+        if (post_field_is_approval(h->fields[i].name))
+            return password_is(view_trim(header_value(&h->fields[i], c->arena)), kept) && hit(c, "");
+    return false;
+}
 
 static bool rule_no_senders(const struct look *c) {
     return c->post->sender_count == 0 && hit(c, "The message has no valid senders");
@@ -276,7 +295,7 @@ static bool rule_no_subject(const struct look *c) {
     return c->post->subject.len == 0 && hit(c, "Message has no subject");
 }
 
-enum follow { DISCARD, HOLD, ITS_OWN, LATER };
+enum follow { DISCARD, HOLD, ACCEPT, ITS_OWN, LATER };
 
 static const struct {
     const char *name;
@@ -308,6 +327,8 @@ void chain_decide(const struct post *p, const struct facts *f, struct arena *a, 
             continue;
         if (rules[i].follow == DISCARD)
             one.action = MODERATION_DISCARD;
+        if (rules[i].follow == ACCEPT)
+            one.action = MODERATION_ACCEPT;
         if (rules[i].follow != LATER && !a->failed) {
             *ret = one;
             return;

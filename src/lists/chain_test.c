@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/password.h"
+
 #include "testing/unit.h"
 
 #define FAILED "An expression of the list's settings costs too much on this post"
@@ -128,6 +130,31 @@ static void test_header_match(void **state) {
     expect_verdict(c, MODERATION_ACCEPT, "header-match", "Header \"To\" matched a header rule");
     matches[0] = (struct header_match){VIEW("From"), VIEW("(broken"), MODERATION_ACCEPT};
     expect_verdict(c, MODERATION_HOLD, "header-match", "Header \"From\" matched a header rule");
+}
+
+static void test_approved(void **state) {
+    static const char approved[] = "From: ada@x.example\r\nTo: news@here.example\r\nX-Approved: open "
+                                   "sesame\r\nSubject: hello\r\n\r\nHi\r\n";
+    char kept[PASSWORD_KEPT];
+    struct err e;
+    struct case_ *c = begin(state, approved);
+    set(c, LIST_SETTING_EMERGENCY, "true");
+    expect_verdict(c, MODERATION_HOLD, "emergency",
+                   "Emergency moderation is in effect for this list"); /* no password */
+    assert_true(password_keep(VIEW("open sesame"), kept, &e));
+    set(c, LIST_SETTING_MODERATOR_PASSWORD, kept);
+    expect_verdict(c, MODERATION_ACCEPT, "approved", "");
+    assert_true(password_keep(VIEW("another"), kept, &e));
+    set(c, LIST_SETTING_MODERATOR_PASSWORD, kept);
+    expect_verdict(c, MODERATION_HOLD, "emergency", "Emergency moderation is in effect for this list");
+}
+
+static void test_autorespond(void **state) {
+    struct case_ *c = begin(state, plain);
+    set(c, LIST_SETTING_AUTORESPOND_POSTINGS, "respond_and_continue");
+    expect_pass(c);
+    set(c, LIST_SETTING_AUTORESPOND_POSTINGS, "respond_and_discard");
+    expect_verdict(c, MODERATION_DISCARD, "autorespond", "Posts to this list are answered and go no further");
 }
 
 static void test_emergency(void **state) {
@@ -334,6 +361,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_loop),
     cmocka_unit_test(test_banned_address),
     cmocka_unit_test(test_header_match),
+    cmocka_unit_test(test_approved),
+    cmocka_unit_test(test_autorespond),
     cmocka_unit_test(test_emergency),
     cmocka_unit_test(test_locked_subject),
     cmocka_unit_test(test_member_moderation),

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "lists/edition_private.h"
+#include "lists/post.h"
 #include "store/vals.h"
 
 bool edition_facts_read(view results, struct edition_facts *ret) {
@@ -104,10 +105,19 @@ static bool make(struct making *m, struct edition *ret) {
     return ok;
 }
 
+static bool has_password(const struct making *m) {
+    for (size_t i = 0; i < m->header.count; i++)
+        if (post_field_is_approval(m->header.fields[i].name))
+            return true;
+    return false;
+}
+
+/* What the list took out must not be in the archive: what it filtered, who wrote, its moderators' password.
+ */
 static enum edition_kept kept(const struct making *m, const struct edition *made) {
     if (making_number(m, LIST_SETTING_ANONYMOUS_LIST))
         return KEPT_ANONYMOUS;
-    return made->filtered || made->nothing_left ? KEPT_EDITION : KEPT_POST;
+    return made->filtered || made->nothing_left || has_password(m) ? KEPT_EDITION : KEPT_POST;
 }
 
 bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,

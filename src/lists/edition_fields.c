@@ -2,6 +2,7 @@
  * places; the list's own stand on top, as a trace of who had the message last. */
 #include "base/id.h"
 #include "lists/edition_private.h"
+#include "lists/post.h"
 #include "lists/template.h"
 #include "lists/unsubscribe.h"
 #include "mail/mailboxes.h"
@@ -14,13 +15,9 @@ static bool is_one_of(view name, const char *const *names) {
     return false;
 }
 
-/* Of the moderators' password, of what would make every member answer the poster, and what another archive
+/* Beside the moderators' password: what would make every member answer the poster, and what another archive
  * has said (Mailman's cleanse). */
-static const char *const never_for_members[] = {"Approved",
-                                                "Approve",
-                                                "X-Approved",
-                                                "X-Approve",
-                                                "Urgent",
+static const char *const never_for_members[] = {"Urgent",
                                                 "Return-Receipt-To",
                                                 "Disposition-Notification-To",
                                                 "X-Confirm-Reading-To",
@@ -62,7 +59,7 @@ static bool makes_cc(const struct making *m) {
 
 static bool goes(const struct making *m, const struct body_plan *plan, view name) {
     bool anonymous = making_number(m, LIST_SETTING_ANONYMOUS_LIST);
-    if (is_one_of(name, never_for_members) ||
+    if (is_one_of(name, never_for_members) || post_field_is_approval(name) ||
         (is_one_of(name, of_lists) && making_number(m, LIST_SETTING_INCLUDE_RFC2369_HEADERS)) ||
         (anonymous && !is_one_of(name, of_nobody) && !making_is_content(name)))
         return true;

@@ -81,7 +81,7 @@ bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struc
     int64_t id = id_new();
     char message_id[LIMIT_DOMAIN + 64], origin[64];
     snprintf(message_id, sizeof message_id, "list.%s@%.*s", id_format(id).s, VIEW_ARG(l->hostname));
-    snprintf(origin, sizeof origin, "letter-about=%s", id_format(l->message).s);
+    snprintf(origin, sizeof origin, "letter-about=%s", l->message ? id_format(l->message).s : "membership");
     format(l, now_ms, view_of(message_id), &text);
     bool ok =
         !text.failed || err_set(e, ERR_LIMIT, "the letter about %s is too large", id_format(l->message).s);
@@ -90,6 +90,7 @@ bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struc
         EVP_Digest(text.data, text.len, sha256, NULL, EVP_sha256(), NULL);
         accept_args(
             &(struct accept){.id = id,
+                             .sender = l->sender,
                              .message_id = view_of(message_id),
                              .size = (int64_t)text.len,
                              .sha256 = view_from(sha256, sizeof sha256),
@@ -97,8 +98,9 @@ bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struc
                              .flags = MESSAGE_NOTICE | (text_is_7bit(buf_view(&text)) ? 0 : MESSAGE_8BIT) |
                                       (text_is_7bit(l->to) && text_is_7bit(l->list) ? 0 : MESSAGE_UTF8),
                              .body = buf_view(&text),
-                             .recipients =
-                                 &(struct accept_recipient){.address = l->to, .notify = NOTIFY_NEVER},
+                             .recipients = &(struct accept_recipient){.address = l->to,
+                                                                      .notify = l->sender.len ? NOTIFY_DEFAULT
+                                                                                              : NOTIFY_NEVER},
                              .recipient_count = 1},
             args);
     }

@@ -11,7 +11,8 @@ struct letter {
     view part;               /* who writes, of the list: "confirm+TOKEN"; empty: "owner" */
     view subject, text;      /* UTF-8; lines of the text end in LF */
     view references;         /* Message-ID of the post it is about, without brackets, or empty */
-    int64_t message;         /* the post */
+    view sender;             /* of the envelope; empty: the null sender */
+    int64_t message;         /* the post; 0: it is about none */
     view original;           /* its octets, or its header, to be attached; or empty */
     bool whole;              /* all of it */
 };

@@ -74,6 +74,14 @@ bool post_read(view sender, view head, int64_t size, struct arena *a, struct pos
     return !a->failed;
 }
 
+bool post_field_is_approval(view name) {
+    static const char *const names[] = {"Approved", "Approve", "X-Approved", "X-Approve"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (view_eq_nocase(name, view_of(names[i])))
+            return true;
+    return false;
+}
+
 view post_line(view text, struct arena *a) {
     char *line = arena_alloc(a, text.len + 1);
     size_t n = 0;
@@ -152,4 +160,9 @@ bool post_is_of_a_robot(const struct post *p, view envelope_sender) {
         bulk = false;
     return envelope_sender.len == 0 || bulk ||
            (automatic && !view_starts_with_nocase(view_trim(automatic->value), VIEW("no")));
+}
+
+bool post_wants_no_answer(const struct post *p) {
+    const struct header_field *ack = header_find(&p->header, "X-Ack");
+    return ack && view_eq_nocase(view_trim(ack->value), VIEW("no"));
 }

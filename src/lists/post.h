@@ -24,6 +24,9 @@ struct post {
  * arena and borrows from both. What is no address there is left off. False: the arena is full. */
 bool post_read(view sender, view head, int64_t size, struct arena *a, struct post *ret);
 
+/* "Approved" and its like, which give the moderators' password. */
+bool post_field_is_approval(view name);
+
 /* A field's value, unfolded and with its encoded words decoded. */
 view post_value(const struct header_field *f, struct arena *a);
 
@@ -36,6 +39,8 @@ view post_text(const struct post *p, struct arena *a);
 /* A program wrote it (RFC 3834 2, and Precedence unless X-Ack asks for an answer): it gets none, and nothing
  * that it asks for is done. */
 bool post_is_of_a_robot(const struct post *p, view envelope_sender);
+/* Its sender asks for no automatic answer (X-Ack: no). */
+bool post_wants_no_answer(const struct post *p);
 /* Of a thread: without "Re:" and the like, blanks and "[prefixes]" in front, so that answers are the same. */
 view post_thread(view subject);
 

@@ -6,12 +6,15 @@
  * and lets the normal form drop them again. */
 #include "mail/verp.h"
 
-void verp_format(view list, view member, struct buf *out) {
+void verp_format_keyed(view list, view key, view member, struct buf *out) {
     struct address l = address_split(list);
     struct address m = address_split(member);
     struct buf text = BUF_INIT(3 * LIMIT_ADDRESS);
     address_local_decode(l.local, &text);
     buf_add(&text, VIEW("-bounces+"));
+    buf_add(&text, key);
+    if (key.len > 0)
+        buf_add_char(&text, '+');
     address_local_decode(m.local, &text);
     buf_add_char(&text, '=');
     buf_add(&text, m.domain);
@@ -19,6 +22,10 @@ void verp_format(view list, view member, struct buf *out) {
     buf_add_char(out, '@');
     buf_add(out, l.domain);
     buf_done(&text);
+}
+
+void verp_format(view list, view member, struct buf *out) {
+    verp_format_keyed(list, VIEW(""), member, out);
 }
 
 bool verp_parse(view detail, struct arena *a, view *ret_member) {

@@ -10,6 +10,9 @@
  * the member's local part are kept: only the last '=' separates. */
 void verp_format(view list, view member, struct buf *out);
 
+/* The same with a key in front: LIST-bounces+KEY+USER=HOST@DOMAIN, of letters that try an address. */
+void verp_format_keyed(view list, view key, view member, struct buf *out);
+
 /* Decode the detail part ("user=host") of a bounce address. False when it has no '='. */
 bool verp_parse(view detail, struct arena *a, view *ret_member);
 

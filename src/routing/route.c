@@ -81,6 +81,7 @@ static void add_bounce(struct walk *w, const struct fact *f) {
     view user, detail;
     address_detail(parts.local, &user, &detail);
     t->list = f->list;
+    t->detail = arena_view(w->arena, detail);
     verp_parse(detail, w->arena, &t->member);
 }
 

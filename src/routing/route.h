@@ -23,7 +23,7 @@ struct route_target {
     int64_t list; /* LIST, BOUNCE, COMMAND */
     view list_address;     /* COMMAND: the list's own */
     enum list_part part;   /* COMMAND */
-    view detail;           /* COMMAND: behind the plus */
+    view detail;           /* COMMAND, BOUNCE: behind the plus */
     view member;           /* BOUNCE: the member that VERP names, or empty */
     const struct err *why; /* REFUSED */
 };

@@ -27,6 +27,9 @@ enum setting_type {
     SETTING_SENDERS
 };
 
+/* The settings autorespond_*. */
+enum { AUTORESPOND_NEVER, AUTORESPOND_AND_DISCARD, AUTORESPOND_AND_CONTINUE };
+
 /* Who reads a setting. */
 enum setting_part { SETTINGS_PEOPLE, SETTINGS_RULES, SETTINGS_EDITION, SETTINGS_MAIL, SETTINGS_KEPT };
 

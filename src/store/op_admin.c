@@ -115,6 +115,7 @@ void op_run_LIST_DELETE(struct op_run *r) {
         drop_held(r, list);
         scope_forget(r, address);
         db_run(r->db, "DELETE FROM autoreply WHERE list = $1", DB_I(list));
+        db_run(r->db, "DELETE FROM owed_letter WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
     }
     vals_int(r->out, members);
@@ -283,4 +284,17 @@ void op_run_SETTINGS(struct op_run *r) {
     while (query_row(&q))
         for (int i = 0; i < 3; i++)
             vals_view(r->out, query_text(&q, i));
+}
+
+/* in: list, count, names of settings. out: their values, as they hold for it; nothing, when there is no such
+ * list */
+void op_run_SETTING_OF(struct op_run *r) {
+    view list = vals_get_view(&r->in);
+    if (!list_by_address(r, list))
+        return;
+    for (size_t count = vals_get_count(&r->in); count > 0 && !r->in.failed; count--) {
+        enum list_setting s;
+        bool known = list_setting_find(vals_get_view(&r->in), &s);
+        vals_view(r->out, known ? list_setting_text_of(r, list, s) : VIEW(""));
+    }
 }

@@ -2,6 +2,7 @@
  * until it releases the destination or the lease ends. A final result deletes the row and leaves one event; a
  * failure of the whole site is one row on the destination (DESIGN 3). */
 #include "store/accept.h"
+#include "store/bounced.h"
 #include "store/class.h"
 #include "store/event.h"
 #include "store/schema.h"
@@ -96,7 +97,7 @@ static void commit_result(struct op_run *r) {
     int64_t list = vals_get_int(&r->in), rcpt = vals_get_int(&r->in), tries = vals_get_int(&r->in);
     int64_t flags = vals_get_int(&r->in);
     enum event_kind kind = (enum event_kind)vals_get_int(&r->in);
-    int64_t next = vals_get_int(&r->in);
+    int64_t next = vals_get_int(&r->in), counts = vals_get_int(&r->in), score;
     view host = vals_get_view(&r->in), detail = vals_get_view(&r->in);
     int64_t gone =
         db_change(r->db,
@@ -112,11 +113,14 @@ static void commit_result(struct op_run *r) {
                " ON CONFLICT DO NOTHING",
                DB_I(dest), DB_I(next), DB_I(message), DB_I(list), DB_I(rcpt), DB_I(tries + 1), DB_I(flags));
     event_record(r, message, kind, rcpt, list, host, detail);
+    if (counts && list)
+        bounce_count(r, list, rcpt, detail, &score);
 }
 
 /* in: count; per result: destination, due, message, list, rcpt, tries, flags (of a row that stays), event
- * kind (delivered, deferred, bounced), next due (deferred), host, detail; then count of notifications, each
- * as ACCEPT takes it. */
+ * kind (delivered, deferred, bounced), next due (deferred), whether it counts against the member of the list
+ * (0/1: the address takes no mail, whatever is in it), host, detail; then count of notifications, each as
+ * ACCEPT takes it. */
 void op_run_RESULTS(struct op_run *r) {
     for (size_t n = vals_get_count(&r->in); n > 0 && !r->in.failed && !db_error(r->db); n--)
         commit_result(r);

@@ -48,7 +48,7 @@ static bool fetch(struct unit_store *s, int64_t dest, struct row *row) {
 
 static void result(struct unit_store *s, const struct row *r, enum event_kind kind, int64_t next) {
     must(s, OP_RESULTS, N(1), N(r->dest), N(r->due), N(r->message), N(r->list), N(r->rcpt), N(r->tries), N(0),
-         N(kind), N(next), S("mx.one.example"), S("250 2.0.0 ok"), N(0));
+         N(kind), N(next), N(0), S("mx.one.example"), S("250 2.0.0 ok"), N(0));
     expect_end(s);
 }
 
@@ -309,7 +309,7 @@ static void test_results__many_and_a_notification_in_one_commit(struct unit_stor
         int64_t due = next_int(s);
         expect(s, N(message), N(list));
         add_values(&args, N(dest), N(due), N(message), N(list), N(next_int(s)), N(next_int(s)),
-                   N(next_int(s)), N(i == 0 ? EVENT_BOUNCED : EVENT_DELIVERED), N(0), S("mx"),
+                   N(next_int(s)), N(i == 0 ? EVENT_BOUNCED : EVENT_DELIVERED), N(0), N(0), S("mx"),
                    S("caf\xe9 says no\xff"));
         for (int k = 0; k < 4; k++)
             next_view(s);
@@ -335,7 +335,7 @@ static void test_results__malformed_in_the_middle(struct unit_store *s) {
     route_mail(s, "1", 0, "a@one.example");
     assert_true(fetch(s, destination_of(s, "one.example"), &row));
     refused(s, ERR_SYNTAX, OP_RESULTS, N(2), N(row.dest), N(row.due), N(row.message), N(row.list),
-            N(row.rcpt), N(row.tries), N(0), N(EVENT_DELIVERED), N(0), S("mx"), S("250"), N(row.dest),
+            N(row.rcpt), N(row.tries), N(0), N(EVENT_DELIVERED), N(0), N(0), S("mx"), S("250"), N(row.dest),
             S("x"));
     assert_number(s, 1, "SELECT count(*) FROM delivery");
     assert_number(s, 0, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_DELIVERED));

@@ -188,7 +188,7 @@ static void test_drop__rows_that_are_there(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM inbox WHERE message = $1", N(message + 1000));
     /* What deliver had on the wire: its result changes nothing more. */
     must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(0), N(rcpt), N(0), N(0), N(EVENT_DELIVERED),
-         N(0), S("mx"), S("250 ok"), N(0));
+         N(0), N(0), S("mx"), S("250 ok"), N(0));
     assert_number(s, 0, COUNT_EVENTS, N(message), N(EVENT_DELIVERED));
 }
 

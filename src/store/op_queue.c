@@ -193,14 +193,15 @@ void op_run_QUEUE_FROZEN(struct op_run *r) {
         add_frozen(r, sites[i]);
 }
 
-/* out: is there anything left: accepted and not routed, expanding, to deliver, to archive (0/1 each). What is
- * held waits for people and does not count. */
+/* out: is there anything left: accepted and not routed (or a letter of a list not written), expanding, to
+ * deliver, to archive (0/1 each). What is held waits for people and does not count. */
 void op_run_QUEUE_PENDING(struct op_run *r) {
     struct query q;
     db_query(
         r->db,
         &q, /* one statement, one view: what moves from one table to another meanwhile is in one of them */
-        "SELECT CASE WHEN EXISTS (SELECT 1 FROM inbox) THEN 1 ELSE 0 END,"
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM inbox) OR EXISTS (SELECT 1 FROM owed_letter) THEN 1 ELSE 0 "
+        "END,"
         " CASE WHEN EXISTS (SELECT 1 FROM expansion) THEN 1 ELSE 0 END,"
         " CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE"
         " h.message = d.message AND h.role = 'deliver')) THEN 1 ELSE 0 END,"

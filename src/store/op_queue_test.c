@@ -131,7 +131,7 @@ static void test_trace__events_in_order_by_pages(struct unit_store *s) {
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(1));
     int64_t due = next_int(s);
     must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(list), N(rcpt), N(0), N(0), N(EVENT_DELIVERED),
-         N(0), S("mx.one.example"), S("250 ok"), N(0));
+         N(0), N(0), S("mx.one.example"), S("250 ok"), N(0));
     static const struct {
         const char *kind, *rcpt, *list, *host, *detail;
     } want[] = {{"accepted", "", "", "", "peer=test"},

@@ -103,10 +103,11 @@ static void test_reap__walks_with_a_post(struct unit_store *s) {
     must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(10));
     int64_t due = next_int(s);
     must(s, OP_RESULTS, N(1), N(dest), N(due), N(message), N(list), N(address_of(s, "m@one.example")), N(0),
-         N(0), N(EVENT_DEFERRED), N(due + 100000), S(""), S("451"), N(0));
+         N(0), N(EVENT_DEFERRED), N(due + 100000), N(0), S(""), S("451"), N(0));
     assert_int_equal(reap(s, DAY_MS), 0); /* deferred */
     must(s, OP_RESULTS, N(1), N(dest), N(due + 100000), N(message), N(list),
-         N(address_of(s, "m@one.example")), N(1), N(0), N(EVENT_DELIVERED), N(0), S(""), S("250"), N(0));
+         N(address_of(s, "m@one.example")), N(1), N(0), N(EVENT_DELIVERED), N(0), N(0), S(""), S("250"),
+         N(0));
     assert_int_equal(reap(s, DAY_MS), 0); /* archiving */
     assert_true(has_body(s, message));
     must(s, OP_FEED_DONE, S("archive"), N(list), N(1), N(1), N(message), S("2026/01.mbox:0"));

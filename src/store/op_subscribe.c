@@ -3,6 +3,7 @@
 #include "mail/list_address.h"
 #include "store/event.h"
 #include "store/list_setting.h"
+#include "store/owed.h"
 #include "store/person.h"
 #include "store/preference.h"
 #include "store/subscription.h"
@@ -25,6 +26,31 @@ static void record(struct op_run *r, enum event_kind kind, const struct request 
     event_record(r, EVENTS_OF_PEOPLE, kind, q->addr, q->list, VIEW(""), detail);
 }
 
+static bool is_set(struct op_run *r, const struct request *q, enum list_setting s) {
+    return list_setting_of(r, q->list_address, s) != 0;
+}
+
+/* Both know: the person, and those who look after the list, as the list is set. */
+static void tell_done(struct op_run *r, const struct request *q) {
+    bool join = q->kind == REQUEST_SUBSCRIBE, said = q->proofs & (SUBSCRIBE_QUIETLY | SUBSCRIBE_WELCOME);
+    enum list_setting wanted = join ? LIST_SETTING_SEND_WELCOME_MESSAGE : LIST_SETTING_SEND_GOODBYE_MESSAGE;
+    if (said ? (q->proofs & SUBSCRIBE_WELCOME) != 0 : is_set(r, q, wanted))
+        letter_owe(r, join ? LETTER_WELCOME : LETTER_GOODBYE, q->list, q->addr, VIEW(""));
+    if (is_set(r, q, LIST_SETTING_ADMIN_NOTIFY_MCHANGES))
+        letter_owe(r, join ? LETTER_JOINED : LETTER_LEFT, q->list, q->addr, VIEW(""));
+}
+
+/* Whom it waits for is asked. */
+static void tell_waits(struct op_run *r, const struct request *q) {
+    bool join = q->kind == REQUEST_SUBSCRIBE;
+    if (q->waits == WAITS_SUBSCRIBER && (q->proofs & PROOF_INVITED))
+        letter_owe(r, LETTER_INVITE, q->list, q->addr, q->token);
+    else if (q->waits == WAITS_SUBSCRIBER)
+        letter_owe(r, join ? LETTER_CONFIRM_JOIN : LETTER_CONFIRM_LEAVE, q->list, q->addr, q->token);
+    else if (is_set(r, q, LIST_SETTING_ADMIN_IMMED_NOTIFY))
+        letter_owe(r, join ? LETTER_MODERATE_JOIN : LETTER_MODERATE_LEAVE, q->list, q->addr, q->token);
+}
+
 static void act(struct op_run *r, const struct request *q, view why) {
     if (q->kind == REQUEST_SUBSCRIBE) {
         struct membership m = {q->list, ROLE_MEMBER, q->follows};
@@ -32,22 +58,28 @@ static void act(struct op_run *r, const struct request *q, view why) {
         membership_make(r, &m, q->address, id);
         memberships_refresh(r, LEVEL_MEMBER, id);
         record(r, EVENT_SUBSCRIBED, q, why);
+        tell_done(r, q);
     } else {
         int64_t id = membership_find(r, q->list, ROLE_MEMBER, q->addr);
         if (id == 0)
             return; /* gone by another way meanwhile */
         membership_end(r, id);
         record(r, EVENT_UNSUBSCRIBED, q, why);
+        tell_done(r, q);
     }
 }
 
-static void store_request_row(struct op_run *r, const struct request *q, int64_t lifetime_ms) {
+/* Whether it was there: the same call comes again after a lost answer. */
+static bool store_request_row(struct op_run *r, const struct request *q, int64_t lifetime_ms) {
+    bool again = db_number(r->db, 0, "SELECT 1 FROM request WHERE token = $1 AND waits = $2", DB_T(q->token),
+                           DB_I(q->waits)) != 0;
     db_run(r->db,
            "INSERT INTO request(token, list, kind, addr, follows, proofs, waits, created, expires)"
            " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(token) DO UPDATE SET"
            " proofs = excluded.proofs, waits = excluded.waits, expires = excluded.expires",
            DB_T(q->token), DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(q->follows), DB_I(q->proofs),
            DB_I(q->waits), DB_I(r->now_ms), DB_I(r->now_ms + lifetime_ms));
+    return again;
 }
 
 /* An answer by mail has the time that Mailman gives it; moderators have their holidays. */
@@ -61,7 +93,8 @@ static void go_on(struct op_run *r, struct request *q, view why) {
         db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(q->token));
         act(r, q, why);
     } else {
-        store_request_row(r, q, q->waits == WAITS_SUBSCRIBER ? SUBSCRIBER_MS : MODERATOR_MS);
+        if (!store_request_row(r, q, q->waits == WAITS_SUBSCRIBER ? SUBSCRIBER_MS : MODERATOR_MS))
+            tell_waits(r, q);
         record(r, EVENT_REQUESTED, q,
                arena_printf(r->arena, "%s waits=%s %.*s",
                             q->kind == REQUEST_SUBSCRIBE ? "subscription" : "unsubscription",
@@ -236,6 +269,8 @@ static void answer(struct op_run *r, enum waits whom, unsigned proofs) {
     } else {
         db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(token));
         record(r, EVENT_REFUSED, &q, why);
+        if (whom == WAITS_MODERATOR && !(q.proofs & SUBSCRIBE_QUIETLY))
+            letter_owe(r, LETTER_REFUSED, q.list, q.addr, reason);
         vals_int(r->out, WAITS_NOBODY);
     }
     vals_int(r->out, q.kind);

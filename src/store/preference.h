@@ -14,7 +14,8 @@ enum preference {
 /* Whose preference it is: the id of a membership, an address or a user. */
 enum preference_level { LEVEL_MEMBER = 1, LEVEL_ADDRESS = 2, LEVEL_USER = 3 };
 
-#define STATUS_ENABLED 0 /* of DELIVERY_STATUS */
+#define STATUS_ENABLED    0 /* of DELIVERY_STATUS */
+#define STATUS_BY_BOUNCES 2
 
 #define PREFERENCE_UNSET (-1) /* what the next level says */
 

@@ -247,11 +247,17 @@ static const char programs[] =
     /* Where a text that people get is; username, password: of the server it is on. */
     "CREATE TABLE template(scope {text}, name {text}, uri {text} NOT NULL, username {text} NOT NULL,"
     " password {text} NOT NULL, PRIMARY KEY(scope, name)) {rowless};"
-    /* Members whose mail came back. score: bounces counted; last: when the last one was; warnings: letters
-     * since delivery was switched off, warned: when the last of them was, or the switching off itself. */
+    /* Members whose mail came back. score: days with a bounce; last: when the last one was; warnings: letters
+     * since delivery was switched off, warned: when the last of them was; due: when the next step is, 0:
+     * none. */
     "CREATE TABLE bounce(member {int} PRIMARY KEY, score {int} NOT NULL, last {int} NOT NULL, warnings {int} "
-    "NOT"
-    " NULL, warned {int} NOT NULL);"
+    "NOT NULL, warned {int} NOT NULL, due {int} NOT NULL);"
+    "CREATE INDEX bounce_due ON bounce(due) WHERE due > 0;"
+    /* A letter that a list owes somebody (owed.h), until router has written it. addr 0: to those who look
+     * after the list. */
+    "CREATE TABLE owed_letter(id {id}, list {int} NOT NULL, addr {int} NOT NULL, kind {int} NOT NULL, detail "
+    "{text}"
+    " NOT NULL, at {int} NOT NULL);"
     /* When somebody got an answer of the kind that a list gives to everybody. */
     "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, PRIMARY KEY(list, "
     "kind,"

@@ -349,6 +349,27 @@ static void set_up_relay(struct actors *a) {
     ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("relay.example"));
 }
 
+static void let_bounce(struct actors *a) {
+    ACT(a, R_CLI, OP_MEMBER_ADD, S("news@here.example"), S("me"), N(ROLE_MEMBER), N(1), S("b@one.example"));
+    ACT(a, R_CLI, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("bounce_score_threshold"),
+        N(SETTING_REPLACE), S("1"));
+    ACT(a, R_ROUTER, OP_SETTING_OF, S("news@here.example"), N(1), S("bounce_score_threshold"));
+    ACT(a, R_ROUTER, OP_BOUNCE, S("news@here.example"), S("b@one.example"), N(0), S("why"));
+    ACT(a, R_ROUTER, OP_BOUNCES_STEP, N(10));
+    ACT(a, R_ROUTER, OP_AUTOREPLY, S("news@here.example"), N(1), S("b@one.example"), N(0));
+    ACT(a, R_ROUTER, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
+    ACT(a, R_CLI, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
+    ACT(a, R_ROUTER, OP_OWED_LETTERS, N(10));
+    int64_t id = next_int(a->s);
+    struct accept_recipient to = {.address = VIEW("b@one.example")};
+    struct accept letter = {
+        .id = id_new(), .size = 3, .body = VIEW("hi."), .recipients = &to, .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    add_values(&args, N(id), N(1));
+    accept_args(&letter, &args);
+    act(a, R_ROUTER, OP_OWED_WRITTEN, &args);
+}
+
 static void set_up_keys(struct actors *a) {
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
@@ -443,7 +464,10 @@ static void deliver_to(struct actors *a, int64_t dest, int64_t list, int64_t *se
         next_int(a->s), next_view(a->s), next_view(a->s), next_view(a->s), next_view(a->s);
         check(of == 0 || of == list, "a stranger's list");
         add_values(&rows, N(dest), N(due), N(message), N(of), N(rcpt), N(0), N(0),
-                   N(*sent == 0 ? EVENT_DEFERRED : EVENT_DELIVERED), N(STORE_NEVER), S("mx"), S("250"));
+                   N(*sent == 0   ? EVENT_DEFERRED
+                     : *sent == 1 ? EVENT_BOUNCED
+                                  : EVENT_DELIVERED),
+                   N(STORE_NEVER), N(*sent == 1), S("mx"), S("250"));
     }
     struct accept_recipient to = {.address = VIEW("author@there.example")};
     struct accept notice = {
@@ -563,6 +587,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
     look_after_archive(&a);
     set_up_keys(&a);
+    let_bounce(&a);
     ACT(&a, R_HTTPD, OP_LIST_SHOW, S("news.here.example"));
     ACT(&a, R_HTTPD, OP_MESSAGE_INFO, N(message));
     ACT(&a, R_HTTPD, OP_MESSAGE_READ, N(message), N(0));

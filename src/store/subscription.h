@@ -15,6 +15,9 @@ enum policy { POLICY_OPEN, POLICY_CONFIRM, POLICY_MODERATE, POLICY_CONFIRM_THEN_
  * or who has that right, wants it; INVITED: it was offered, so the subscriber's yes is all that is needed. */
 enum proof { PROOF_VERIFIED = 1, PROOF_CONFIRMED = 2, PROOF_APPROVED = 4, PROOF_INVITED = 8 };
 
+/* Kept with the proofs: what the subscriber hears when it is done, if it is not what the list says. */
+enum { SUBSCRIBE_QUIETLY = 16, SUBSCRIBE_WELCOME = 32 };
+
 enum waits { WAITS_NOBODY, WAITS_SUBSCRIBER, WAITS_MODERATOR };
 
 enum waits subscription_waits(enum request_kind kind, enum policy policy, unsigned proofs);

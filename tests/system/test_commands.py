@@ -15,6 +15,7 @@ ADA = "ada@x.example"
 @pytest.fixture
 def news(post):
     post.cli("list", "create", LIST, "--owner", "boss@far.example", "--archive", "none")
+    post.cli("list", "set", LIST, "send_welcome_message=false", "send_goodbye_message=false")
     return post
 
 
@@ -185,3 +186,27 @@ def test_a_key_is_enough_under_every_policy(news, sink):
     assert members(news) == [ADA]
     send(news, part)
     assert members(news) == []
+
+
+def test_who_comes_and_goes_is_told_so(news, sink):
+    news.cli("list", "set", LIST, "send_welcome_message=true", "send_goodbye_message=true", "admin_notify_mchanges=true",
+             "display_name=The News")
+    send(news, "join")
+    send(news, f"confirm+{token(letters(sink)[-1])}")
+    [welcome] = [letter for letter in letters(sink) if letter["Subject"].startswith("Welcome")]
+    assert welcome["Subject"] == 'Welcome to the "The News" mailing list' and welcome["From"] == "news-request@example.org"
+    assert "news-leave@example.org" in text(welcome) and ADA in text(welcome)
+    send(news, "leave")
+    send(news, f"confirm+{token([x for x in letters(sink) if 'to leave' in x['Subject']][-1])}")
+    assert len([letter for letter in letters(sink) if letter["Subject"].startswith("You have been unsubscribed")]) == 1
+    assert sorted(letter["Subject"] for letter in letters(sink, "boss@far.example")) == [
+        "The News subscription notification", "The News unsubscription notification"]
+
+
+def test_an_invitation(news, sink):
+    news.cli("member", "subscribe", LIST, ADA, "--invite")
+    news.wait()
+    [invitation] = letters(sink)
+    assert "invited to join" in invitation["Subject"]
+    send(news, f"confirm+{token(invitation)}")
+    assert members(news) == [ADA]

@@ -92,7 +92,7 @@ def test_one_person_two_addresses(news, sink):
 
 
 def test_a_subscription_as_user_follows_the_preferred_address(news, sink):
-    news.cli("list", "set", LIST, "subscription_policy=open")
+    news.cli("list", "set", LIST, "subscription_policy=open", "send_welcome_message=false")
     news.cli("user", "add", "cy@one.example")
     news.cli("user", "link", "cy@one.example", "cy@two.example")
     news.fails("member", "subscribe", LIST, "cy@one.example", "--as-user", status=1)

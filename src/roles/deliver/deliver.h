@@ -217,6 +217,7 @@ struct result {
     enum event_kind kind;
     int64_t next_due; /* DEFERRED */
     int64_t flags;    /* of the row that stays */
+    bool counts;      /* BOUNCED: against the member of the list */
     view host, detail;
 };
 bool results_start(struct err *e);

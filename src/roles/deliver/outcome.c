@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "mail/bounce.h"
 #include "roles/deliver/deliver.h"
 #include "routing/notice.h"
 #include "store/accept.h"
@@ -80,6 +81,26 @@ static void tell_success(struct outcome *o, size_t i, const struct smtp_recipien
         tell(o, i, c->lmtp ? DSN_DELIVERED : DSN_RELAYED, view_of(to->status));
 }
 
+/* No mail at all goes there, or nobody answers; not: something is wrong on our side. */
+static bool is_of_the_site(enum err_code code) {
+    return code == ERR_HOST_UNKNOWN || code == ERR_NULL_MX || code == ERR_CONNECT ||
+           code == ERR_CONNECTION_LOST || code == ERR_TIMEOUT || code == ERR_REMOTE_PERMANENT ||
+           code == ERR_REMOTE_TEMPORARY || code == ERR_EXPIRED;
+}
+
+/* A copy that came to nothing says something about its member, unless the message was refused for what it is;
+ * also when the server put us off until the time was up. */
+static bool counts(const struct row *row, const struct smtp_recipient *to, bool temporary) {
+    view text = view_of(to->reply);
+    int64_t code = 0;
+    if (row->list == 0 || (to->err.code != ERR_REMOTE_PERMANENT && to->err.code != ERR_REMOTE_TEMPORARY))
+        return row->list != 0 && is_of_the_site(to->err.code);
+    view_to_i64(view_slice(text, 0, 3), &code);
+    if (temporary)
+        return !view_starts_with(view_of(to->status), VIEW("4.7."));
+    return bounce_of_reply((int)code, view_of(to->status), view_skip(text, 4)) == BOUNCE_PERMANENT;
+}
+
 static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, const struct smtp *c,
                   int64_t now) {
     const struct config *config = deliver.role.config;
@@ -98,6 +119,7 @@ static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, 
         told = tell_delay(o, i, view_of(to->status), now);
     } else {
         r->kind = EVENT_BOUNCED;
+        r->counts = counts(row, to, temporary);
         told = tell(o, i, DSN_FAILED, temporary ? VIEW("5.4.7") : view_of(to->status));
     }
     if (told) {
@@ -130,6 +152,7 @@ bool outcome_of_failure(struct queue *q, const struct job *job, const struct err
         const struct row *row = &job->rows[i];
         o.results[i] = (struct result){.kind = give_up ? EVENT_BOUNCED : EVENT_DEFERRED,
                                        .flags = row->flags,
+                                       .counts = give_up && row->list != 0 && is_of_the_site(why->code),
                                        .next_due = row->due, /* it waits for the site as before */
                                        .host = view_of(q->domain),
                                        .detail = view_of(why->text)};

@@ -32,8 +32,8 @@ enum { MOST_ROWS = sizeof pending.done / sizeof pending.done[0] };
 
 static void format_result(const struct queue *s, const struct row *row, const struct result *r,
                           struct buf *b) {
-    const int64_t numbers[] = {s->dest,    row->due, row->message, row->list,  row->rcpt,
-                               row->tries, r->flags, r->kind,      r->next_due};
+    const int64_t numbers[] = {s->dest,    row->due, row->message, row->list,   row->rcpt,
+                               row->tries, r->flags, r->kind,      r->next_due, r->counts};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         vals_int(b, numbers[i]);
     vals_view(b, view_slice(r->host, 0, LIMIT_EVENT_TEXT));

@@ -9,7 +9,7 @@ bool ask_or(struct call *c, struct store_request *q, struct err *ret_e) {
     *ret_e = (struct err){.code = ERR_OK};
     if (store_call(c->role->store, q, ret_e))
         return true;
-    if (err_info(ret_e->code)->class == ERR_CLASS_PERMANENT)
+    if (err_info(ret_e->code)->class == ERR_CLASS_PERMANENT || ret_e->code == ERR_CONFLICT)
         return false;
     reply_error(c, 503, "%s", ret_e->text);
     ret_e->code = ERR_OK;

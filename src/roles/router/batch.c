@@ -34,6 +34,7 @@ struct post_to {
     view address;
     bool tells_moderators; /* that the post is held */
     view tells;            /* the member whose post it is; or empty */
+    bool answers;          /* whoever posts (autorespond_postings) */
     bool reached;          /* by a recipient that is not refused */
 };
 
@@ -51,7 +52,10 @@ struct message {
     struct post post;              /* if it goes to lists */
     struct post_to *lists;         /* each once */
     size_t list_count;
-    size_t command_count; /* addresses for commands among its recipients' */
+    size_t command_count;      /* addresses for commands among its recipients' */
+    struct returned *returned; /* one per address for bounces among them, each list's member once */
+    size_t returned_count, bounce_count;
+    size_t owner_count; /* addresses for owners */
     struct store_request commit;
 };
 
@@ -150,6 +154,14 @@ static bool add_list(struct message *m, int64_t list) {
     return true;
 }
 
+/* LIST-owner: the list's address, or empty. */
+static view list_of_owner(view recipient, struct arena *a) {
+    view list, detail;
+    if (list_part_of(recipient, &list, &detail) != LIST_PART_OWNER)
+        return VIEW("");
+    return arena_printf(a, "%.*s@%.*s", VIEW_ARG(list), VIEW_ARG(address_split(recipient).domain));
+}
+
 /* Where the message's recipients lead. */
 static bool find_routes(struct message *m, struct err *e) {
     m->routes = arena_array(&m->arena, struct route, m->recipient_count + 1);
@@ -162,8 +174,10 @@ static bool find_routes(struct message *m, struct err *e) {
         }
         if (!route_decide(wanted, buf_view(&q->out), &m->arena, &m->routes[i], e))
             return false;
+        m->owner_count += m->routes[i].local && list_of_owner(wanted, &m->arena).len > 0;
         for (size_t k = 0; k < m->routes[i].count; k++) {
             m->command_count += m->routes[i].targets[k].kind == ROUTE_COMMAND;
+            m->bounce_count += m->routes[i].targets[k].kind == ROUTE_BOUNCE;
             if (m->routes[i].targets[k].kind == ROUTE_LIST && !add_list(m, m->routes[i].targets[k].list))
                 return err_set(e, ERR_LIMIT, NULL);
         }
@@ -173,7 +187,7 @@ static bool find_routes(struct message *m, struct err *e) {
 
 /* A list's rules or commands look at what it says. */
 static bool is_read(const struct message *m) {
-    return m->list_count > 0 || m->command_count > 0;
+    return m->list_count > 0 || m->command_count > 0 || m->bounce_count > 0 || m->owner_count > 0;
 }
 
 /* The first pieces of all messages that somebody wants to see, at once: one by one, each would wait for the
@@ -207,6 +221,30 @@ static bool read_head(struct message *m, view *ret_head, struct err *e) {
     return true;
 }
 
+static bool is_same_return(const struct route_target *a, const struct route_target *b) {
+    return a->list == b->list && view_eq(a->detail, b->detail);
+}
+
+/* What came back is counted, all messages' at once. Of one mail a few addresses at most. */
+static bool ask_bounces(struct batch *b, struct message *m, view head, struct store_wait *wait,
+                        struct err *e) {
+    if (m->bounce_count > 0)
+        m->returned = arena_array(&m->arena, struct returned, LIMIT_COMMANDED_LISTS);
+    for (size_t i = 0; m->returned && i < m->recipient_count; i++)
+        for (size_t k = 0; k < m->routes[i].count; k++) {
+            const struct route_target *t = &m->routes[i].targets[k];
+            size_t same = 0;
+            while (same < m->returned_count && !is_same_return(m->returned[same].target, t))
+                same++;
+            if (t->kind != ROUTE_BOUNCE || same < m->returned_count || same == LIMIT_COMMANDED_LISTS)
+                continue;
+            if (!bounce_ask(b->role, t, head, &m->arena, wait, &m->returned[m->returned_count], e))
+                return false;
+            m->returned_count++;
+        }
+    return true;
+}
+
 /* What the rules of the lists look at, of all messages at once. */
 static void ask_rules(struct batch *b, struct store_wait *wait) {
     for (size_t i = 0; i < b->count; i++) {
@@ -219,6 +257,8 @@ static void ask_rules(struct batch *b, struct store_wait *wait) {
             err_set(&m->err, ERR_LIMIT, NULL);
             continue;
         }
+        if (!ask_bounces(b, m, head, wait, &m->err))
+            continue;
         for (size_t k = 0; k < m->list_count; k++) {
             facts_args(m->lists[k].list, &m->post, &m->lists[k].rules.args);
             store_wait_submit(wait, b->role->store, &m->lists[k].rules);
@@ -256,6 +296,7 @@ static bool run_rules_of(struct message *m, struct post_to *to, struct arena *sc
                            m->sender.len > 0 && !(m->flags & MESSAGE_NOTICE) &&
                            facts_number(&facts, LIST_SETTING_ADMIN_IMMED_NOTIFY);
     to->tells = member_to_tell(m, to, &facts);
+    to->answers = facts_number(&facts, LIST_SETTING_AUTORESPOND_POSTINGS) != AUTORESPOND_NEVER;
     return true;
 }
 
@@ -361,7 +402,7 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
         add_direct(d, view_eq(t->address, wanted) ? recipient->address : arena_view(d->arena, t->address),
                    recipient);
         break;
-    case ROUTE_BOUNCE:
+    case ROUTE_BOUNCE: /* run_returned() */
         add_other(d, EVENT_RETURNED, t->member.len ? t->member : recipient->address,
                   arena_printf(d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
         break;
@@ -525,16 +566,62 @@ static size_t find_commands(const struct message *m, const struct route_target *
     return count;
 }
 
-static bool run_commands(struct batch *b, struct message *m, struct decision *d, struct buf *letters,
+static struct command_mail mail_of(struct message *m, view head) {
+    return (struct command_mail){.id = m->id,
+                                 .sender = m->sender,
+                                 .message_id = m->message_id,
+                                 .post = &m->post,
+                                 .subject = one_line(m, m->post.subject),
+                                 .text = head,
+                                 .is_whole = (int64_t)head.len == m->size};
+}
+
+/* Lists that answer whoever posts. */
+static bool answer_posts(struct batch *b, struct message *m, view head, struct buf *letters,
                          int64_t *letter_count, struct err *e) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < m->list_count; i++) {
+        struct command_mail mail = mail_of(m, head);
+        bool discard; /* said by the chain */
+        if (m->lists[i].reached && m->lists[i].answers && !(m->flags & MESSAGE_NOTICE))
+            ok = autoreply(b->role, &mail, m->lists[i].address, AUTOREPLY_POSTINGS, &m->arena, letters,
+                           letter_count, &discard, e);
+    }
+    return ok;
+}
+
+/* Mail to the owners of a list that answers whoever writes to them. *ret_discard: it does not reach them. */
+static bool answer_for_owners(struct batch *b, struct message *m, size_t recipient, view head,
+                              struct buf *letters, int64_t *letter_count, bool *ret_discard, struct err *e) {
+    view wanted = vals_get_view(&(struct vals){.rest = buf_view(&m->lookups[recipient].args)});
+    view list = list_of_owner(wanted, &m->arena);
+    struct command_mail mail = mail_of(m, head);
+    *ret_discard = false;
+    return m->owner_count == 0 || list.len == 0 || (m->flags & MESSAGE_NOTICE) ||
+           !m->routes[recipient].local ||
+           autoreply(b->role, &mail, list, AUTOREPLY_OWNER, &m->arena, letters, letter_count, ret_discard, e);
+}
+
+static bool run_returned(struct batch *b, struct message *m, struct decision *d, view head,
+                         struct buf *letters, int64_t *letter_count, struct err *e) {
+    for (size_t i = 0; i < m->returned_count; i++) {
+        struct command_mail mail = mail_of(m, head);
+        view said;
+        if (!bounce_tell(b->role, &mail, &m->returned[i], &m->arena, letters, letter_count, &said, e))
+            return false;
+        add_other(d, EVENT_COUNTED, m->returned[i].target->address, one_line(m, said));
+    }
+    return true;
+}
+
+static bool run_commands(struct batch *b, struct message *m, struct decision *d, view head,
+                         struct buf *letters, int64_t *letter_count, struct err *e) {
     const struct route_target *targets[LIMIT_COMMANDED_LISTS + 1];
-    struct command_mail mail = {
-        .id = m->id, .sender = m->sender, .message_id = m->message_id, .post = &m->post};
+    struct command_mail mail = mail_of(m, head);
     size_t count = find_commands(m, targets, LIMIT_COMMANDED_LISTS + 1);
     for (size_t i = 0; i < count; i++) {
         struct command_to to = {targets[i]->list_address, targets[i]->detail, targets[i]->part};
         view said = VIEW("one mail asks for too much: nothing more was done");
-        mail.subject = one_line(m, m->post.subject);
         if (i < LIMIT_COMMANDED_LISTS &&
             !command_run(b->role, &mail, &to, &m->arena, letters, letter_count, &said, e))
             return false;
@@ -584,11 +671,20 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
     d->arena = &m->arena;
     d->message = m;
     buf_init(&d->others, LIMIT_STORE_PACKET);
-    for (size_t i = 0; i < m->recipient_count; i++)
-        decide_recipient(m, i, d);
     struct buf letters = BUF_INIT(LIMIT_STORE_PACKET);
     int64_t letter_count = 0;
-    bool ok = run_commands(b, m, d, &letters, &letter_count, e);
+    bool ok = true;
+    for (size_t i = 0; ok && i < m->recipient_count; i++) {
+        bool discard;
+        ok = answer_for_owners(b, m, i, head, &letters, &letter_count, &discard, e);
+        if (ok && discard)
+            add_other(d, EVENT_DISCARDED, m->recipients[i].address, VIEW("answered (autorespond_owner)"));
+        else if (ok)
+            decide_recipient(m, i, d);
+    }
+    ok = ok && run_commands(b, m, d, head, &letters, &letter_count, e) &&
+         run_returned(b, m, d, head, &letters, &letter_count, e) &&
+         answer_posts(b, m, head, &letters, &letter_count, e);
     format_commit(b, m, d);
     ok = ok && add_notice(b, m, d, &letter_count, &letters, e);
     letter_count += add_letters(b, m, head, &letters);
@@ -636,6 +732,8 @@ static void free_batch(struct batch *b) {
             store_request_done(&b->messages[i].lookups[k]);
         for (size_t k = 0; k < b->messages[i].list_count; k++)
             store_request_done(&b->messages[i].lists[k].rules);
+        for (size_t k = 0; k < b->messages[i].returned_count; k++)
+            bounce_done(&b->messages[i].returned[k]);
         store_request_done(&b->messages[i].head);
         store_request_done(&b->messages[i].commit);
         arena_done(&b->messages[i].arena);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "lists/letter.h"
+#include "lists/membership_letter.h"
 #include "lists/unsubscribe.h"
 #include "roles/router/router.h"
 #include "store/subscription.h"
@@ -75,35 +76,6 @@ static view make_token(struct run *r, view secret) {
     return made;
 }
 
-static void ask_person(struct run *r, view token, bool join) {
-    view list = r->list;
-    const char *what = join ? "join" : "leave";
-    write_letter(
-        r, arena_printf(r->arena, "confirm+%.*s", VIEW_ARG(token)), r->person, false,
-        arena_printf(r->arena, "Your confirmation is needed to %s the %.*s mailing list.", what,
-                     VIEW_ARG(list)),
-        arena_printf(
-            r->arena,
-            "Somebody, probably you, has asked that %.*s shall %s the mailing list\n%.*s.\n\n"
-            "If that is what you want, just answer this message. The answer must go to\nthe address "
-            "this message comes from; what it says does not matter.\n\nIf you did not ask for it, do "
-            "nothing: nothing will happen, and in three\ndays the request is forgotten.\n",
-            VIEW_ARG(r->person), what, VIEW_ARG(list)));
-}
-
-static void ask_moderators(struct run *r, view token, bool join) {
-    struct address list = address_split(r->list);
-    write_letter(
-        r, VIEW(""), arena_printf(r->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
-        false,
-        arena_printf(r->arena, "%.*s: %.*s asks to %s", VIEW_ARG(list.local), VIEW_ARG(r->person),
-                     join ? "join" : "leave"),
-        arena_printf(r->arena,
-                     "%.*s asks to %s %.*s.\n\n\"postroad request accept %.*s\" lets it happen, "
-                     "\"request reject\" does not.\n",
-                     VIEW_ARG(r->person), join ? "join" : "leave", VIEW_ARG(r->list), VIEW_ARG(token)));
-}
-
 /* ---- what is done ---- */
 
 static void say(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -133,19 +105,6 @@ static bool call(struct run *r, struct store_request *q, struct err *e) {
     return false;
 }
 
-static bool find_secret(struct run *r, struct err *e) {
-    struct store_request q;
-    bool ok = true;
-    store_request_init(&q, OP_LIST_SECRET);
-    vals_view(&q.args, r->list);
-    if (r->secret.len == 0 && (ok = store_call(r->role->store, &q, e))) {
-        struct vals v = vals_of(buf_view(&q.out));
-        r->secret = arena_view(r->arena, vals_get_view(&v));
-    }
-    store_request_done(&q);
-    return ok;
-}
-
 /* The key of a copy is its member's, whichever of the mail's senders that is. */
 static bool has_key(struct run *r, view key) {
     for (size_t i = 0; i < r->mail->post->sender_count; i++)
@@ -156,15 +115,14 @@ static bool has_key(struct run *r, view key) {
     return false;
 }
 
-static void tell_waits(struct run *r, enum waits waits, view token, bool join) {
+/* The letters about it are the store's business (store/owed.h). */
+static void tell_waits(struct run *r, enum waits waits, bool join) {
     if (waits == WAITS_SUBSCRIBER) {
         say(r, "Confirmation email sent to %.*s", VIEW_ARG(r->person));
-        ask_person(r, token, join);
     } else if (waits == WAITS_MODERATOR) {
         say(r, "The request of %.*s waits for the moderators of %.*s", VIEW_ARG(r->person),
             VIEW_ARG(r->list));
         r->answers = true;
-        ask_moderators(r, token, join);
     } else {
         say(r, join ? "%.*s is now a member of %.*s" : "%.*s is no longer a member of %.*s",
             VIEW_ARG(r->person), VIEW_ARG(r->list));
@@ -174,7 +132,7 @@ static void tell_waits(struct run *r, enum waits waits, view token, bool join) {
 
 static bool join_or_leave(struct run *r, const struct command *c, struct err *e) {
     bool join = c->kind == COMMAND_JOIN;
-    if (!find_secret(r, e))
+    if (!list_secret(r->role, r->list, r->arena, &r->secret, e))
         return false;
     view token = make_token(r, r->secret);
     bool key = !join && has_key(r, c->argument);
@@ -197,13 +155,41 @@ static bool join_or_leave(struct run *r, const struct command *c, struct err *e)
     vals_view(&q.args, token);
     if (call(r, &q, e)) {
         struct vals v = vals_of(buf_view(&q.out));
-        tell_waits(r, (enum waits)vals_get_int(&v), token, join);
+        tell_waits(r, (enum waits)vals_get_int(&v), join);
     }
     store_request_done(&q);
     return e->code == ERR_OK;
 }
 
+/* The answer to a warning: posts are sent to the member again. False with *e OK: it is no such answer. */
+static bool enable(struct run *r, view key, struct err *e) {
+    struct store_request q;
+    view person = VIEW_NULL;
+    e->code = ERR_OK;
+    if (key.len != UNSUBSCRIBE_KEY_LEN || !list_secret(r->role, r->list, r->arena, &r->secret, e))
+        return false;
+    for (size_t i = 0; i < r->mail->post->sender_count && !person.ptr; i++)
+        if (view_eq_nocase(key, membership_enable_key(r->secret, r->mail->post->senders[i], r->arena)))
+            person = r->mail->post->senders[i];
+    if (!person.ptr)
+        return false;
+    store_request_init(&q, OP_MEMBER_ENABLE);
+    vals_view(&q.args, r->list);
+    vals_view(&q.args, VIEW("mail"));
+    vals_view(&q.args, person);
+    r->answers = true;
+    bool ok = call(r, &q, e);
+    if (ok)
+        say(r, "Posts of %.*s are sent to %.*s again", VIEW_ARG(r->list), VIEW_ARG(person));
+    store_request_done(&q);
+    return ok || e->code == ERR_OK; /* refused: said */
+}
+
 static bool confirm(struct run *r, const struct command *c, struct err *e) {
+    if (enable(r, c->argument, e))
+        return true;
+    if (e->code != ERR_OK)
+        return false;
     struct store_request q;
     struct run of = *r; /* whose request it is, and of which list, whoever answers */
     store_request_init(&q, OP_REQUEST_CONFIRM);
@@ -219,7 +205,7 @@ static bool confirm(struct run *r, const struct command *c, struct err *e) {
         of.list = arena_view(r->arena, vals_get_view(&v));
         of.person = arena_view(r->arena, vals_get_view(&v));
         say(&of, "Confirmed");
-        tell_waits(&of, waits, c->argument, join);
+        tell_waits(&of, waits, join);
     }
     r->results = of.results;
     r->letter_count = of.letter_count;
@@ -300,6 +286,15 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
     if (mail->post->sender_count == 0 || post_is_of_a_robot(mail->post, mail->sender))
         return true;
     r.person = mail->post->senders[0];
+    if (to->part == LIST_PART_REQUEST) {
+        bool discard;
+        if (!autoreply(role, mail, to->list_address, AUTOREPLY_REQUESTS, a, letters, letter_count, &discard,
+                       e))
+            return false;
+        *ret_said = VIEW("answered, and nothing was done (autorespond_requests)");
+        if (discard)
+            return true;
+    }
     size_t count = commands_read(to->part, to->detail, mail->post, a, commands);
     for (; ok && r.number < count; r.number++)
         ok = execute(&r, &commands[r.number], e);

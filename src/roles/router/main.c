@@ -112,9 +112,10 @@ static bool expand_some(struct role *r) {
     return left > 0 && ok;
 }
 
-/* Preferences, requests and held posts whose time is up. */
+/* Preferences, requests and held posts whose time is up; members whose mail came back and whose next warning
+ * is due. */
 static void end_what_is_over(struct role *r) {
-    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END, OP_HELD_END};
+    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END, OP_HELD_END, OP_BOUNCES_STEP};
     static int64_t next_ms;
     if (clock_mono_ms() < next_ms)
         return;
@@ -195,10 +196,10 @@ static void work(struct role *r) {
             left_some = true;
             next_reset_ms = clock_real_us() / 1000 + REAP_EVERY_MS;
         }
-        bool expanded = expand_some(r);
+        bool expanded = expand_some(r), wrote = letters_write(r);
         reap(r);
         end_what_is_over(r);
-        if ((routed <= 0 && !expanded) || e.code != ERR_OK)
+        if ((routed <= 0 && !expanded && !wrote) || e.code != ERR_OK)
             hint_wait(r->hint, REAP_EVERY_MS);
     }
 }

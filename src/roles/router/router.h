@@ -1,11 +1,14 @@
 /* router.h: what the files of this role share. main.c: the loop, expansions, the reaper; batch.c: a batch of
  * messages from the inbox to committed decisions; edition.c: what a list makes of a post; command.c: mail
- * that asks a list for something. */
+ * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe;
+ * autoreply.c: what a list answers to everybody. */
 #ifndef ROLES_ROUTER_ROUTER_H
 #define ROLES_ROUTER_ROUTER_H
 
 #include "lists/command.h"
 #include "roles/role.h"
+#include "routing/route.h"
+#include "store/owed.h"
 
 /* Take, decide and commit up to LIMIT_ROUTE_BATCH messages. The number routed, or -1: see e. */
 int route_some(struct role *r, int64_t lease_ms, struct err *e);
@@ -23,12 +26,43 @@ struct command_mail {
     int64_t id;
     view sender, message_id; /* of the envelope; without brackets */
     view subject;            /* one printable line */
+    view text;               /* its first piece */
+    bool is_whole;           /* that is all of it */
     const struct post *post;
 };
 struct command_to {
     view list_address, detail;
     enum list_part part;
 };
+/* A mail to LIST-bounces. */
+struct counted {
+    view person;
+    struct store_request q; /* OP_BOUNCE */
+};
+struct returned {
+    const struct route_target *target;
+    struct bounce_report *report;
+    struct counted *counted; /* against whom it counts */
+    size_t count;
+};
+/* Read it, and have counted what counts: answered when `wait` is over. Then bounce_tell, or bounce_done. */
+bool bounce_ask(struct role *role, const struct route_target *t, view message, struct arena *a,
+                struct store_wait *wait, struct returned *ret, struct err *e);
+/* As command_run(). */
+bool bounce_tell(struct role *role, const struct command_mail *mail, struct returned *r, struct arena *a,
+                 struct buf *letters, int64_t *letter_count, view *ret_said, struct err *e);
+void bounce_done(struct returned *r);
+
+/* The list's answer to whoever writes, if it gives one (store/owed.h). *ret_discard: and the mail goes no
+ * further. Letters as command_run. */
+bool autoreply(struct role *role, const struct command_mail *mail, view list, enum autoreply_kind kind,
+               struct arena *a, struct buf *letters, int64_t *letter_count, bool *ret_discard, struct err *e);
+
+/* Write letters that lists owe. True when there were any. */
+bool letters_write(struct role *role);
+/* The list's own secret, for keys. */
+bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e);
+
 /* One more letter may go to that address today. */
 bool letter_may_go(struct role *role, view address);
 

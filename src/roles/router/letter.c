@@ -1,0 +1,97 @@
+/* letter.c: letters about memberships that lists owe (store/owed.h): written, and taken in with the end of
+ * their notes. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lists/membership_letter.h"
+#include "roles/router/router.h"
+
+/* What an operation told of one. */
+struct owed {
+    int64_t id;
+    struct membership_letter letter;
+};
+
+static struct owed read_owed(struct vals *v) {
+    struct owed o = {.id = vals_get_int(v)};
+    o.letter.kind = (enum letter_kind)vals_get_int(v);
+    o.letter.detail = vals_get_view(v);
+    (void)vals_get_int(v); /* when it was noted */
+    view *const texts[] = {&o.letter.list,         &o.letter.person,      &o.letter.name,
+                           &o.letter.display_name, &o.letter.description, &o.letter.info};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = vals_get_view(v);
+    return o;
+}
+
+bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_LIST_SECRET);
+    vals_view(&q.args, list);
+    bool ok = store_call(role->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok)
+        *ret = arena_view(a, vals_get_view(&v));
+    store_request_done(&q);
+    return ok;
+}
+
+/* What cannot be written is not tried for ever. */
+static void write_letter(struct role *role, struct owed *o, struct arena *a, struct store_request *q,
+                         struct err *e) {
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    bool keyed = o->letter.kind == LETTER_WARNING || o->letter.kind == LETTER_PROBE;
+    o->letter.hostname = view_of(role->config->hostname);
+    bool ok = !keyed || list_secret(role, o->letter.list, a, &o->letter.secret, e);
+    ok = ok && letter_kind_is_valid(o->letter.kind) &&
+         membership_letter_args(&o->letter, a, clock_now_ms(), &args, e);
+    if (!ok)
+        log_line(LOG_WARN, "letter-not-written", LOG_V("list", o->letter.list),
+                 LOG_V("about", o->letter.person), LOG_S("reason", e->text));
+    vals_int(&q->args, o->id);
+    vals_int(&q->args, ok);
+    buf_add(&q->args, buf_view(&args));
+    buf_done(&args);
+}
+
+/* Those of one answer of the store, in one group commit. Returns how many, or -1. */
+static int write_some(struct role *role, view owed, struct err *e) {
+    struct store_request *q = mem_alloc(LIMIT_ROUTE_BATCH * sizeof *q);
+    struct store_wait wait;
+    struct arena scratch;
+    int n = 0, failed = 0;
+    arena_init(&scratch, LIMIT_STEP_ARENA);
+    store_wait_init(&wait);
+    for (struct vals v = vals_of(owed); vals_more(&v) && n < LIMIT_ROUTE_BATCH; n++) {
+        struct owed o = read_owed(&v);
+        store_request_init(&q[n], OP_OWED_WRITTEN);
+        write_letter(role, &o, &scratch, &q[n], e);
+        store_wait_submit(&wait, role->store, &q[n]);
+        arena_reset(&scratch);
+    }
+    store_wait_all(&wait);
+    for (int i = 0; i < n; i++) {
+        if (q[i].err.code != ERR_OK)
+            *e = q[i].err;
+        failed += q[i].err.code != ERR_OK;
+        store_request_done(&q[i]);
+    }
+    store_wait_done(&wait);
+    arena_done(&scratch);
+    free(q);
+    return failed ? -1 : n;
+}
+
+bool letters_write(struct role *role) {
+    struct store_request q;
+    struct err e = {.code = ERR_OK};
+    int written = 0;
+    store_request_init(&q, OP_OWED_LETTERS);
+    vals_int(&q.args, LIMIT_ROUTE_BATCH);
+    if (!store_call(role->store, &q, &e) || (written = write_some(role, buf_view(&q.out), &e)) < 0)
+        log_line(LOG_ERROR, "letters-not-written", LOG_S("reason", e.text));
+    store_request_done(&q);
+    return written > 0;
+}
