@@ -6,8 +6,7 @@
 #include "store/person.h"
 #include "store/preference.h"
 
-/* "by=me role=owner": of what is no plain membership the role is told. */
-static view done_by(struct op_run *r, view who, enum role role) {
+view membership_done_by(struct op_run *r, view who, enum role role) {
     view word = words_at(ROLE_WORDS, role);
     if (role == ROLE_MEMBER)
         return arena_printf(r->arena, "by=%.*s", VIEW_ARG(who));
@@ -72,6 +71,14 @@ void memberships_refresh(struct op_run *r, enum preference_level level, int64_t 
                DB_I(owner));
 }
 
+void membership_prefers(struct op_run *r, int64_t id, int64_t mode, int64_t status) {
+    if (mode >= 0)
+        preference_put(r, LEVEL_MEMBER, id, PREFERENCE_DELIVERY_MODE, mode, 0);
+    if (status >= 0)
+        preference_put(r, LEVEL_MEMBER, id, PREFERENCE_DELIVERY_STATUS, status, 0);
+    memberships_refresh(r, LEVEL_MEMBER, id);
+}
+
 /* Events of the memberships with these ids. */
 static void record_new(struct op_run *r, const struct membership *m, int64_t first, int64_t last, view who) {
     int64_t addrs[LIMIT_MEMBER_SLICE];
@@ -84,7 +91,7 @@ static void record_new(struct op_run *r, const struct membership *m, int64_t fir
     query_done(&q);
     for (size_t i = 0; i < n; i++)
         event_record(r, EVENTS_OF_PEOPLE, EVENT_SUBSCRIBED, addrs[i], m->list, VIEW(""),
-                     done_by(r, who, m->role));
+                     membership_done_by(r, who, m->role));
     vals_int(r->out, (int64_t)n);
 }
 
@@ -113,22 +120,31 @@ void op_run_MEMBER_ADD(struct op_run *r) {
     record_new(r, &m, first, first + count - 1, who);
 }
 
-/* in: list, who does it, role, count, addresses. out: how many were in that role */
+/* in: list, who does it, role, count, addresses (at most LIMIT_MEMBER_SLICE). out: how many were in that
+ * role, then of each whether it was (0/1) */
 void op_run_MEMBER_REMOVE(struct op_run *r) {
     int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
     view who = vals_get_view(&r->in);
     enum role role = (enum role)vals_get_int(&r->in);
-    for (size_t count = vals_get_count(&r->in); count > 0 && list && !db_error(r->db); count--) {
+    size_t count = vals_get_count(&r->in);
+    bool was[LIMIT_MEMBER_SLICE] = {false};
+    if (count > LIMIT_MEMBER_SLICE)
+        op_refuse(r, ERR_LIMIT, "more than %d addresses at once", LIMIT_MEMBER_SLICE);
+    for (size_t i = 0; i < count && r->err.code == ERR_OK && !db_error(r->db); i++) {
         int64_t addr =
             db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(vals_get_view(&r->in)));
         int64_t id = addr ? membership_find(r, list, role, addr) : 0;
         if (id == 0)
             continue;
         membership_end(r, id);
-        event_record(r, EVENTS_OF_PEOPLE, EVENT_UNSUBSCRIBED, addr, list, VIEW(""), done_by(r, who, role));
+        event_record(r, EVENTS_OF_PEOPLE, EVENT_UNSUBSCRIBED, addr, list, VIEW(""),
+                     membership_done_by(r, who, role));
+        was[i] = true;
         removed++;
     }
     vals_int(r->out, removed);
+    for (size_t i = 0; i < count && i < LIMIT_MEMBER_SLICE; i++)
+        vals_int(r->out, was[i]);
 }
 
 static void put_row(struct op_run *r, const struct query *q, const char *kinds) {

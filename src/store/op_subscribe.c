@@ -11,6 +11,8 @@
 struct request {
     view token, address, list_address;
     int64_t list, addr, follows, proofs;
+    int64_t mode, status; /* what the membership is to prefer; -1: nothing */
+    int64_t id;           /* of the membership, once it is there */
     enum request_kind kind;
     enum waits waits;
 };
@@ -51,12 +53,12 @@ static void tell_waits(struct op_run *r, const struct request *q) {
         letter_owe(r, join ? LETTER_MODERATE_JOIN : LETTER_MODERATE_LEAVE, q->list, q->addr, q->token);
 }
 
-static void act(struct op_run *r, const struct request *q, view why) {
+static void act(struct op_run *r, struct request *q, view why) {
     if (q->kind == REQUEST_SUBSCRIBE) {
         struct membership m = {q->list, ROLE_MEMBER, q->follows};
-        int64_t id = person_ids(r, 1);
-        membership_make(r, &m, q->address, id);
-        memberships_refresh(r, LEVEL_MEMBER, id);
+        q->id = person_ids(r, 1);
+        membership_make(r, &m, q->address, q->id);
+        membership_prefers(r, q->id, q->mode, q->status);
         record(r, EVENT_SUBSCRIBED, q, why);
         tell_done(r, q);
     } else {
@@ -73,12 +75,13 @@ static void act(struct op_run *r, const struct request *q, view why) {
 static bool store_request_row(struct op_run *r, const struct request *q, int64_t lifetime_ms) {
     bool again = db_number(r->db, 0, "SELECT 1 FROM request WHERE token = $1 AND waits = $2", DB_T(q->token),
                            DB_I(q->waits)) != 0;
-    db_run(r->db,
-           "INSERT INTO request(token, list, kind, addr, follows, proofs, waits, created, expires)"
-           " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT(token) DO UPDATE SET"
-           " proofs = excluded.proofs, waits = excluded.waits, expires = excluded.expires",
-           DB_T(q->token), DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(q->follows), DB_I(q->proofs),
-           DB_I(q->waits), DB_I(r->now_ms), DB_I(r->now_ms + lifetime_ms));
+    db_run(
+        r->db,
+        "INSERT INTO request(token, list, kind, addr, follows, proofs, waits, created, expires, mode, status)"
+        " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT(token) DO UPDATE SET"
+        " proofs = excluded.proofs, waits = excluded.waits, expires = excluded.expires",
+        DB_T(q->token), DB_I(q->list), DB_I(q->kind), DB_I(q->addr), DB_I(q->follows), DB_I(q->proofs),
+        DB_I(q->waits), DB_I(r->now_ms), DB_I(r->now_ms + lifetime_ms), DB_I(q->mode), DB_I(q->status));
     return again;
 }
 
@@ -150,8 +153,29 @@ static bool is_of_a_list(struct op_run *r, view address) {
                                        VIEW_ARG(address_split(address).domain))));
 }
 
-/* in: list, who asks, address, original, name, follows (0/1), proofs, token for what may have to wait. out:
- * enum waits */
+/* False: refused. */
+static bool may_subscribe(struct op_run *r, const struct request *q) {
+    if (view_eq(q->address, q->list_address))
+        op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q->address));
+    else if (is_of_a_list(r, q->address))
+        op_refuse(r, ERR_REFUSED, "%.*s belongs to a list: member add can make it a member",
+                  VIEW_ARG(q->address));
+    else if (address_is_banned(r, q->list_address, q->address))
+        op_refuse(r, ERR_REFUSED, "%.*s is banned from %.*s", VIEW_ARG(q->address),
+                  VIEW_ARG(q->list_address));
+    return r->err.code == ERR_OK;
+}
+
+static void register_subscriber(struct op_run *r, view address, view original, view name) {
+    int64_t id = person_ids(r, 1);
+    mailbox_make(r, address, original, name, id);
+    if (name.len > 0) /* the user that was made with the address, if it was */
+        db_run(r->db, "UPDATE users SET name = $2 WHERE id = $1", DB_I(id), DB_T(name));
+}
+
+/* in: list, who asks, address, original, name, follows (0/1), proofs, token for what may have to wait; maybe
+ * delivery mode and status that are preferred for it (-1: nothing). out: enum waits, the membership's id or 0
+ */
 void op_run_SUBSCRIBE(struct op_run *r) {
     struct request q = {.kind = REQUEST_SUBSCRIBE, .list_address = vals_get_view(&r->in)};
     view who = vals_get_view(&r->in), original, name;
@@ -161,22 +185,12 @@ void op_run_SUBSCRIBE(struct op_run *r) {
     q.follows = vals_get_int(&r->in);
     q.proofs = vals_get_int(&r->in);
     q.token = vals_get_view(&r->in);
-    if (!(q.list = need_list(r, q.list_address)))
+    bool more = vals_more(&r->in);
+    q.mode = more ? vals_get_int(&r->in) : -1;
+    q.status = more ? vals_get_int(&r->in) : -1;
+    if (!(q.list = need_list(r, q.list_address)) || !may_subscribe(r, &q))
         return;
-    if (view_eq(q.address, q.list_address)) {
-        op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q.address));
-        return;
-    }
-    if (is_of_a_list(r, q.address)) {
-        op_refuse(r, ERR_REFUSED, "%.*s belongs to a list: member add can make it a member",
-                  VIEW_ARG(q.address));
-        return;
-    }
-    if (address_is_banned(r, q.list_address, q.address)) {
-        op_refuse(r, ERR_REFUSED, "%.*s is banned from %.*s", VIEW_ARG(q.address), VIEW_ARG(q.list_address));
-        return;
-    }
-    mailbox_make(r, q.address, original, name, person_ids(r, 1));
+    register_subscriber(r, q.address, original, name);
     struct mailbox b = mailbox_find(r, q.address);
     if (q.follows && !take_preferred(r, &q, &b))
         return;
@@ -193,6 +207,7 @@ void op_run_SUBSCRIBE(struct op_run *r) {
                   VIEW_ARG(q.address));
     else
         go_on(r, &q, arena_printf(r->arena, "by=%.*s", VIEW_ARG(who)));
+    vals_int(r->out, q.id);
 }
 
 /* in: list, who asks, address, proofs, token. out: enum waits */
@@ -218,11 +233,13 @@ void op_run_UNSUBSCRIBE(struct op_run *r) {
 static bool read_request(struct op_run *r, view token, struct request *ret) {
     struct query q;
     db_number(r->db, 0, "SELECT 1 FROM request WHERE token = $1 {for update}", DB_T(token));
-    db_query(r->db, &q,
-             "SELECT r.list, r.kind, r.addr, r.follows, r.proofs, r.waits, a.text, l.address FROM request r"
-             " JOIN address a ON a.id = r.addr JOIN list l ON l.id = r.list"
-             " WHERE r.token = $1 AND r.expires > $2",
-             DB_T(token), DB_I(r->now_ms));
+    db_query(
+        r->db, &q,
+        "SELECT r.list, r.kind, r.addr, r.follows, r.proofs, r.waits, a.text, l.address, r.mode, r.status"
+        " FROM request r"
+        " JOIN address a ON a.id = r.addr JOIN list l ON l.id = r.list"
+        " WHERE r.token = $1 AND r.expires > $2",
+        DB_T(token), DB_I(r->now_ms));
     bool found = query_row(&q);
     if (found)
         *ret = (struct request){.token = token,
@@ -233,7 +250,9 @@ static bool read_request(struct op_run *r, view token, struct request *ret) {
                                 .proofs = query_int(&q, 4),
                                 .waits = (enum waits)query_int(&q, 5),
                                 .address = arena_view(r->arena, query_text(&q, 6)),
-                                .list_address = arena_view(r->arena, query_text(&q, 7))};
+                                .list_address = arena_view(r->arena, query_text(&q, 7)),
+                                .mode = query_int(&q, 8),
+                                .status = query_int(&q, 9)};
     query_done(&q);
     if (!found)
         op_refuse(r, ERR_NOT_FOUND, "nothing waits under that token: it was answered, or its time is up");
@@ -306,6 +325,46 @@ void op_run_REQUEST_LS(struct op_run *r) {
         for (int i = 4; i < 8; i++)
             vals_int(r->out, query_int(&q, i));
     }
+}
+
+#define REQUEST_ROW                                                                                          \
+    "SELECT r.token, l.address, a.text, b.name, r.kind, r.waits, r.created FROM request r JOIN list l ON"    \
+    " l.id = r.list JOIN address a ON a.id = r.addr JOIN mailbox b ON b.addr = r.addr WHERE r.expires > $1"
+
+static void put_requests(struct op_run *r, struct query *q) {
+    while (query_row(q)) {
+        for (int i = 0; i < 4; i++)
+            vals_view(r->out, query_text(q, i));
+        for (int i = 4; i < 7; i++)
+            vals_int(r->out, query_int(q, i));
+    }
+}
+
+/* in: list, enum request_kind, enum waits (-1: any), how many are passed over, most. out: how many there are
+ * in all, then as REQUEST_SHOW, the oldest first */
+void op_run_REQUEST_FIND(struct op_run *r) {
+    int64_t list = need_list(r, vals_get_view(&r->in)), kind = vals_get_int(&r->in);
+    int64_t waits = vals_get_int(&r->in), start = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    struct query q;
+    if (list == 0)
+        return;
+    vals_int(r->out, db_number(r->db, 0,
+                               "SELECT count(*) FROM request WHERE expires > $1 AND list = $2 AND kind = $3"
+                               " AND ($4 < 0 OR waits = $4)",
+                               DB_I(r->now_ms), DB_I(list), DB_I(kind), DB_I(waits)));
+    db_query(r->db, &q,
+             REQUEST_ROW " AND r.list = $2 AND r.kind = $3 AND ($4 < 0 OR r.waits = $4)"
+                         " ORDER BY r.created, r.token LIMIT $5 OFFSET $6",
+             DB_I(r->now_ms), DB_I(list), DB_I(kind), DB_I(waits), DB_I(most), DB_I(start));
+    put_requests(r, &q);
+}
+
+/* in: token. out: token, list, address, name, kind, waits, created; or nothing */
+void op_run_REQUEST_SHOW(struct op_run *r) {
+    struct query q;
+    view token = vals_get_view(&r->in);
+    db_query(r->db, &q, REQUEST_ROW " AND r.token = $2", DB_I(r->now_ms), DB_T(token));
+    put_requests(r, &q);
 }
 
 /* in: address. out: letters that programs of ours wrote to it today, with this one. Earlier days are

@@ -1,6 +1,5 @@
-/* op_user.c: users, their addresses, and what is preferred for a membership, an address or a user. Every
- * registered address belongs to one user; one who is known by a single address needs nobody to make a user
- * for it. */
+/* op_user.c: users and their addresses, as people name them: by any of their addresses. Every registered
+ * address belongs to one user; one who is known by a single address needs nobody to make a user for it. */
 #include "mail/address.h"
 #include "store/event.h"
 #include "store/person.h"
@@ -35,12 +34,12 @@ void mailbox_make(struct op_run *r, view address, view original, view name, int6
            DB_I(userid));
     db_run(r->db,
            "INSERT INTO users(id, name, preferred, created) SELECT $1, '', 0, $2 WHERE EXISTS"
-           " (SELECT 1 FROM mailbox WHERE userid = $1)",
+           " (SELECT 1 FROM mailbox WHERE userid = $1) ON CONFLICT DO NOTHING",
            DB_I(userid), DB_I(r->now_ms));
 }
 
 /* A user without any address is nobody. */
-static void forget_user_if_empty(struct op_run *r, int64_t userid) {
+void user_forget_if_empty(struct op_run *r, int64_t userid) {
     if (db_number(r->db, 0, "SELECT count(*) FROM mailbox WHERE userid = $1", DB_I(userid)) > 0)
         return;
     db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_USER), DB_I(userid));
@@ -48,7 +47,7 @@ static void forget_user_if_empty(struct op_run *r, int64_t userid) {
     db_run(r->db, "DELETE FROM users WHERE id = $1", DB_I(userid));
 }
 
-static void record(struct op_run *r, enum event_kind kind, int64_t addr, view who, view what) {
+void person_record(struct op_run *r, enum event_kind kind, int64_t addr, view who, view what) {
     event_record(r, EVENTS_OF_PEOPLE, kind, addr, 0, VIEW(""),
                  arena_printf(r->arena, "by=%.*s %.*s", VIEW_ARG(who), VIEW_ARG(what)));
 }
@@ -67,7 +66,7 @@ void op_run_USER_ADD(struct op_run *r) {
     if (name.len > 0)
         db_run(r->db, "UPDATE users SET name = $2 WHERE id = $1", DB_I(b.userid), DB_T(name));
     if (is_new || name.len > 0)
-        record(r, EVENT_REGISTERED, b.addr, who, name.len ? name : VIEW(""));
+        person_record(r, EVENT_REGISTERED, b.addr, who, name.len ? name : VIEW(""));
     vals_int(r->out, is_new);
 }
 
@@ -109,7 +108,7 @@ void op_run_USER_PREFER(struct op_run *r) {
     db_run(r->db, "UPDATE users SET preferred = $2 WHERE id = $1", DB_I(b.userid), DB_I(b.addr));
     move_followers(r, b.userid, b.addr, b.site);
     memberships_refresh(r, LEVEL_ADDRESS, b.addr);
-    record(r, EVENT_PREFERRED, b.addr, who, VIEW("preferred=yes"));
+    person_record(r, EVENT_PREFERRED, b.addr, who, VIEW("preferred=yes"));
 }
 
 /* in: who does it, address of a user, another address: it becomes that user's too, with its memberships; a
@@ -131,9 +130,10 @@ void op_run_USER_LINK(struct op_run *r) {
     db_run(r->db, "UPDATE users SET preferred = 0 WHERE id = $1 AND preferred = $2", DB_I(from.userid),
            DB_I(from.addr));
     db_run(r->db, "UPDATE mailbox SET userid = $2 WHERE addr = $1", DB_I(from.addr), DB_I(to.userid));
-    forget_user_if_empty(r, from.userid);
+    user_forget_if_empty(r, from.userid);
     memberships_refresh(r, LEVEL_ADDRESS, from.addr);
-    record(r, EVENT_REGISTERED, from.addr, who, arena_printf(r->arena, "with=%.*s", VIEW_ARG(address)));
+    person_record(r, EVENT_REGISTERED, from.addr, who,
+                  arena_printf(r->arena, "with=%.*s", VIEW_ARG(address)));
 }
 
 /* in: who does it, address: it has a user of its own again. */
@@ -154,7 +154,7 @@ void op_run_USER_UNLINK(struct op_run *r) {
     db_run(r->db, "INSERT INTO users(id, name, preferred, created) VALUES($1, '', 0, $2)", DB_I(own),
            DB_I(r->now_ms));
     memberships_refresh(r, LEVEL_ADDRESS, b.addr);
-    record(r, EVENT_REGISTERED, b.addr, who, VIEW("alone"));
+    person_record(r, EVENT_REGISTERED, b.addr, who, VIEW("alone"));
 }
 
 /* in: who does it, address, verified (0/1) */
@@ -166,7 +166,26 @@ void op_run_USER_VERIFY(struct op_run *r) {
         return;
     db_run(r->db, "UPDATE mailbox SET verified = $2 WHERE addr = $1", DB_I(b.addr),
            DB_I(verified ? r->now_ms : 0));
-    record(r, EVENT_REGISTERED, b.addr, who, verified ? VIEW("verified=yes") : VIEW("verified=no"));
+    person_record(r, EVENT_REGISTERED, b.addr, who, verified ? VIEW("verified=yes") : VIEW("verified=no"));
+}
+
+int64_t mailbox_forget(struct op_run *r, const struct mailbox *b, view who) {
+    int64_t ended = db_number(r->db, 0, "SELECT count(*) FROM member WHERE addr = $1", DB_I(b->addr));
+    db_run(r->db,
+           "DELETE FROM preference WHERE level = $1 AND owner IN (SELECT id FROM member WHERE addr = $2)",
+           DB_I(LEVEL_MEMBER), DB_I(b->addr));
+    db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_ADDRESS),
+           DB_I(b->addr));
+    db_run(r->db, "DELETE FROM bounce WHERE member IN (SELECT id FROM member WHERE addr = $1)",
+           DB_I(b->addr));
+    db_run(r->db, "DELETE FROM member WHERE addr = $1", DB_I(b->addr));
+    db_run(r->db, "DELETE FROM request WHERE addr = $1", DB_I(b->addr));
+    db_run(r->db, "UPDATE users SET preferred = 0 WHERE id = $1 AND preferred = $2", DB_I(b->userid),
+           DB_I(b->addr));
+    db_run(r->db, "DELETE FROM mailbox WHERE addr = $1", DB_I(b->addr));
+    user_forget_if_empty(r, b->userid);
+    person_record(r, EVENT_FORGOTTEN, b->addr, who, VIEW(""));
+    return ended;
 }
 
 /* in: who does it, address: forgotten, with all memberships of that address. out: memberships ended */
@@ -175,21 +194,7 @@ void op_run_USER_REMOVE(struct op_run *r) {
     struct mailbox b;
     if (!need_mailbox(r, vals_get_view(&r->in), &b))
         return;
-    int64_t ended = db_number(r->db, 0, "SELECT count(*) FROM member WHERE addr = $1", DB_I(b.addr));
-    db_run(r->db,
-           "DELETE FROM preference WHERE level = $1 AND owner IN (SELECT id FROM member WHERE addr = $2)",
-           DB_I(LEVEL_MEMBER), DB_I(b.addr));
-    db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_ADDRESS),
-           DB_I(b.addr));
-    db_run(r->db, "DELETE FROM bounce WHERE member IN (SELECT id FROM member WHERE addr = $1)", DB_I(b.addr));
-    db_run(r->db, "DELETE FROM member WHERE addr = $1", DB_I(b.addr));
-    db_run(r->db, "DELETE FROM request WHERE addr = $1", DB_I(b.addr));
-    db_run(r->db, "UPDATE users SET preferred = 0 WHERE id = $1 AND preferred = $2", DB_I(b.userid),
-           DB_I(b.addr));
-    db_run(r->db, "DELETE FROM mailbox WHERE addr = $1", DB_I(b.addr));
-    forget_user_if_empty(r, b.userid);
-    record(r, EVENT_FORGOTTEN, b.addr, who, VIEW(""));
-    vals_int(r->out, ended);
+    vals_int(r->out, mailbox_forget(r, &b, who));
 }
 
 /* in: address. out: the user's name, created; then of each address: address, original, registered, verified,
@@ -234,98 +239,4 @@ void op_run_USER_LS(struct op_run *r) {
         vals_int(r->out, query_int(&q, 2));
         vals_int(r->out, query_int(&q, 3));
     }
-}
-
-/* ---- preferences ---- */
-
-/* Whose they are: in: level, address, list and role (of a membership, else empty and 0). 0: refused. */
-static int64_t read_owner(struct op_run *r, enum preference_level *ret_level, int64_t *ret_addr) {
-    struct mailbox b;
-    *ret_level = (enum preference_level)vals_get_int(&r->in);
-    view address = vals_get_view(&r->in), list = vals_get_view(&r->in);
-    enum role role = (enum role)vals_get_int(&r->in);
-    if (!need_mailbox(r, address, &b))
-        return 0;
-    *ret_addr = b.addr;
-    if (*ret_level != LEVEL_MEMBER)
-        return *ret_level == LEVEL_ADDRESS ? b.addr : b.userid;
-    int64_t of = need_list(r, list), id = of ? membership_find(r, of, role, b.addr) : 0;
-    if (id == 0)
-        op_refuse(r, ERR_NOT_FOUND, "%.*s is not on %.*s", VIEW_ARG(address), VIEW_ARG(list));
-    return id;
-}
-
-static void prefer(struct op_run *r, enum preference_level level, int64_t owner, int64_t kind, int64_t value,
-                   int64_t until) {
-    if (!preference_is_valid(kind, value))
-        op_refuse(r, ERR_SYNTAX, "there is no preference %lld with the value %lld", (long long)kind,
-                  (long long)value);
-    else if (value == PREFERENCE_UNSET)
-        db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2 AND kind = $3", DB_I(level),
-               DB_I(owner), DB_I(kind));
-    else
-        db_run(
-            r->db,
-            "INSERT INTO preference(level, owner, kind, value, until) VALUES($1, $2, $3, $4, $5)"
-            " ON CONFLICT(level, owner, kind) DO UPDATE SET value = excluded.value, until = excluded.until",
-            DB_I(level), DB_I(owner), DB_I(kind), DB_I(value), DB_I(until));
-}
-
-/* in: who does it, whose (read_owner), until (ms; 0: for ever), count of (kind, value or PREFERENCE_UNSET) */
-void op_run_PREFER(struct op_run *r) {
-    view who = vals_get_view(&r->in);
-    enum preference_level level;
-    int64_t addr = 0, owner = read_owner(r, &level, &addr), until = vals_get_int(&r->in);
-    if (owner == 0)
-        return;
-    for (size_t count = vals_get_count(&r->in); count > 0 && r->err.code == ERR_OK; count--) {
-        int64_t kind = vals_get_int(&r->in), value = vals_get_int(&r->in);
-        prefer(r, level, owner, kind, value, until);
-        if (r->err.code == ERR_OK)
-            record(r, EVENT_PREFERRED, addr, who,
-                   arena_printf(r->arena, "%s=%.*s", preference_name((enum preference)kind),
-                                VIEW_ARG(preference_text((enum preference)kind, value))));
-    }
-    memberships_refresh(r, level, owner);
-}
-
-/* in: whose (read_owner). out: kind, value, until of what is preferred on that level */
-void op_run_PREFERENCES(struct op_run *r) {
-    enum preference_level level;
-    int64_t addr, owner = read_owner(r, &level, &addr);
-    struct query q;
-    db_query(r->db, &q,
-             "SELECT kind, value, until FROM preference WHERE level = $1 AND owner = $2"
-             " AND (until = 0 OR until > $3) ORDER BY kind",
-             DB_I(level), DB_I(owner), DB_I(r->now_ms));
-    while (query_row(&q))
-        for (int i = 0; i < 3; i++)
-            vals_int(r->out, query_int(&q, i));
-}
-
-/* in: most. out: how many preferences have come to their end */
-void op_run_PREFERENCES_END(struct op_run *r) {
-    struct {
-        int64_t level, owner, kind;
-    } of[LIMIT_ROUTE_BATCH];
-    int64_t most = vals_get_int(&r->in), n = 0;
-    struct query q;
-    db_query(
-        r->db, &q,
-        "SELECT level, owner, kind FROM preference WHERE until > 0 AND until <= $1 ORDER BY until LIMIT $2",
-        DB_I(r->now_ms), DB_I(most < LIMIT_ROUTE_BATCH ? most : LIMIT_ROUTE_BATCH));
-    for (; query_row(&q) && n < LIMIT_ROUTE_BATCH; n++) {
-        of[n].level = query_int(&q, 0);
-        of[n].owner = query_int(&q, 1);
-        of[n].kind = query_int(&q, 2);
-    }
-    query_done(&q);
-    for (int64_t i = 0; i < n; i++) {
-        db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2 AND kind = $3",
-               DB_I(of[i].level), DB_I(of[i].owner), DB_I(of[i].kind));
-        memberships_refresh(r, (enum preference_level)of[i].level, of[i].owner);
-        if (of[i].level == LEVEL_MEMBER)
-            nonmember_end(r, of[i].owner);
-    }
-    vals_int(r->out, n);
 }

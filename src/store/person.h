@@ -2,6 +2,7 @@
 #ifndef STORE_PERSON_H
 #define STORE_PERSON_H
 
+#include "store/event.h"
 #include "store/op.h"
 #include "store/preference.h"
 #include "store/role.h"
@@ -21,6 +22,16 @@ bool need_mailbox(struct op_run *r, view address, struct mailbox *ret);
 /* Register an address, with a user of its own that gets the id, unless it is registered. `original`: as its
  * owner writes it, or empty. */
 void mailbox_make(struct op_run *r, view address, view original, view name, int64_t userid);
+
+/* It goes, with all its memberships, and its user with the last one. Returns how many memberships ended. */
+int64_t mailbox_forget(struct op_run *r, const struct mailbox *b, view who);
+/* A user without any address is nobody. */
+void user_forget_if_empty(struct op_run *r, int64_t userid);
+/* An event about that address: "by=WHO WHAT". */
+void person_record(struct op_run *r, enum event_kind kind, int64_t addr, view who, view what);
+/* Prefer it, or (PREFERENCE_UNSET) nothing any more. */
+void preference_put(struct op_run *r, enum preference_level level, int64_t owner, int64_t kind, int64_t value,
+                    int64_t until);
 
 /* By the list, its domain or the site (op_rules.c). An expression that fails counts as a ban. */
 bool address_is_banned(struct op_run *r, view list, view address);
@@ -44,6 +55,10 @@ int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t 
     "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1)), 0)"
 /* What the rows of memberships say follows what is preferred now, by that membership, address or user. */
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner);
+/* What a program says of a membership: -1 nothing. */
+void membership_prefers(struct op_run *r, int64_t id, int64_t mode, int64_t status);
+/* "by=me role=owner": of what is no plain membership the role is told. */
+view membership_done_by(struct op_run *r, view who, enum role role);
 /* It ends, with what was preferred for it. */
 void membership_end(struct op_run *r, int64_t id);
 /* A nonmember for whom nothing is preferred any more is forgotten; others stay. */

@@ -5,6 +5,12 @@
 
 #include "store/op.h"
 
+/* English first, the others as Mailman knows them. */
+#define LANGUAGE_WORDS                                                                                       \
+    "en ar ast bg ca cs da de el es et eu fi fr gl he hr hu ia it ja ko lt nl no pl pt pt_BR ro ru sk sl "   \
+    "sr "                                                                                                    \
+    "sv tr uk vi zh_CN zh_TW"
+
 enum preference {
 #define PREFERENCE(id, number, name, values, help) PREFERENCE_##id = (number),
 #include "store/preference.def"

@@ -258,6 +258,9 @@ static const char programs[] =
     "CREATE TABLE owed_letter(id {id}, list {int} NOT NULL, addr {int} NOT NULL, kind {int} NOT NULL, detail "
     "{text}"
     " NOT NULL, at {int} NOT NULL);"
+    /* What the membership is to prefer, once it is there: -1 nothing. */
+    "ALTER TABLE request ADD COLUMN mode {int} NOT NULL DEFAULT -1;"
+    "ALTER TABLE request ADD COLUMN status {int} NOT NULL DEFAULT -1;"
     /* When somebody got an answer of the kind that a list gives to everybody. */
     "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, PRIMARY KEY(list, "
     "kind,"

@@ -14,6 +14,7 @@
 #include "store/alias.h"
 #include "store/class.h"
 #include "store/event.h"
+#include "store/people.h"
 #include "store/preference.h"
 #include "store/role.h"
 #include "store/schema.h"
@@ -422,6 +423,39 @@ static void set_up_members(struct actors *a) {
     ACT(a, R_ROUTER, OP_REQUESTS_END, N(10));
 }
 
+static void set_up_people(struct actors *a) {
+    const char *list = "news@here.example", *address = "p@one.example";
+    ACT(a, R_HTTPD, OP_USER_MAKE, S("me"), S(address), S(""), S("P"), S("kept"), N(1));
+    int64_t user = next_int(a->s);
+    ACT(a, R_HTTPD, OP_USER_SET, S("me"), N(user), N(USER_NAME), S("Q"), S(""), N(0));
+    ACT(a, R_HTTPD, OP_USER_FIND, N(FIND_USER_TEXT), S("%q%"), N(0), N(0));
+    ACT(a, R_HTTPD, OP_USER_GET, N(1), N(user));
+    ACT(a, R_HTTPD, OP_ADDRESS_ADD, S("me"), N(user), S("q@one.example"), S(""), S(""), N(0));
+    ACT(a, R_HTTPD, OP_ADDRESS_LINK, S("me"), S("q@one.example"), N(0), S("R"), S(""), N(0), N(1));
+    ACT(a, R_HTTPD, OP_ADDRESS_ADD, S("me"), N(user), S("q@one.example"), S(""), S(""), N(1));
+    ACT(a, R_HTTPD, OP_ADDRESS_SET, S("me"), S(address), S("P"));
+    ACT(a, R_HTTPD, OP_ADDRESS_FIND, N(user), N(0), N(0));
+    ACT(a, R_HTTPD, OP_ADDRESS_GET, N(0), S(address));
+    ACT(a, R_HTTPD, OP_USER_UNPREFER, S("me"), N(user));
+    ACT(a, R_HTTPD, OP_MEMBER_MAKE, S(list), S("me"), N(ROLE_OWNER), S(address), S(""), S(""), N(1), N(0));
+    int64_t member = next_int(a->s);
+    ACT(a, R_HTTPD, OP_MEMBER_FIND, N(FIND_BY_ADDRESS), S(address), N(0), S(list), N(0), N(0), N(1), N(0),
+        N(0), N(0));
+    ACT(a, R_HTTPD, OP_MEMBER_SHOW, N(1), N(member));
+    ACT(a, R_CLI, OP_USER_VERIFY, S("me"), S("q@one.example"), N(1));
+    ACT(a, R_HTTPD, OP_MEMBER_SET, S("me"), N(member), S("q@one.example"), N(1), N(MODERATION_HOLD));
+    ACT(a, R_HTTPD, OP_PREFER_OF, S("me"), N(LEVEL_MEMBER), N(member), N(1), N(1), N(PREFERENCE_HIDE_ADDRESS),
+        N(1));
+    ACT(a, R_HTTPD, OP_PREFERENCES_OF, N(LEVEL_MEMBER), N(member));
+    ACT(a, R_HTTPD, OP_USER_FORGET, S("me"), N(user));
+    ACT(a, R_HTTPD, OP_SUBSCRIBE, S(list), S("me"), S(address), S(""), S("P"), N(0), N(0), S("p"), N(1),
+        N(1));
+    ACT(a, R_HTTPD, OP_REQUEST_FIND, S(list), N(REQUEST_SUBSCRIBE), N(-1), N(0), N(10));
+    ACT(a, R_HTTPD, OP_REQUEST_SHOW, S("p"));
+    ACT(a, R_CLI, OP_REQUEST_CONFIRM, S("p"), S("me"), N(0), S(""));
+    accept_as(a, R_HTTPD, "a letter");
+}
+
 static int64_t set_up_list(struct actors *a) {
     ACT(a, R_CLI, OP_LIST_NAMES, S(""), N(10));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
@@ -438,6 +472,7 @@ static int64_t set_up_list(struct actors *a) {
             ACT(a, R_CLI, OP_LIST_DELETE, S("news@here.example"));
     }
     set_up_members(a);
+    set_up_people(a);
     set_up_rules(a);
     set_up_aliases(a);
     set_up_relay(a);
