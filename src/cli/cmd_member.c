@@ -10,7 +10,7 @@ static bool change(struct cli *c, enum op op, const char *verb, const char *rest
     static const struct addresses_rule any = {.domain = {NULL, 0}};
     struct addresses a = {.list = NULL};
     struct buf before = BUF_INIT(2 * LIMIT_ADDRESS);
-    enum role role;
+    enum member_role role;
     view list, who;
     int64_t changed;
     bool ok = cli_address(c, c->args.words[0], &list, e) && cli_role(c, &role, e) && cli_who(c, &who, e) &&
@@ -73,7 +73,7 @@ bool cmd_member_ls(struct cli *c, struct err *e) {
                                             {"status", "STATUS"},         {"hidden", "HIDDEN"},
                                             {"moderation", "MODERATION"}, {"since", "SINCE"}};
     struct pages p = {.op = OP_MEMBER_LS, .ask = ask_members, .row = show_member};
-    enum role role;
+    enum member_role role;
     if (!cli_address(c, c->args.words[0], &p.of, e) || !cli_role(c, &role, e) ||
         !read_status(c, &p.only[1], e))
         return false;

@@ -85,7 +85,7 @@ bool cmd_member_unsubscribe(struct cli *c, struct err *e) {
     return ok;
 }
 
-static bool answer(struct cli *c, enum op op, bool yes, struct err *e) {
+static bool answer(struct cli *c, enum op op, enum request_answer said, struct err *e) {
     view who, token = view_of(c->args.words[0]);
     if (!cli_who(c, &who, e))
         return false;
@@ -93,7 +93,7 @@ static bool answer(struct cli *c, enum op op, bool yes, struct err *e) {
     store_request_init(&r, op);
     vals_view(&r.args, token);
     vals_view(&r.args, who);
-    vals_int(&r.args, yes);
+    vals_int(&r.args, said);
     vals_view(&r.args, view_of(args_get(&c->args, "--reason")));
     bool ok = cli_call(c, &r, e);
     struct vals v = vals_of(buf_view(&r.out));
@@ -102,24 +102,24 @@ static bool answer(struct cli *c, enum op op, bool yes, struct err *e) {
         bool joins = vals_get_int(&v) == REQUEST_SUBSCRIBE;
         view list = vals_get_view(&v), address = vals_get_view(&v);
         say(c, list, address, token, waits,
-            !yes    ? (joins ? "is not subscribed to" : "stays a member of")
-            : joins ? "is now a member of"
-                    : "is no longer a member of");
+            said != ANSWER_YES ? (joins ? "is not subscribed to" : "stays a member of")
+            : joins            ? "is now a member of"
+                               : "is no longer a member of");
     }
     store_request_done(&r);
     return ok;
 }
 
 bool cmd_request_confirm(struct cli *c, struct err *e) {
-    return answer(c, OP_REQUEST_CONFIRM, true, e);
+    return answer(c, OP_REQUEST_CONFIRM, ANSWER_YES, e);
 }
 
 bool cmd_request_accept(struct cli *c, struct err *e) {
-    return answer(c, OP_REQUEST_MODERATE, true, e);
+    return answer(c, OP_REQUEST_MODERATE, ANSWER_YES, e);
 }
 
 bool cmd_request_reject(struct cli *c, struct err *e) {
-    return answer(c, OP_REQUEST_MODERATE, false, e);
+    return answer(c, OP_REQUEST_MODERATE, ANSWER_REJECT, e);
 }
 
 static void ask_requests(const struct pages *p, struct buf *args) {

@@ -10,13 +10,13 @@
 bool cli_person_name(struct cli *c, view *ret_name, struct err *e);
 
 /* --role; ROLE_MEMBER when it is not given. */
-bool cli_role(struct cli *c, enum role *ret_role, struct err *e);
+bool cli_role(struct cli *c, enum member_role *ret_role, struct err *e);
 
 /* Whose preferences, as the operations PREFER and PREFERENCES read it. */
 struct prefers {
     enum preference_level level;
     view address, list; /* list: of a membership, else empty */
-    enum role role;
+    enum member_role role;
 };
 void prefers_args(const struct prefers *p, struct buf *args);
 /* Words from the one with that number on are NAME=VALUE; all are checked before the first is set. */

@@ -13,13 +13,13 @@ bool cli_person_name(struct cli *c, view *ret_name, struct err *e) {
            err_set(e, ERR_USAGE, "--name wants one line of at most %d bytes", NAME_BYTES);
 }
 
-bool cli_role(struct cli *c, enum role *ret_role, struct err *e) {
+bool cli_role(struct cli *c, enum member_role *ret_role, struct err *e) {
     const char *given = args_get(&c->args, "--role");
     int64_t role = ROLE_MEMBER;
     if (given && (!words_find(ROLE_WORDS, view_of(given), &role) || role == ROLE_ANY))
         return err_set(e, ERR_USAGE, "--role %.60s: one of these is wanted: %s", given,
                        view_skip(VIEW(ROLE_WORDS), sizeof "any").ptr);
-    *ret_role = (enum role)role;
+    *ret_role = (enum member_role)role;
     return true;
 }
 

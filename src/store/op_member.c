@@ -6,7 +6,7 @@
 #include "store/person.h"
 #include "store/preference.h"
 
-view membership_done_by(struct op_run *r, view who, enum role role) {
+view membership_done_by(struct op_run *r, view who, enum member_role role) {
     view word = words_at(ROLE_WORDS, role);
     if (role == ROLE_MEMBER)
         return arena_printf(r->arena, "by=%.*s", VIEW_ARG(who));
@@ -35,7 +35,7 @@ void membership_make(struct op_run *r, const struct membership *m, view address,
         DB_I(m->list), DB_I(m->role), DB_T(address), DB_I(id), DB_I(m->follows), DB_I(r->now_ms));
 }
 
-int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr) {
+int64_t membership_find(struct op_run *r, int64_t list, enum member_role role, int64_t addr) {
     return db_number(r->db, 0, "SELECT id FROM member WHERE list = $1 AND role = $2 AND addr = $3",
                      DB_I(list), DB_I(role), DB_I(addr));
 }
@@ -99,7 +99,7 @@ static void record_new(struct op_run *r, const struct membership *m, int64_t fir
  * role before */
 void op_run_MEMBER_ADD(struct op_run *r) {
     view name = vals_get_view(&r->in), who = vals_get_view(&r->in);
-    struct membership m = {need_list(r, name), (enum role)vals_get_int(&r->in), 0};
+    struct membership m = {need_list(r, name), (enum member_role)vals_get_int(&r->in), 0};
     int64_t count = (int64_t)vals_get_count(&r->in);
     if (m.list == 0)
         return;
@@ -125,7 +125,7 @@ void op_run_MEMBER_ADD(struct op_run *r) {
 void op_run_MEMBER_REMOVE(struct op_run *r) {
     int64_t list = need_list(r, vals_get_view(&r->in)), removed = 0;
     view who = vals_get_view(&r->in);
-    enum role role = (enum role)vals_get_int(&r->in);
+    enum member_role role = (enum member_role)vals_get_int(&r->in);
     size_t count = vals_get_count(&r->in);
     bool was[LIMIT_MEMBER_SLICE] = {false};
     if (count > LIMIT_MEMBER_SLICE)

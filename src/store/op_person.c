@@ -225,7 +225,7 @@ void op_run_ADDRESS_SET(struct op_run *r) {
  * is said). out: id. EXISTS: it has that role; REFUSED: it is banned. */
 void op_run_MEMBER_MAKE(struct op_run *r) {
     view list = vals_get_view(&r->in), who = vals_get_view(&r->in);
-    struct membership m = {need_list(r, list), (enum role)vals_get_int(&r->in), 0};
+    struct membership m = {need_list(r, list), (enum member_role)vals_get_int(&r->in), 0};
     view address = vals_get_view(&r->in), original = vals_get_view(&r->in), name = vals_get_view(&r->in);
     int64_t mode = vals_get_int(&r->in), status = vals_get_int(&r->in);
     if (m.list == 0)

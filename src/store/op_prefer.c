@@ -8,7 +8,7 @@ static int64_t read_owner(struct op_run *r, enum preference_level *ret_level, in
     struct mailbox b;
     *ret_level = (enum preference_level)vals_get_int(&r->in);
     view address = vals_get_view(&r->in), list = vals_get_view(&r->in);
-    enum role role = (enum role)vals_get_int(&r->in);
+    enum member_role role = (enum member_role)vals_get_int(&r->in);
     if (!need_mailbox(r, address, &b))
         return 0;
     *ret_addr = b.addr;

@@ -259,11 +259,12 @@ static bool read_request(struct op_run *r, view token, struct request *ret) {
     return found;
 }
 
-/* in: token, who answers (the subscriber: the address), yes (0/1), a reason. The one it waits for says yes or
- * no. out: enum waits, kind, list, address */
+/* in: token, who answers (the subscriber: the address), enum request_answer, a reason. The one it waits for
+ * says yes or no. out: enum waits, kind, list, address */
 static void answer(struct op_run *r, enum waits whom, unsigned proofs) {
     view token = vals_get_view(&r->in), who = vals_get_view(&r->in);
-    bool yes = vals_get_int(&r->in) != 0;
+    int64_t said = vals_get_int(&r->in);
+    bool yes = said == ANSWER_YES;
     view reason = vals_get_view(&r->in);
     struct request q;
     if (!read_request(r, token, &q))
@@ -288,7 +289,7 @@ static void answer(struct op_run *r, enum waits whom, unsigned proofs) {
     } else {
         db_run(r->db, "DELETE FROM request WHERE token = $1", DB_T(token));
         record(r, EVENT_REFUSED, &q, why);
-        if (whom == WAITS_MODERATOR && !(q.proofs & SUBSCRIBE_QUIETLY))
+        if (said == ANSWER_REJECT)
             letter_owe(r, LETTER_REFUSED, q.list, q.addr, reason);
         vals_int(r->out, WAITS_NOBODY);
     }

@@ -88,7 +88,7 @@ static void move_followers(struct op_run *r, int64_t userid, int64_t addr, int64
     }
     query_done(&q);
     for (size_t i = 0; i < n; i++)
-        if (membership_find(r, of[i].list, (enum role)of[i].role, addr))
+        if (membership_find(r, of[i].list, (enum member_role)of[i].role, addr))
             membership_end(r, of[i].id);
         else
             db_run(r->db, "UPDATE member SET addr = $2, site = $3 WHERE id = $1", DB_I(of[i].id), DB_I(addr),

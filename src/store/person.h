@@ -38,13 +38,13 @@ bool address_is_banned(struct op_run *r, view list, view address);
 
 struct membership {
     int64_t list;
-    enum role role;
+    enum member_role role;
     int64_t follows; /* 1: the user's preferred address, whichever that is */
 };
 /* Unless the registered address is one already. `id`: its own. What it prefers is for memberships_refresh. */
 void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id);
 /* 0: there is none. */
-int64_t membership_find(struct op_run *r, int64_t list, enum role role, int64_t addr);
+int64_t membership_find(struct op_run *r, int64_t list, enum member_role role, int64_t addr);
 /* SQL: of a row of `member`, the nearest level that says something about the preference; $1 is the time. */
 #define MEMBER_PREFERS(kind)                                                                                 \
     "coalesce((SELECT value FROM preference WHERE level = 1 AND owner = member.id AND kind = " kind          \
@@ -58,7 +58,7 @@ void memberships_refresh(struct op_run *r, enum preference_level level, int64_t 
 /* What a program says of a membership: -1 nothing. */
 void membership_prefers(struct op_run *r, int64_t id, int64_t mode, int64_t status);
 /* "by=me role=owner": of what is no plain membership the role is told. */
-view membership_done_by(struct op_run *r, view who, enum role role);
+view membership_done_by(struct op_run *r, view who, enum member_role role);
 /* It ends, with what was preferred for it. */
 void membership_end(struct op_run *r, int64_t id);
 /* A nonmember for whom nothing is preferred any more is forgotten; others stay. */

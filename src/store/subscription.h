@@ -18,6 +18,9 @@ enum proof { PROOF_VERIFIED = 1, PROOF_CONFIRMED = 2, PROOF_APPROVED = 4, PROOF_
 /* Kept with the proofs: what the subscriber hears when it is done, if it is not what the list says. */
 enum { SUBSCRIBE_QUIETLY = 16, SUBSCRIBE_WELCOME = 32 };
 
+/* What is said to a request; REJECT: no, and who asked hears of it. */
+enum request_answer { ANSWER_NO, ANSWER_YES, ANSWER_REJECT };
+
 enum waits { WAITS_NOBODY, WAITS_SUBSCRIBER, WAITS_MODERATOR };
 
 enum waits subscription_waits(enum request_kind kind, enum policy policy, unsigned proofs);

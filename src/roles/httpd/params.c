@@ -135,17 +135,21 @@ bool param_address(struct call *c, view text, view *ret) {
     return true;
 }
 
-/* "a, b, c" of "c b a", sorted as Mailman shows what it accepts. */
 static int compare_views(const void *a, const void *b) {
     return view_cmp(*(const view *)a, *(const view *)b);
 }
 
-static view join(struct call *c, view *names, size_t count) {
+static view join(struct call *c, const view *names, size_t count) {
     view joined = VIEW("");
-    qsort(names, count, sizeof *names, compare_views);
     for (size_t i = 0; i < count; i++)
         joined = arena_printf(c->arena, "%.*s%s%.*s", VIEW_ARG(joined), i ? ", " : "", VIEW_ARG(names[i]));
     return joined;
+}
+
+/* "a, b, c" of "c b a". */
+static view join_sorted(struct call *c, view *names, size_t count) {
+    qsort(names, count, sizeof *names, compare_views);
+    return join(c, names, count);
 }
 
 static view accepted(struct call *c, const char *words) {
@@ -211,7 +215,7 @@ static bool find_unexpected(struct call *c, const struct param_spec *specs, size
         if (!spec_of(specs, count, c->given[i].name) && n < NAMES_MOST && is_new(names, n, c->given[i].name))
             names[n++] = c->given[i].name;
     if (n > 0)
-        reply_error(c, 400, "Unexpected parameters: %.*s", VIEW_ARG(join(c, names, n)));
+        reply_error(c, 400, "Unexpected parameters: %.*s", VIEW_ARG(join_sorted(c, names, n)));
     return n > 0;
 }
 
@@ -237,7 +241,7 @@ bool params_check_specs(struct call *c, const struct param_spec *specs, size_t c
         if (specs[i].required && !param_given(c, specs[i].name))
             missing[n++] = view_of(specs[i].name);
     if (n > 0)
-        reply_error(c, 400, "Missing Parameter: %.*s", VIEW_ARG(join(c, missing, n)));
+        reply_error(c, 400, "Missing Parameter: %.*s", VIEW_ARG(join_sorted(c, missing, n)));
     return n == 0;
 }
 

@@ -6,6 +6,9 @@
 
 #define ROUTES(name, table) const struct routes name = {table, sizeof(table) / sizeof((table)[0])}
 extern const struct routes domain_routes, list_routes, system_routes;
+extern const struct routes member_routes, member_one_routes, roster_routes, user_routes, address_routes;
+extern const struct routes address_user_routes, preference_routes, request_routes;
+extern const struct routes member_by_role_routes; /* the last: its path fits what others have words for */
 
 /* -- lists (rest_list.c) */
 struct list_row {

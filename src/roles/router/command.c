@@ -47,10 +47,9 @@ bool letter_may_go(struct role *role, view address) {
     return ok;
 }
 
-/* Letters to strangers are counted; those to the list's owners are not. */
-static bool write_letter(struct run *r, view part, view to, bool counted, view subject, view text) {
+static bool write_letter(struct run *r, view part, view to, view subject, view text) {
     struct err e;
-    if (counted && !letter_may_go(r->role, to))
+    if (!letter_may_go(r->role, to))
         return false;
     bool ok = letter_args(&(struct letter){.hostname = view_of(r->role->config->hostname),
                                            .list = r->list,
@@ -265,7 +264,7 @@ static void answer(struct run *r, size_t commands) {
                    VIEW_ARG(r->mail->message_id));
         buf_add(&text, buf_view(&r->results));
         buf_add_str(&text, "\n- Done.\n");
-        write_letter(r, VIEW("request"), r->mail->post->senders[0], true,
+        write_letter(r, VIEW("request"), r->mail->post->senders[0],
                      VIEW("The results of your email commands"), buf_view(&text));
     }
     buf_done(&text);
