@@ -33,6 +33,10 @@ enum setting_type list_setting_type(enum list_setting s) {
     return table[s].type;
 }
 
+const char *list_setting_values(enum list_setting s) {
+    return table[s].values;
+}
+
 enum setting_part list_setting_part(enum list_setting s) {
     return table[s].part;
 }

@@ -46,6 +46,7 @@ enum setting_how {
 const char *list_setting_name(enum list_setting s);
 const char *list_setting_help(enum list_setting s);
 enum setting_type list_setting_type(enum list_setting s);
+const char *list_setting_values(enum list_setting s); /* of a CHOICE: its words */
 enum setting_part list_setting_part(enum list_setting s);
 bool list_setting_find(view name, enum list_setting *ret);
 /* The value that holds where nobody says anything, as text. */
@@ -60,6 +61,8 @@ int64_t list_setting_number(enum list_setting s, view stored);
  * matches too) goes with it. */
 bool need_scope(struct op_run *r, view scope);
 void scope_forget(struct op_run *r, view scope);
+/* What follows in r->in, count of (name, enum setting_how, value), is done in a scope that is there. */
+void settings_change(struct op_run *r, view scope, view who);
 /* What holds for a list, as list_setting_number has it; for any scope, as it is stored. */
 int64_t list_setting_of(struct op_run *r, view list, enum list_setting s);
 view list_setting_text_of(struct op_run *r, view scope, enum list_setting s);

@@ -8,8 +8,21 @@
 #include "store/preference.h"
 #include "store/schema.h"
 
-/* in: address, title (its description), owner's address, archive (public, private, none), class of its copies
- */
+static void record(struct op_run *r, view who, int64_t list, view address, const char *what) {
+    event_record(r, EVENTS_OF_PEOPLE, EVENT_CONFIGURED, 0, list, address,
+                 arena_printf(r->arena, "by=%.*s %s", VIEW_ARG(who), what));
+}
+
+static void make_owner(struct op_run *r, int64_t list, view owner) {
+    int64_t ids = person_ids(r, 2);
+    struct membership m = {list, ROLE_OWNER, 0};
+    mailbox_make(r, owner, VIEW(""), VIEW(""), ids);
+    membership_make(r, &m, owner, ids + 1);
+    memberships_refresh(r, LEVEL_MEMBER, ids + 1);
+}
+
+/* in: address, title (its description), owner's address or empty, archive (public, private, none), class of
+ * its copies; then, where it is known, who makes it, and count of settings (name, enum setting_how, value) */
 void op_run_LIST_CREATE(struct op_run *r) {
     view address = vals_get_view(&r->in), title = vals_get_view(&r->in), owner = vals_get_view(&r->in);
     view archive = vals_get_view(&r->in);
@@ -33,13 +46,14 @@ void op_run_LIST_CREATE(struct op_run *r) {
                "INSERT INTO setting(scope, name, value) VALUES($1, 'description', $2)"
                " ON CONFLICT(scope, name) DO UPDATE SET value = $2",
                DB_T(address), DB_T(title));
-    if (owner.len == 0)
+    int64_t list = need_list(r, address);
+    if (owner.len > 0)
+        make_owner(r, list, owner);
+    if (!vals_more(&r->in))
         return;
-    int64_t ids = person_ids(r, 2);
-    struct membership m = {need_list(r, address), ROLE_OWNER, 0};
-    mailbox_make(r, owner, VIEW(""), VIEW(""), ids);
-    membership_make(r, &m, owner, ids + 1);
-    memberships_refresh(r, LEVEL_MEMBER, ids + 1);
+    view who = vals_get_view(&r->in);
+    record(r, who, list, address, "created");
+    settings_change(r, address, who);
 }
 
 static int64_t delete_members(struct op_run *r, int64_t list) {
@@ -83,8 +97,9 @@ static void drop_held(struct op_run *r, int64_t list) {
     db_run(r->db, "DELETE FROM held_post WHERE list = $1", DB_I(list));
 }
 
-/* in: address. out: memberships that ended in this slice, done (0/1): call again until done. Archive files
- * stay, and a list that is made again under the name goes on with the next UID. */
+/* in: address; then, where it is known, who does it. out: memberships that ended in this slice, done (0/1):
+ * call again until done. Archive files stay, and a list that is made again under the name goes on with the
+ * next UID. */
 void op_run_LIST_DELETE(struct op_run *r) {
     view address = vals_get_view(&r->in);
     db_number(r->db, 0, "SELECT id FROM list WHERE address = $1 {for update}",
@@ -117,6 +132,8 @@ void op_run_LIST_DELETE(struct op_run *r) {
         db_run(r->db, "DELETE FROM autoreply WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM owed_letter WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
+        if (vals_more(&r->in))
+            record(r, vals_get_view(&r->in), 0, address, "deleted");
     }
     vals_int(r->out, members);
     vals_int(r->out, done);
@@ -243,12 +260,8 @@ static void set_one(struct op_run *r, view scope, enum list_setting s, enum sett
                DB_T(scope), DB_T(name), DB_T(value));
 }
 
-/* in: scope, who does it, count of (name, enum setting_how, value) */
-void op_run_SETTING_SET(struct op_run *r) {
+void settings_change(struct op_run *r, view scope, view who) {
     static const char *const signs[] = {"=", "=", "+=", "-="};
-    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
-    if (!need_scope(r, scope))
-        return;
     int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(scope));
     for (size_t count = vals_get_count(&r->in); count > 0 && r->err.code == ERR_OK && !db_error(r->db);
          count--) {
@@ -267,6 +280,13 @@ void op_run_SETTING_SET(struct op_run *r) {
                      arena_printf(r->arena, "by=%.*s %.*s%s%.*s", VIEW_ARG(who), VIEW_ARG(name), signs[how],
                                   VIEW_ARG(view_slice(value, 0, LIMIT_EVENT_TEXT))));
     }
+}
+
+/* in: scope, who does it, count of (name, enum setting_how, value) */
+void op_run_SETTING_SET(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    if (need_scope(r, scope))
+        settings_change(r, scope, who);
 }
 
 /* in: scope. out: scope, name, value of every setting that counts for it, those of scopes around it too, the

@@ -471,6 +471,13 @@ static int64_t set_up_list(struct actors *a) {
         if (i == 0)
             ACT(a, R_CLI, OP_LIST_DELETE, S("news@here.example"));
     }
+    ACT(a, R_HTTPD, OP_LIST_IDS, S(""), N(1), N(0), N(10));
+    next_int(a->s);
+    int64_t first = next_int(a->s);
+    ACT(a, R_HTTPD, OP_LIST_ROWS, N(1), N(first));
+    ACT(a, R_HTTPD, OP_LIST_OF, S("owner@there.example"), N(0), N(0));
+    ACT(a, R_CLI, OP_LIST_SET, S("news@here.example"), S("me"), S("public"), N(1), S("info"), N(0), S("x"));
+    ACT(a, R_CLI, OP_LIST_BUMP, S("news@here.example"), S("me"));
     set_up_members(a);
     set_up_people(a);
     set_up_rules(a);
