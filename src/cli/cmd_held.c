@@ -3,10 +3,10 @@
 #include "base/id.h"
 #include "cli/message.h"
 #include "cli/pages.h"
-#include "lists/letter.h"
+#include "lists/held_letter.h"
 #include "store/moderation.h"
 
-enum { IDS_MOST = 2000, LETTERS_MOST = 50, LETTER_HEADER = 4096 };
+enum { IDS_MOST = 2000, LETTERS_MOST = 50 };
 
 struct held {
     int64_t id, since, message, size;
@@ -101,44 +101,23 @@ bool cmd_held_show(struct cli *c, struct err *e) {
 }
 
 /* The letter about one held post, behind `args`. */
-static bool add_letter(struct cli *c, int64_t id, enum moderation action, view to, view reason,
-                       struct buf *args, struct err *e) {
+static bool add_letter(struct cli *c, int64_t id, view to, view reason, struct buf *args, struct err *e) {
     struct held h;
     struct store_request q;
     struct message_info info;
-    bool forward = action == MODERATION_HOLD;
-    bool ok = find_held(c, id, &q, &h, e) && message_info_first(c, h.message, &info, e);
-    if (ok) {
-        view text =
-            forward
-                ? arena_printf(&c->arena,
-                               "This post waits for the moderators of %.*s.\n\nFrom: %.*s\nReason: %.*s\n",
-                               VIEW_ARG(h.list), VIEW_ARG(h.sender), VIEW_ARG(h.reason))
-                : arena_printf(&c->arena,
-                               "Your message to %.*s with the subject\n\n    %.*s\n\nwas not accepted."
-                               " The moderators say:\n\n%.*s\n",
-                               VIEW_ARG(h.list), VIEW_ARG(h.subject), VIEW_ARG(reason));
-        view body = info.first;
-        ptrdiff_t end = view_search(body, VIEW("\r\n\r\n"));
-        bool whole = forward && (int64_t)body.len == h.size;
-        ok = letter_args(
-            &(struct letter){
-                .hostname = cli_hostname(c),
-                .list = h.list,
-                .to = forward ? to : h.sender,
-                .subject = arena_printf(
-                    &c->arena, "%s \"%.*s\"",
-                    forward ? "Forward of" : "Request to mailing list rejected:", VIEW_ARG(h.subject)),
-                .text = text,
-                .references = h.msgid,
-                .message = h.message,
-                .original =
-                    whole ? body
-                          : view_slice(body, 0,
-                                       end < 0 || end > LETTER_HEADER ? LETTER_HEADER : (size_t)end + 2),
-                .whole = whole},
-            clock_now_ms(), args, e);
-    }
+    bool ok = find_held(c, id, &q, &h, e) && message_info_first(c, h.message, &info, e) &&
+              held_letter_args(&(struct held_letter){.hostname = cli_hostname(c),
+                                                     .list = h.list,
+                                                     .sender = h.sender,
+                                                     .subject = h.subject,
+                                                     .reason = h.reason,
+                                                     .msgid = h.msgid,
+                                                     .message = h.message,
+                                                     .size = h.size,
+                                                     .first = info.first,
+                                                     .to = to,
+                                                     .said = reason},
+                               &c->arena, clock_now_ms(), args, e);
     store_request_done(&q);
     return ok;
 }
@@ -159,7 +138,7 @@ static bool add_posts(struct cli *c, enum moderation action, view to, view detai
     }
     vals_int(args, letters ? (int64_t)count : 0);
     for (size_t i = 0; i < count && letters; i++)
-        if (!add_letter(c, ids[i], action, to, detail, args, e))
+        if (!add_letter(c, ids[i], to, detail, args, e))
             return false;
     return !args->failed || err_set(e, ERR_LIMIT, "that is too much at once: fewer posts, or a shorter text");
 }
@@ -174,6 +153,7 @@ static bool decide(struct cli *c, enum moderation action, view to, view detail, 
     vals_view(&r.args, who);
     vals_int(&r.args, action);
     vals_view(&r.args, view_slice(detail, 0, LIMIT_EVENT_TEXT));
+    vals_int(&r.args, 0);
     bool ok = add_posts(c, action, to, detail, &r.args, e) && cli_call(c, &r, e);
     store_request_done(&r);
     if (ok)

@@ -1,8 +1,10 @@
 /* cmd_list.c: postroad list create|show|ls|delete: mailing lists. */
 #include "cli/pages.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "lists/style.h"
 #include "mail/text.h"
 #include "store/class.h"
 
@@ -21,7 +23,6 @@ static bool check_archive(const char *archive, struct err *e) {
 }
 
 static bool parse_class(const char *name, enum mail_class *ret_class, struct err *e) {
-    *ret_class = CLASS_LIST;
     if (!name)
         return true;
     bool ok = class_parse(view_of(name), ret_class) &&
@@ -29,29 +30,57 @@ static bool parse_class(const char *name, enum mail_class *ret_class, struct err
     return ok || err_set(e, ERR_USAGE, "--class %.60s: list or announcement is wanted", name);
 }
 
-bool cmd_list_create(struct cli *c, struct err *e) {
+/* What --style says: archive, class, and settings of the list's own; without it none. */
+static bool find_style(const char *name, const struct list_style **ret, struct err *e) {
+    char names[200] = "";
+    *ret = name ? list_style_find(view_of(name)) : NULL;
+    for (size_t i = 0; i < list_style_count; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "",
+                 list_styles[i].name);
+    return !name || *ret || err_set(e, ERR_USAGE, "--style %.60s: one of these is wanted: %s", name, names);
+}
+
+struct new_list {
+    view address, title, owner, who;
+    const char *archive;
     enum mail_class class;
-    const char *archive = args_get(&c->args, "--archive"), *owner_text = args_get(&c->args, "--owner");
-    view address, owner = VIEW(""), title = view_of(args_get(&c->args, "--title"));
-    archive = archive ? archive : "public";
-    if (!cli_address(c, c->args.words[0], &address, e) || !check_title(title, e) ||
-        !check_archive(archive, e) || !parse_class(args_get(&c->args, "--class"), &class, e))
+    const struct list_style *style;
+};
+
+static bool read_new_list(struct cli *c, struct new_list *ret, struct err *e) {
+    const char *owner = args_get(&c->args, "--owner"), *archive = args_get(&c->args, "--archive");
+    *ret = (struct new_list){.title = view_of(args_get(&c->args, "--title")), .owner = VIEW("")};
+    if (!find_style(args_get(&c->args, "--style"), &ret->style, e))
         return false;
-    if (owner_text && !cli_address(c, owner_text, &owner, e))
+    ret->archive = archive ? archive : ret->style ? ret->style->archive : "public";
+    ret->class = ret->style ? ret->style->class : CLASS_LIST;
+    return cli_address(c, c->args.words[0], &ret->address, e) && check_title(ret->title, e) &&
+           check_archive(ret->archive, e) && parse_class(args_get(&c->args, "--class"), &ret->class, e) &&
+           (!owner || cli_address(c, owner, &ret->owner, e)) && cli_who(c, &ret->who, e);
+}
+
+bool cmd_list_create(struct cli *c, struct err *e) {
+    struct new_list list;
+    if (!read_new_list(c, &list, e))
         return false;
     struct store_request r;
     store_request_init(&r, OP_LIST_CREATE);
-    vals_view(&r.args, address);
-    vals_view(&r.args, title);
-    vals_view(&r.args, owner);
-    vals_view(&r.args, view_of(archive));
-    vals_int(&r.args, class);
+    vals_view(&r.args, list.address);
+    vals_view(&r.args, list.title);
+    vals_view(&r.args, list.owner);
+    vals_view(&r.args, view_of(list.archive));
+    vals_int(&r.args, list.class);
+    vals_view(&r.args, list.who);
+    if (list.style)
+        list_style_add(list.style, list.address, &c->arena, &r.args);
+    else
+        vals_int(&r.args, 0);
     bool ok = cli_call(c, &r, e);
     store_request_done(&r);
     if (ok)
-        cli_done(c, json_pack("{soss}", "address", cli_json_text(address), "archive", archive),
-                 "list %.*s made: add members with member add %.*s ADDRESS...", VIEW_ARG(address),
-                 VIEW_ARG(address));
+        cli_done(c, json_pack("{soss}", "address", cli_json_text(list.address), "archive", list.archive),
+                 "list %.*s made: add members with member add %.*s ADDRESS...", VIEW_ARG(list.address),
+                 VIEW_ARG(list.address));
     return ok;
 }
 
@@ -112,12 +141,13 @@ bool cmd_list_ls(struct cli *c, struct err *e) {
 /* The store deletes slice by slice, so that no transaction lasts; stopped half-way, it is simply run again.
  */
 bool cmd_list_delete(struct cli *c, struct err *e) {
-    view address;
-    if (!cli_address(c, c->args.words[0], &address, e))
+    view address, who;
+    if (!cli_address(c, c->args.words[0], &address, e) || !cli_who(c, &who, e))
         return false;
     struct store_request r;
     store_request_init(&r, OP_LIST_DELETE);
     vals_view(&r.args, address);
+    vals_view(&r.args, who);
     bool ok = true, done = false;
     int64_t members = 0;
     while (ok && !done) {

@@ -52,6 +52,18 @@ void op_run_HELD_LS(struct op_run *r) {
     put_rows(r, &q);
 }
 
+/* in: list. out: ids, as they came */
+void op_run_HELD_IDS(struct op_run *r) {
+    view list = vals_get_view(&r->in);
+    int64_t id = need_list(r, list);
+    struct query q;
+    if (id == 0)
+        return;
+    db_query(r->db, &q, "SELECT id FROM held_post WHERE list = $1 ORDER BY id", DB_I(id));
+    while (query_row(&q))
+        vals_int(r->out, query_int(&q, 0));
+}
+
 /* in: id. out: as HELD_LS */
 void op_run_HELD_SHOW(struct op_run *r) {
     int64_t id = vals_get_int(&r->in);
@@ -66,14 +78,16 @@ void op_run_HELD_SHOW(struct op_run *r) {
 static bool find_held(struct op_run *r, int64_t id, struct list_post *ret) {
     struct query q;
     *ret = (struct list_post){0};
-    db_query(r->db, &q, "SELECT message, list, sha256, msgid, rule FROM held_post WHERE id = $1 {for update}",
+    db_query(r->db, &q,
+             "SELECT message, list, sha256, msgid, rule, sender FROM held_post WHERE id = $1 {for update}",
              DB_I(id));
     if (query_row(&q)) {
         *ret = (struct list_post){.message = query_int(&q, 0),
                                   .list = query_int(&q, 1),
                                   .sha256 = arena_view(r->arena, query_text(&q, 2)),
                                   .msgid = arena_view(r->arena, query_text(&q, 3)),
-                                  .rule = arena_view(r->arena, query_text(&q, 4))};
+                                  .rule = arena_view(r->arena, query_text(&q, 4)),
+                                  .sender = arena_view(r->arena, query_text(&q, 5))};
         query_done(&q);
         return true;
     }
@@ -81,7 +95,23 @@ static bool find_held(struct op_run *r, int64_t id, struct list_post *ret) {
     return false;
 }
 
-static void decide(struct op_run *r, int64_t id, enum moderation action, view detail) {
+/* Of a stranger it can be said from now on what becomes of his posts: he is a nonmember of the list. */
+static void know_sender(struct op_run *r, const struct list_post *p, view who) {
+    const struct membership m = {.list = p->list, .role = ROLE_NONMEMBER};
+    int64_t addr = db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(p->sender));
+    if (p->sender.len == 0 || (addr != 0 && (membership_find(r, p->list, ROLE_MEMBER, addr) != 0 ||
+                                             membership_find(r, p->list, ROLE_NONMEMBER, addr) != 0)))
+        return;
+    int64_t ids = person_ids(r, 2), ignored;
+    mailbox_make(r, p->sender, VIEW(""), VIEW(""), ids + 1);
+    membership_make(r, &m, p->sender, ids);
+    memberships_refresh(r, LEVEL_MEMBER, ids);
+    event_record(r, EVENTS_OF_PEOPLE, EVENT_SUBSCRIBED, address_id(r, p->sender, &ignored), p->list, VIEW(""),
+                 membership_done_by(r, who, ROLE_NONMEMBER));
+}
+
+/* `who`: he wants to say more about the sender than about this post; else empty. */
+static void decide(struct op_run *r, int64_t id, enum moderation action, view detail, view who) {
     static const enum event_kind kinds[] = {[MODERATION_ACCEPT] = EVENT_APPROVED,
                                             [MODERATION_REJECT] = EVENT_REJECTED,
                                             [MODERATION_DISCARD] = EVENT_DISCARDED,
@@ -90,6 +120,8 @@ static void decide(struct op_run *r, int64_t id, enum moderation action, view de
     if (!find_held(r, id, &p))
         return;
     event_record(r, p.message, kinds[action], 0, p.list, VIEW(""), detail);
+    if (who.len > 0)
+        know_sender(r, &p, who);
     if (action == MODERATION_ACCEPT)
         list_post_add(r, &p);
     if (action != MODERATION_HOLD)
@@ -97,7 +129,8 @@ static void decide(struct op_run *r, int64_t id, enum moderation action, view de
 }
 
 /* in: who does it, action (enum moderation: ACCEPT, REJECT, DISCARD; HOLD: it goes on waiting, and the
- * letters pass it on), why or to whom, count of ids, ids; count of letters, each as ACCEPT takes it */
+ * letters pass it on), why or to whom, whether strangers among the senders become nonmembers (0/1), count of
+ * ids, ids; count of letters, each as ACCEPT takes it */
 void op_run_HELD_DECIDE(struct op_run *r) {
     view who = vals_get_view(&r->in);
     enum moderation action = (enum moderation)vals_get_int(&r->in);
@@ -107,9 +140,10 @@ void op_run_HELD_DECIDE(struct op_run *r) {
         op_refuse(r, ERR_SYNTAX, "held-decide: no such action");
         return;
     }
+    bool known = vals_get_int(&r->in) != 0;
     for (size_t count = vals_get_count(&r->in); count > 0 && r->err.code == ERR_OK && !db_error(r->db);
          count--)
-        decide(r, vals_get_int(&r->in), action, detail);
+        decide(r, vals_get_int(&r->in), action, detail, known ? who : VIEW(""));
     for (size_t letters = vals_get_count(&r->in); letters > 0 && r->err.code == ERR_OK; letters--)
         accept_one(r);
 }
@@ -128,7 +162,7 @@ static int64_t end_on_list(struct op_run *r, int64_t list, int64_t before, int64
     query_done(&q);
     for (int64_t i = 0; i < n; i++)
         decide(r, ids[i], MODERATION_DISCARD,
-               arena_printf(r->arena, "by=router nobody decided in %lld days", (long long)days));
+               arena_printf(r->arena, "by=router nobody decided in %lld days", (long long)days), VIEW(""));
     return n;
 }
 

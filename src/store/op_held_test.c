@@ -4,6 +4,7 @@
 #include "store/accept.h"
 #include "store/event.h"
 #include "store/list_setting.h"
+#include "store/role.h"
 
 #include "base/id.h"
 
@@ -45,6 +46,10 @@ static void test_hold__is_shown_and_keeps_its_body(struct unit_store *s) {
     expect_end(s);
     must(s, OP_HELD_LS, S(""), N(id), N(10));
     expect_end(s);
+    must(s, OP_HELD_IDS, S(news));
+    expect(s, N(id));
+    expect_end(s);
+    refused(s, ERR_NOT_FOUND, OP_HELD_IDS, S("no@here.example"));
     must(s, OP_HELD_SHOW, N(id));
     expect(s, N(id), S(news));
     refused(s, ERR_NOT_FOUND, OP_HELD_SHOW, N(id + 1));
@@ -60,30 +65,49 @@ static void test_hold__the_same_bytes_wait_once(struct unit_store *s) {
 
 static void test_decide__accept_makes_the_post(struct unit_store *s) {
     int64_t list = make_list(s, news), message = hold(s, list, "one"), id = held_id(s, message);
-    must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(1), N(id), N(0));
+    must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(0), N(1), N(id), N(0));
     assert_number(s, 0, "SELECT count(*) FROM held_post");
     assert_number(s, 1, "SELECT count(*) FROM expansion WHERE message = $1", N(message));
     assert_number(s, 1, "SELECT count(*) FROM post");
     assert_number(s, 1, "SELECT count(*) FROM event WHERE message = $1 AND kind = $2 AND detail = 'by=me'",
                   N(message), N(EVENT_APPROVED));
-    refused(s, ERR_NOT_FOUND, OP_HELD_DECIDE, S("other"), N(MODERATION_DISCARD), S(""), N(1), N(id), N(0));
+    refused(s, ERR_NOT_FOUND, OP_HELD_DECIDE, S("other"), N(MODERATION_DISCARD), S(""), N(0), N(1), N(id),
+            N(0));
     assert_int_equal(events(s, message, EVENT_DISCARDED), 0);
 }
 
 static void test_decide__all_or_none(struct unit_store *s) {
     int64_t list = make_list(s, news), one = held_id(s, hold(s, list, "one"));
     int64_t two = held_id(s, hold(s, list, "two"));
-    refused(s, ERR_NOT_FOUND, OP_HELD_DECIDE, S("me"), N(MODERATION_DISCARD), S(""), N(3), N(one), N(two),
-            N(two + 7), N(0));
-    refused(s, ERR_SYNTAX, OP_HELD_DECIDE, S("me"), N(MODERATION_DEFER), S(""), N(1), N(one), N(0));
+    refused(s, ERR_NOT_FOUND, OP_HELD_DECIDE, S("me"), N(MODERATION_DISCARD), S(""), N(0), N(3), N(one),
+            N(two), N(two + 7), N(0));
+    refused(s, ERR_SYNTAX, OP_HELD_DECIDE, S("me"), N(MODERATION_DEFER), S(""), N(0), N(1), N(one), N(0));
     assert_number(s, 2, "SELECT count(*) FROM held_post");
     assert_number(s, 0, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_DISCARDED));
-    must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_DISCARD), S("spam"), N(2), N(one), N(two), N(0));
+    must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_DISCARD), S("spam"), N(0), N(2), N(one), N(two), N(0));
     assert_number(s, 0, "SELECT count(*) FROM held_post");
     assert_number(s, 2, "SELECT count(*) FROM event WHERE kind = $1 AND detail = 'by=me spam'",
                   N(EVENT_DISCARDED));
     reap(s);
     assert_number(s, 0, "SELECT count(*) FROM body");
+}
+
+static void test_decide__a_stranger_becomes_a_nonmember(struct unit_store *s) {
+    int64_t list = make_list(s, news);
+    static const char *const sums[] = {"one", "two"};
+    for (size_t i = 0; i < COUNT(sums); i++) {
+        int64_t id = held_id(s, hold(s, list, sums[i]));
+        must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_DISCARD), S(""), N(1), N(1), N(id), N(0));
+        assert_number(s, 1,
+                      "SELECT count(*) FROM member m JOIN address a ON a.id = m.addr WHERE m.role = $1 AND"
+                      " a.text = 'a@one.example'",
+                      N(ROLE_NONMEMBER));
+    }
+    must(s, OP_MEMBER_REMOVE, S(news), S("me"), N(ROLE_NONMEMBER), N(1), S("a@one.example"));
+    must(s, OP_MEMBER_ADD, S(news), S("me"), N(ROLE_MEMBER), N(1), S("a@one.example"));
+    int64_t id = held_id(s, hold(s, list, "three"));
+    must(s, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(1), N(1), N(id), N(0));
+    assert_number(s, 0, "SELECT count(*) FROM member WHERE role = $1", N(ROLE_NONMEMBER));
 }
 
 static void test_decide__letters_go_out_with_the_decision(struct unit_store *s) {
@@ -94,7 +118,7 @@ static void test_decide__letters_go_out_with_the_decision(struct unit_store *s) 
     for (size_t i = 0; i < COUNT(actions); i++) {
         struct buf args = BUF_INIT(LIMIT_STORE_PACKET - 64);
         letter.id = id_new();
-        add_values(&args, S("me"), N(actions[i]), S("x"), N(1), N(id), N(1));
+        add_values(&args, S("me"), N(actions[i]), S("x"), N(0), N(1), N(id), N(1));
         accept_args(&letter, &args);
         must_args(s, OP_HELD_DECIDE, &args);
         assert_number(s, (int64_t)(1 - i), "SELECT count(*) FROM held_post");
@@ -152,6 +176,7 @@ int main(void) {
         STORE_CASE(test_hold__the_same_bytes_wait_once),
         STORE_CASE(test_decide__accept_makes_the_post),
         STORE_CASE(test_decide__all_or_none),
+        STORE_CASE(test_decide__a_stranger_becomes_a_nonmember),
         STORE_CASE(test_decide__letters_go_out_with_the_decision),
         STORE_CASE(test_end__after_the_lists_days),
         STORE_CASE(test_commit__refused_and_dropped),

@@ -136,6 +136,29 @@ static void test_list_bump__volumes_by_their_frequency(struct unit_store *s) {
     refused(s, ERR_NOT_FOUND, OP_LIST_BUMP, S("no@here.example"), S("me"));
 }
 
+/* Arguments of one of several operations. */
+static void add_ban(struct buf *out, const char *list, const char *pattern) {
+    struct buf args = BUF_INIT(1000);
+    add_values(&args, S(list), S("me"), S(pattern));
+    add_values(out, N(OP_BAN_ADD), DB_B(buf_view(&args)));
+    buf_done(&args);
+}
+
+static void test_together__all_or_nothing(struct unit_store *s) {
+    make_list(s, "news@here.example");
+    for (int wrong = 1; wrong >= 0; wrong--) {
+        struct buf args = BUF_INIT(4000);
+        add_values(&args, N(2));
+        add_ban(&args, "news@here.example", "a@x.example");
+        add_ban(&args, wrong ? "no@here.example" : "news@here.example", "b@x.example");
+        check((unit_call_args(s, OP_TOGETHER, &args) == ERR_OK) == !wrong, "wrong: %d", wrong);
+        buf_done(&args);
+        assert_number(s, wrong ? 0 : 2, "SELECT count(*) FROM ban");
+    }
+    refused(s, ERR_USAGE, OP_TOGETHER, N(1), N(OP_LIST_DELETE), V(VIEW("")));
+    check(call(s, OP_TOGETHER, N(1), N(OP_BAN_ADD), V(VIEW(""))) != ERR_OK, "malformed arguments");
+}
+
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_list_ids__by_list_id_in_pages),
@@ -145,6 +168,7 @@ int main(void) {
         STORE_CASE(test_list_create__with_settings_or_not_at_all),
         STORE_CASE(test_list_set__all_or_nothing),
         STORE_CASE(test_list_bump__volumes_by_their_frequency),
+        STORE_CASE(test_together__all_or_nothing),
     };
     return RUN_STORE_CASES("store/op_list", cases);
 }

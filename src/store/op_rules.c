@@ -43,6 +43,27 @@ static void record(struct op_run *r, view scope, view who, const char *what, vie
                               VIEW_ARG(view_slice(detail, 0, LIMIT_EVENT_TEXT))));
 }
 
+static void add_ban_patterns(struct op_run *r, view list, view domain, struct buf *out) {
+    struct query q;
+    db_query(r->db, &q, "SELECT pattern FROM ban WHERE scope IN ($1, $2, '') AND regex = 1 ORDER BY pattern",
+             DB_T(list), DB_T(domain));
+    while (query_row(&q))
+        buf_printf(out, "%s%.*s", out->len ? "\n" : "", VIEW_ARG(query_text(&q, 0)));
+}
+
+static bool matches_ban(struct op_run *r, view list, view domain, view address) {
+    struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT);
+    add_ban_patterns(r, list, domain, &patterns);
+    view rest = buf_view(&patterns), one;
+    bool banned = patterns.failed;
+    while (!banned && view_split(&rest, '\n', &one)) {
+        struct err e;
+        banned = pattern_match(one, address, &e) != PATTERN_NO;
+    }
+    buf_done(&patterns);
+    return banned;
+}
+
 /* in: scope, who does it, pattern: an address (normalised) or a regular expression "^..." */
 void op_run_BAN_ADD(struct op_run *r) {
     view scope = vals_get_view(&r->in), who = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
@@ -88,7 +109,31 @@ void op_run_BAN_LS(struct op_run *r) {
         vals_view(r->out, query_text(&q, 0));
 }
 
+/* in: scope, pattern. out: banned there (0/1): it stands there or in a scope around, or an expression says so
+ */
+void op_run_BAN_FIND(struct op_run *r) {
+    view scope = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
+    ptrdiff_t at = view_rfind(scope, '@');
+    view domain = view_skip(scope, at < 0 ? 0 : (size_t)at);
+    if (!need_scope(r, scope))
+        return;
+    vals_int(r->out, db_number(r->db, 0,
+                               "SELECT count(*) FROM ban WHERE scope IN ($1, $2, '') AND regex = $3 AND "
+                               "pattern = $4",
+                               DB_T(scope), DB_T(domain), DB_I(is_regex(pattern)), DB_T(pattern)) > 0 ||
+                         matches_ban(r, scope, domain, pattern));
+}
+
 /* ---- header matches ---- */
+
+static int64_t match_octets(struct op_run *r, view scope) {
+    return octets_of(
+        r, "SELECT header || pattern || tag || '                ' FROM header_match WHERE scope = $1", scope);
+}
+
+static void refuse_octets(struct op_run *r) {
+    op_refuse(r, ERR_LIMIT, "the header matches there have more than %d octets", LIMIT_SETTING_TEXT);
+}
 
 /* in: scope, who does it, header, pattern, action (enum moderation; DEFAULT: hold), tag. Behind those that
  * are there. out: position */
@@ -105,10 +150,8 @@ void op_run_HEADER_MATCH_ADD(struct op_run *r) {
         op_refuse(r, ERR_EXISTS, "that match of %.*s is there already", VIEW_ARG(header));
         return;
     }
-    int64_t octets = octets_of(
-        r, "SELECT header || pattern || tag || '                ' FROM header_match WHERE scope = $1", scope);
-    if (octets + (int64_t)(header.len + pattern.len + tag.len) > LIMIT_SETTING_TEXT) {
-        op_refuse(r, ERR_LIMIT, "the header matches there have more than %d octets", LIMIT_SETTING_TEXT);
+    if (match_octets(r, scope) + (int64_t)(header.len + pattern.len + tag.len) > LIMIT_SETTING_TEXT) {
+        refuse_octets(r);
         return;
     }
     int64_t position = db_number(
@@ -122,21 +165,67 @@ void op_run_HEADER_MATCH_ADD(struct op_run *r) {
     vals_int(r->out, position);
 }
 
-/* in: scope, who does it, position. Those behind it move up. */
+/* in: scope, who does it, position, or -1: all. Those behind it move up. */
 void op_run_HEADER_MATCH_REMOVE(struct op_run *r) {
     view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
     int64_t position = vals_get_int(&r->in);
     if (!need_scope(r, scope))
         return;
-    if (db_change(r->db, "DELETE FROM header_match WHERE scope = $1 AND position = $2", DB_T(scope),
-                  DB_I(position)) == 0)
+    if (db_change(r->db, "DELETE FROM header_match WHERE scope = $1 AND (position = $2 OR $2 = -1)",
+                  DB_T(scope), DB_I(position)) == 0 &&
+        position >= 0)
         op_refuse(r, ERR_NOT_FOUND, "there is no header match %lld", (long long)position);
     /* in two steps: a row must not meet one that has not moved yet */
     db_run(r->db, "UPDATE header_match SET position = -position WHERE scope = $1 AND position > $2",
            DB_T(scope), DB_I(position));
     db_run(r->db, "UPDATE header_match SET position = -position - 1 WHERE scope = $1 AND position < 0",
            DB_T(scope));
-    record(r, scope, who, "header match removed", arena_printf(r->arena, "%lld", (long long)position));
+    record(r, scope, who, "header match removed",
+           position < 0 ? VIEW("all") : arena_printf(r->arena, "%lld", (long long)position));
+}
+
+/* From one place to another; those between make room. */
+static void move_match(struct op_run *r, view scope, int64_t from, int64_t to) {
+    int64_t count = db_number(r->db, 0, "SELECT count(*) FROM header_match WHERE scope = $1", DB_T(scope));
+    if (to < 0 || to >= count) {
+        op_refuse(r, ERR_USAGE,
+                  "There are %lld header matches for this list, the new position cannot be %lld or higher",
+                  (long long)count, (long long)count);
+        return;
+    }
+    db_run(r->db,
+           "UPDATE header_match SET position = -position - 1 WHERE scope = $1 AND position BETWEEN $2 AND $3",
+           DB_T(scope), DB_I(from < to ? from : to), DB_I(from < to ? to : from));
+    db_run(r->db,
+           "UPDATE header_match SET position = CASE WHEN position = -1 - $2 THEN $3 ELSE $4 - position END"
+           " WHERE scope = $1 AND position < 0",
+           DB_T(scope), DB_I(from), DB_I(to), DB_I(from < to ? -2 : 0));
+}
+
+/* in: scope, who does it, position, header, pattern, action or -1, whether the tag changes, tag, new position
+ * or -1. Texts that are empty and -1: as it is. */
+void op_run_HEADER_MATCH_SET(struct op_run *r) {
+    view scope = vals_get_view(&r->in), who = vals_get_view(&r->in);
+    int64_t position = vals_get_int(&r->in);
+    view header = vals_get_view(&r->in), pattern = vals_get_view(&r->in);
+    int64_t action = vals_get_int(&r->in), tags = vals_get_int(&r->in);
+    view tag = vals_get_view(&r->in);
+    int64_t to = vals_get_int(&r->in);
+    if (!need_scope(r, scope) || (pattern.len > 0 && !pattern_check(pattern, &r->err)))
+        return;
+    if (db_change(r->db,
+                  "UPDATE header_match SET header = CASE WHEN $3 = '' THEN header ELSE $3 END,"
+                  " pattern = CASE WHEN $4 = '' THEN pattern ELSE $4 END,"
+                  " action = CASE WHEN $5 = -1 THEN action ELSE $5 END,"
+                  " tag = CASE WHEN $6 = 0 THEN tag ELSE $7 END WHERE scope = $1 AND position = $2",
+                  DB_T(scope), DB_I(position), DB_T(header), DB_T(pattern), DB_I(action), DB_I(tags),
+                  DB_T(tag)) == 0)
+        op_refuse(r, ERR_NOT_FOUND, "there is no header match %lld", (long long)position);
+    else if (match_octets(r, scope) > LIMIT_SETTING_TEXT)
+        refuse_octets(r);
+    else if (to >= 0 && to != position)
+        move_match(r, scope, position, to);
+    record(r, scope, who, "header match changed", arena_printf(r->arena, "%lld", (long long)position));
 }
 
 static void put_matches(struct op_run *r, view scope) {
@@ -242,28 +331,11 @@ static void put_standing(struct op_run *r, int64_t list, view sender) {
     vals_int(r->out, nonmember);
 }
 
-static void add_ban_patterns(struct op_run *r, view list, view domain, struct buf *out) {
-    struct query q;
-    db_query(r->db, &q, "SELECT pattern FROM ban WHERE scope IN ($1, $2, '') AND regex = 1 ORDER BY pattern",
-             DB_T(list), DB_T(domain));
-    while (query_row(&q))
-        buf_printf(out, "%s%.*s", out->len ? "\n" : "", VIEW_ARG(query_text(&q, 0)));
-}
-
 #define DOMAIN_SCOPE(list) view_skip((list), (size_t)view_rfind((list), '@'))
 
 bool address_is_banned(struct op_run *r, view list, view address) {
-    struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT);
-    bool banned = is_banned(r, list, DOMAIN_SCOPE(list), address);
-    add_ban_patterns(r, list, DOMAIN_SCOPE(list), &patterns);
-    view rest = buf_view(&patterns), one;
-    banned = banned || patterns.failed;
-    while (!banned && view_split(&rest, '\n', &one)) {
-        struct err e;
-        banned = pattern_match(one, address, &e) != PATTERN_NO;
-    }
-    buf_done(&patterns);
-    return banned;
+    return is_banned(r, list, DOMAIN_SCOPE(list), address) ||
+           matches_ban(r, list, DOMAIN_SCOPE(list), address);
 }
 
 /* in: list (id), count of senders (at most LIMIT_POST_SENDERS), each normalised. out: the list's address

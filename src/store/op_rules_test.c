@@ -102,6 +102,30 @@ static void test_rules__bans_of_every_scope_count(struct unit_store *s) {
     assert_number(s, 0, "SELECT count(*) FROM ban");
 }
 
+static void expect_found(struct unit_store *s, const char *scope, const char *pattern, int banned) {
+    must(s, OP_BAN_FIND, S(scope), S(pattern));
+    expect(s, N(banned));
+    expect_end(s);
+}
+
+static void test_ban__is_found_in_its_scope_and_those_around(struct unit_store *s) {
+    make_list(s, news);
+    must(s, OP_BAN_ADD, S(""), S("me"), S("^.*@site"));
+    must(s, OP_BAN_ADD, S("@here.example"), S("me"), S("a@one.example"));
+    must(s, OP_BAN_ADD, S(news), S("me"), S("b@two.example"));
+    static const struct {
+        const char *pattern;
+        int site, domain, list;
+    } cases[] = {{"x@site.example", 1, 1, 1}, {"^.*@site", 1, 1, 1},        {"a@one.example", 0, 1, 1},
+                 {"b@two.example", 0, 0, 1},  {"c@three.example", 0, 0, 0}, {"^.*@sit", 0, 0, 0}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        expect_found(s, "", cases[i].pattern, cases[i].site);
+        expect_found(s, "@here.example", cases[i].pattern, cases[i].domain);
+        expect_found(s, news, cases[i].pattern, cases[i].list);
+    }
+    refused(s, ERR_NOT_FOUND, OP_BAN_FIND, S("no@here.example"), S("a@one.example"));
+}
+
 static void test_ban__expressions_have_a_limit(struct unit_store *s) {
     char text[LIMIT_SETTING_TEXT / 32];
     __builtin_memset(text, 'x', sizeof text);
@@ -174,6 +198,53 @@ static void test_header_match__in_order(struct unit_store *s) {
     expect(s, S(""), N(1), N(0), S("Subject"), S("site"), N(0), S(""), N(0), S("X-Spam"), S("two"));
 }
 
+/* The patterns of the list in order, one letter each. */
+static void expect_order(struct unit_store *s, const char *want) {
+    must(s, OP_HEADER_MATCH_LS, S(news));
+    for (int i = 0; want[i]; i++) {
+        const char pattern[2] = {want[i], '\0'};
+        expect(s, N(i), S("x-a"), S(pattern), N(0), S(""));
+    }
+    expect_end(s);
+}
+
+static void test_header_match__moves(struct unit_store *s) {
+    make_list(s, news);
+    for (const char *p = "abcd"; *p; p++) {
+        const char pattern[2] = {*p, '\0'};
+        must(s, OP_HEADER_MATCH_ADD, S(news), S("me"), S("x-a"), S(pattern), N(0), S(""));
+    }
+    static const struct {
+        int from, to;
+        const char *after;
+    } moves[] = {{0, 2, "bcad"}, {3, 0, "dbca"}, {1, 2, "dcba"}, {2, 2, "dcba"}, {0, 3, "cbad"}};
+    for (size_t i = 0; i < COUNT(moves); i++) {
+        must(s, OP_HEADER_MATCH_SET, S(news), S("me"), N(moves[i].from), S(""), S(""), N(-1), N(0), S(""),
+             N(moves[i].to));
+        expect_order(s, moves[i].after);
+    }
+    refused(s, ERR_USAGE, OP_HEADER_MATCH_SET, S(news), S("me"), N(0), S(""), S(""), N(-1), N(0), S(""),
+            N(4));
+    refused(s, ERR_NOT_FOUND, OP_HEADER_MATCH_SET, S(news), S("me"), N(4), S(""), S(""), N(-1), N(0), S(""),
+            N(-1));
+    must(s, OP_HEADER_MATCH_REMOVE, S(news), S("me"), N(-1));
+    expect_order(s, "");
+    must(s, OP_HEADER_MATCH_REMOVE, S(news), S("me"), N(-1));
+}
+
+static void test_header_match__changes_what_is_given(struct unit_store *s) {
+    make_list(s, news);
+    must(s, OP_HEADER_MATCH_ADD, S(news), S("me"), S("x-a"), S("one"), N(1), S("tag"));
+    must(s, OP_HEADER_MATCH_SET, S(news), S("me"), N(0), S(""), S("two"), N(-1), N(0), S(""), N(-1));
+    must(s, OP_HEADER_MATCH_LS, S(news));
+    expect(s, N(0), S("x-a"), S("two"), N(1), S("tag"));
+    must(s, OP_HEADER_MATCH_SET, S(news), S("me"), N(0), S("x-b"), S(""), N(0), N(1), S(""), N(0));
+    must(s, OP_HEADER_MATCH_LS, S(news));
+    expect(s, N(0), S("x-b"), S("two"), N(0), S(""));
+    refused(s, ERR_USAGE, OP_HEADER_MATCH_SET, S(news), S("me"), N(0), S(""), S("(two"), N(-1), N(0), S(""),
+            N(-1));
+}
+
 static void test_header_match__has_a_limit(struct unit_store *s) {
     char text[901];
     __builtin_memset(text, 'x', sizeof text);
@@ -193,10 +264,13 @@ int main(void) {
         STORE_CASE(test_rules__settings_of_the_nearest_scope),
         STORE_CASE(test_rules__who_stands_on_lines_of_senders),
         STORE_CASE(test_rules__bans_of_every_scope_count),
+        STORE_CASE(test_ban__is_found_in_its_scope_and_those_around),
         STORE_CASE(test_ban__expressions_have_a_limit),
         STORE_CASE(test_rules__what_senders_are),
         STORE_CASE(test_nonmember__ends_with_its_preference),
         STORE_CASE(test_header_match__in_order),
+        STORE_CASE(test_header_match__moves),
+        STORE_CASE(test_header_match__changes_what_is_given),
         STORE_CASE(test_header_match__has_a_limit),
     };
     return RUN_STORE_CASES("store/op_rules", cases);

@@ -263,14 +263,15 @@ static void moderate(struct actors *a, int64_t list) {
     int64_t id = number(a->s, "SELECT id FROM held_post");
     ACT(a, R_CLI, OP_HELD_LS, S(""), N(0), N(10));
     ACT(a, R_CLI, OP_HELD_SHOW, N(id));
+    ACT(a, R_HTTPD, OP_HELD_IDS, S("news@here.example"));
     struct accept_recipient to = {.address = VIEW("author@there.example")};
     struct accept letter = {
         .id = id_new(), .size = 3, .body = VIEW("no."), .recipients = &to, .recipient_count = 1};
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
-    add_values(&args, S("me"), N(MODERATION_HOLD), S("x@y"), N(1), N(id), N(1));
+    add_values(&args, S("me"), N(MODERATION_HOLD), S("x@y"), N(1), N(1), N(id), N(1));
     accept_args(&letter, &args);
     act(a, R_CLI, OP_HELD_DECIDE, &args);
-    ACT(a, R_CLI, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(1), N(id), N(0));
+    ACT(a, R_CLI, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(0), N(1), N(id), N(0));
     ACT(a, R_ROUTER, OP_HELD_END, N(10));
     ACT(a, R_SMTPD, OP_LIST_RULES, N(list), N(1), S("m@one.example"));
     ACT(a, R_ROUTER, OP_LIST_RULES, N(list), N(0));
@@ -304,6 +305,10 @@ static void set_up_rules(struct actors *a) {
         }
     }
     ACT(a, R_CLI, OP_BAN_LS, S(""), S(""), N(10));
+    ACT(a, R_HTTPD, OP_BAN_FIND, S(""), S("m@one.example"));
+    ACT(a, R_CLI, OP_HEADER_MATCH_ADD, S(""), S("me"), S("X-Spam"), S("no"), N(0), S(""));
+    ACT(a, R_HTTPD, OP_HEADER_MATCH_SET, S(""), S("me"), N(1), S(""), S(""), N(1), N(0), S(""), N(0));
+    ACT(a, R_CLI, OP_HEADER_MATCH_REMOVE, S(""), S("me"), N(0));
     ACT(a, R_CLI, OP_HEADER_MATCH_LS, S(""));
     ACT(a, R_CLI, OP_BAN_REMOVE, S(""), S("me"), S("^x"));
 }
@@ -348,6 +353,15 @@ static void set_up_relay(struct actors *a) {
     ACT(a, R_CLI, OP_TRANSPORT_SET, S("other.example"), S("mx"));
     ACT(a, R_CLI, OP_TRANSPORT_LS, S(""), N(10));
     ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("relay.example"));
+}
+
+static void set_up_templates(struct actors *a) {
+    for (int i = 0; i < 2; i++)
+        ACT(a, R_HTTPD, OP_TEMPLATE_SET, S(""), S("me"), N(1), S("list:user:notice:welcome"), S("http://x/"),
+            S(""), S(""));
+    ACT(a, R_HTTPD, OP_TEMPLATE_LS, S(""));
+    ACT(a, R_HTTPD, OP_TEMPLATE_SET, S(""), S("me"), N(1), S("list:user:notice:welcome"), S(""), S(""),
+        S(""));
 }
 
 static void let_bounce(struct actors *a) {
@@ -477,6 +491,11 @@ static int64_t set_up_list(struct actors *a) {
     ACT(a, R_HTTPD, OP_LIST_ROWS, N(1), N(first));
     ACT(a, R_HTTPD, OP_LIST_OF, S("owner@there.example"), N(0), N(0));
     ACT(a, R_CLI, OP_LIST_SET, S("news@here.example"), S("me"), S("public"), N(1), S("info"), N(0), S("x"));
+    struct buf part = BUF_INIT(1000);
+    add_values(&part, S("news@here.example"), S("me"), S("someone@there.example"));
+    ACT(a, R_CLI, OP_TOGETHER, N(2), N(OP_BAN_ADD), DB_B(buf_view(&part)), N(OP_BAN_REMOVE),
+        DB_B(buf_view(&part)));
+    buf_done(&part);
     ACT(a, R_CLI, OP_LIST_BUMP, S("news@here.example"), S("me"));
     set_up_members(a);
     set_up_people(a);
@@ -630,6 +649,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     look_after_archive(&a);
     set_up_keys(&a);
     let_bounce(&a);
+    set_up_templates(&a);
     ACT(&a, R_HTTPD, OP_LIST_SHOW, S("news.here.example"));
     ACT(&a, R_HTTPD, OP_MESSAGE_INFO, N(message));
     ACT(&a, R_HTTPD, OP_MESSAGE_READ, N(message), N(0));

@@ -223,7 +223,7 @@ def test_subscriptions_that_wait(world, sink):
         c.done("POST", f"lists/{LIST_ID}/requests/{got['token']}", action=action, **({"reason": reason} if reason else {}))
     [refusal] = letters(p, sink, "cy@x.example")
     assert refusal["Subject"] == 'Request to mailing list "Ant" rejected' and "not here" in refusal.get_content()
-    assert len([mail for mail in letters(p, sink, "boss@x.example") if "asks to join" in mail["Subject"]]) == 3
+    assert len([mail for mail in letters(p, sink, "boss@x.example") if "New subscription request" in mail["Subject"]]) == 3
 
 
 def test_ends_that_wait(world, sink):

@@ -27,7 +27,8 @@ enum param_type {
     PARAM_NUMBER, /* an integer >= 0 */
     PARAM_WORD,   /* one of `words` */
     PARAM_WORDS,  /* any number of them */
-    PARAM_EMAIL   /* an address as Mailman takes it */
+    PARAM_EMAIL,  /* an address as Mailman takes it */
+    PARAM_REGEX   /* a regular expression (base/pattern.h) */
 };
 
 struct param_spec {
@@ -87,6 +88,9 @@ struct call {
     /* A collection whose entries are read while it is sent. */
     bool (*entries)(struct call *c, const int64_t *ids,
                     size_t count); /* appends with entry_add; false: failed */
+    const void *of;                /* what it reads */
+    view self_link;                /* its path, of one that says it */
+    size_t step;                   /* how many at once; 0: REST_SLICE */
     const int64_t *ids;
     size_t id_count, sent;
     EVP_MD_CTX *digest;  /* of what was sent of it */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pattern.h"
 #include "base/words.h"
 #include "mail/address.h"
 #include "roles/httpd/httpd.h"
@@ -152,18 +153,19 @@ static view join_sorted(struct call *c, view *names, size_t count) {
     return join(c, names, count);
 }
 
+/* In the words' own order, as Mailman says it. */
 static view accepted(struct call *c, const char *words) {
-    view names[64], rest = view_of(words);
-    size_t n = 0;
-    while (n < sizeof names / sizeof names[0] && view_split(&rest, ' ', &names[n]))
-        n++;
-    return arena_printf(c->arena, "Accepted Values are: %.*s", VIEW_ARG(join(c, names, n)));
+    view joined = VIEW("Accepted Values are:"), rest = view_of(words), word;
+    for (bool first = true; view_split(&rest, ' ', &word); first = false)
+        joined = arena_printf(c->arena, "%.*s%s %.*s", VIEW_ARG(joined), first ? "" : ",", VIEW_ARG(word));
+    return joined;
 }
 
 static view why_not(struct call *c, const struct param_spec *s, view value) {
     bool flag;
     int64_t number;
     view address;
+    struct err e;
     if (s->blank && value.len == 0)
         return VIEW_NULL;
     switch (s->type) {
@@ -188,6 +190,10 @@ static view why_not(struct call *c, const struct param_spec *s, view value) {
         return param_address(c, value, &address)
                    ? VIEW_NULL
                    : arena_printf(c->arena, "Expected email address, got '%.*s'", VIEW_ARG(value));
+    case PARAM_REGEX:
+        return pattern_check(value, &e)
+                   ? VIEW_NULL
+                   : arena_printf(c->arena, "Expected a valid regexp, got %.*s", VIEW_ARG(value));
     }
     return VIEW_NULL;
 }

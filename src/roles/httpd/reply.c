@@ -26,7 +26,7 @@ json_t *json_text(view v) {
 static void add_path(struct buf *out, view path) {
     for (size_t i = 0; i < path.len; i++) {
         char ch = path.ptr[i];
-        if (ascii_is_alnum(ch) || (ch && strchr("/-._~@+=&?", ch)))
+        if (ascii_is_alnum(ch) || (ch && strchr("/-._~@+=&?:", ch)))
             buf_add_char(out, ch);
         else
             buf_printf(out, "%%%02X", (unsigned char)ch);
@@ -89,7 +89,8 @@ json_t *json_time(int64_t ms) {
 
 /* ---- objects ---- */
 
-enum { DUMP = JSON_ENSURE_ASCII };
+/* 15 digits: a decimal fraction is written as it was given. */
+#define DUMP (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15))
 
 enum { ETAG_SIZE = 2 * EVP_MAX_MD_SIZE + 3 };
 
@@ -207,10 +208,9 @@ bool page_wanted(struct call *c, int64_t *ret_start, int64_t *ret_most) {
     }
     if (!page_number(c, "count", &count) || !page_number(c, "page", &page))
         return false;
-    if (count > INT32_MAX || page > INT32_MAX) {
-        reply_error(c, 400, "There is no such page");
-        return false;
-    }
+    count =
+        count < INT32_MAX ? count : INT32_MAX; /* clients that want all give the largest number they know */
+    page = page < INT32_MAX ? page : INT32_MAX;
     *ret_most = count;
     *ret_start = page > 0 ? (page - 1) * count : 0;
     return true;
@@ -232,7 +232,10 @@ static void end(struct call *c) {
     json_t *text = json_string(etag);
     char *quoted = json_dumps(text, JSON_ENCODE_ANY);
     BUG_ON(!quoted);
-    buf_printf(&c->out, "%s, \"http_etag\": %s}", c->sent > 0 ? "]" : "", quoted);
+    buf_add_str(&c->out, c->sent > 0 ? "]" : "");
+    if (c->self_link.len > 0)
+        buf_printf(&c->out, ", \"self_link\": \"%.*s/%.*s\"", VIEW_ARG(c->base), VIEW_ARG(c->self_link));
+    buf_printf(&c->out, ", \"http_etag\": %s}", quoted);
     free(quoted);
     json_decref(text);
 }
@@ -284,7 +287,7 @@ bool rest_more(struct call *c, bool *ret_failed) {
     *ret_failed = false;
     if (!c->entries)
         return false;
-    size_t n = c->id_count < REST_SLICE ? c->id_count : REST_SLICE;
+    size_t most = c->step > 0 ? c->step : REST_SLICE, n = c->id_count < most ? c->id_count : most;
     arena_reset(c->slice);
     if (!c->entries(c, c->ids, n) || c->out.failed) {
         *ret_failed = true;

@@ -5,10 +5,15 @@
 #include "roles/httpd/httpd.h"
 
 #define ROUTES(name, table) const struct routes name = {table, sizeof(table) / sizeof((table)[0])}
-extern const struct routes domain_routes, list_routes, system_routes;
+extern const struct routes domain_routes, list_routes, system_routes, config_routes, archiver_routes;
 extern const struct routes member_routes, member_one_routes, roster_routes, user_routes, address_routes;
 extern const struct routes address_user_routes, preference_routes, request_routes;
 extern const struct routes member_by_role_routes; /* the last: its path fits what others have words for */
+extern const struct routes ban_routes, header_match_routes, held_routes, uri_routes, configuration_routes;
+extern const struct routes queue_routes, openapi_routes;
+
+/* -- domains (rest_domain.c). False: answered, with 404 when there is none. */
+bool find_domain(struct call *c, view name, view *ret_name);
 
 /* -- lists (rest_list.c) */
 struct list_row {

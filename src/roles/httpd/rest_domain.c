@@ -77,6 +77,14 @@ static bool find(struct call *c, struct domain *ret) {
     return ret->name.len > 0;
 }
 
+bool find_domain(struct call *c, view name, view *ret_name) {
+    struct domain d;
+    c->variables[0] = name;
+    bool found = find(c, &d);
+    *ret_name = d.name;
+    return found;
+}
+
 static const struct param_spec create_params[] = {
     {"mail_host", .required = true}, {"description"}, {"alias_domain"}, {"owner", PARAM_TEXTS}};
 

@@ -1,0 +1,22 @@
+/* held_letter.h: letters about a post that is held: to its sender, that the moderators refuse it; to somebody
+ * else, who is asked for advice. */
+#ifndef LISTS_HELD_LETTER_H
+#define LISTS_HELD_LETTER_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct held_letter {
+    view hostname, list, sender, subject, reason, msgid; /* of the post, as HELD_SHOW answers */
+    int64_t message, size;
+    view first; /* the first piece of its body */
+    view to;    /* who is asked; empty: the post is refused */
+    view said;  /* what the moderators say; empty: nothing */
+};
+
+/* Append the arguments of ACCEPT. LIMIT: too large. */
+bool held_letter_args(const struct held_letter *h, struct arena *a, int64_t now_ms, struct buf *args,
+                      struct err *e);
+
+#endif
