@@ -17,6 +17,10 @@ struct folder;
  * could leave the folder or hide ('/', '.', controls at the front …). Caller frees. */
 char *folder_path(const char *archive_dir, view list_address, bool public);
 
+/* The list's folder is where `public` wants it: one that is in the other half of the archive is moved, unless
+ * there is one here too. */
+bool folder_place(const char *archive_dir, view list_address, bool public, bool *ret_moved, struct err *e);
+
 /* Open for appending; made when it is not there. Recovers the newest month (see above). */
 struct folder *folder_open(const char *path, struct err *e);
 void folder_close(struct folder **f);

@@ -81,6 +81,19 @@ void op_run_FEED_DONE(struct op_run *r) {
         move_cursor(r, node, list, last);
 }
 
+/* in: last address seen, most. out: address of a list, its archive setting (public, private, none) */
+void op_run_ARCHIVE_LISTS(struct op_run *r) {
+    view after = vals_get_view(&r->in);
+    int64_t most = vals_get_int(&r->in);
+    struct query q;
+    db_query(r->db, &q, "SELECT address, archive FROM list WHERE address > $1 ORDER BY address LIMIT $2",
+             DB_T(after), DB_I(most));
+    while (query_row(&q)) {
+        vals_view(r->out, query_text(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+    }
+}
+
 /* in: list's address, node, UID to go on behind, most. out: the list's id (0: it is not here), its archive
  * setting, its last UID (of a deleted list too; 0: none), the first UID the node has still to archive (0:
  * none); then per post, in order: UID, sha256, set aside from the archive (0/1). */

@@ -111,6 +111,22 @@ static void record(struct op_run *r, view who, int64_t list, view address, view 
                  arena_printf(r->arena, "by=%.*s %.*s", VIEW_ARG(who), VIEW_ARG(what)));
 }
 
+/* What came while the archive was off is not missing in it. */
+static void set_archive(struct op_run *r, int64_t list, view archive) {
+    bool was = db_number(r->db, 0, "SELECT 1 FROM list WHERE id = $1 AND archive <> 'none' {for update}",
+                         DB_I(list)) != 0;
+    bool is = !view_eq(archive, VIEW("none"));
+    if (was && !is)
+        db_run(r->db, "UPDATE list SET unarchived = uid_last WHERE id = $1", DB_I(list));
+    if (!was && is)
+        db_run(r->db,
+               "INSERT INTO post_kept(list, uid, size, sha256) SELECT p.list, p.uid, 0, p.sha256 FROM post p"
+               " JOIN list l ON l.id = p.list WHERE p.list = $1 AND p.uid > l.unarchived"
+               " ON CONFLICT(list, uid) DO UPDATE SET size = 0, sha256 = excluded.sha256",
+               DB_I(list));
+    db_run(r->db, "UPDATE list SET archive = $2 WHERE id = $1", DB_I(list), DB_T(archive));
+}
+
 /* in: list, who does it, archive (public, private, none; empty: as it is), count of settings (name, enum
  * setting_how, value). All of it or nothing. */
 void op_run_LIST_SET(struct op_run *r) {
@@ -124,7 +140,7 @@ void op_run_LIST_SET(struct op_run *r) {
             op_refuse(r, ERR_USAGE, "archive: one of these is wanted: public private none");
             return;
         }
-        db_run(r->db, "UPDATE list SET archive = $2 WHERE id = $1", DB_I(list), DB_T(archive));
+        set_archive(r, list, archive);
         record(r, who, list, address, arena_printf(r->arena, "archive=%.*s", VIEW_ARG(archive)));
     }
     settings_change(r, address, who);

@@ -111,6 +111,25 @@ static void test_list_set__all_or_nothing(struct unit_store *s) {
     assert_number(s, 1, "SELECT count(*) FROM list WHERE archive = 'none'");
 }
 
+static void archive(struct unit_store *s, const char *how) {
+    must(s, OP_LIST_SET, S("news@here.example"), S("me"), S(how), N(0));
+}
+
+static void test_list_set__what_came_while_the_archive_was_off(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example");
+    static const char *const steps[] = {"none", "public", "none", "private"};
+    route_mail(s, "0", list, NULL);
+    for (int i = 0; i < 4; i++) {
+        archive(s, steps[i]);
+        route_mail(s, i == 0 ? "1" : i == 1 ? "2" : i == 2 ? "3" : "4", list, NULL);
+    }
+    must(s, OP_ARCHIVE_LISTS, S(""), N(10));
+    expect(s, S("news@here.example"), S("private"));
+    expect_end(s);
+    assert_number(s, 2, "SELECT count(*) FROM post_kept WHERE size = 0 AND uid IN (2, 4)");
+    assert_number(s, 2, "SELECT count(*) FROM post_kept");
+}
+
 static void bump(struct unit_store *s, int64_t want_volume, int64_t want_issue) {
     must(s, OP_LIST_BUMP, S("news@here.example"), S("me"));
     expect(s, N(want_volume), N(want_issue));
@@ -167,6 +186,7 @@ int main(void) {
         STORE_CASE(test_list_of__an_address_and_a_user),
         STORE_CASE(test_list_create__with_settings_or_not_at_all),
         STORE_CASE(test_list_set__all_or_nothing),
+        STORE_CASE(test_list_set__what_came_while_the_archive_was_off),
         STORE_CASE(test_list_bump__volumes_by_their_frequency),
         STORE_CASE(test_together__all_or_nothing),
     };

@@ -244,6 +244,8 @@ static const char programs[] =
     "ALTER TABLE list ADD COLUMN volume {int} NOT NULL DEFAULT 1;"
     "ALTER TABLE list ADD COLUMN issue {int} NOT NULL DEFAULT 1;"
     "ALTER TABLE list ADD COLUMN digest_sent {int} NOT NULL DEFAULT 0;"
+    /* With archive none: the last UID before it was switched off. */
+    "ALTER TABLE list ADD COLUMN unarchived {int} NOT NULL DEFAULT 0;"
     /* Where a text that people get is; username, password: of the server it is on. */
     "CREATE TABLE template(scope {text}, name {text}, uri {text} NOT NULL, username {text} NOT NULL,"
     " password {text} NOT NULL, PRIMARY KEY(scope, name)) {rowless};"

@@ -490,7 +490,8 @@ static int64_t set_up_list(struct actors *a) {
     int64_t first = next_int(a->s);
     ACT(a, R_HTTPD, OP_LIST_ROWS, N(1), N(first));
     ACT(a, R_HTTPD, OP_LIST_OF, S("owner@there.example"), N(0), N(0));
-    ACT(a, R_CLI, OP_LIST_SET, S("news@here.example"), S("me"), S("public"), N(1), S("info"), N(0), S("x"));
+    ACT(a, R_CLI, OP_LIST_SET, S("news@here.example"), S("me"), S("none"), N(1), S("info"), N(0), S("x"));
+    ACT(a, R_CLI, OP_LIST_SET, S("news@here.example"), S("me"), S("public"), N(0));
     struct buf part = BUF_INIT(1000);
     add_values(&part, S("news@here.example"), S("me"), S("someone@there.example"));
     ACT(a, R_CLI, OP_TOGETHER, N(2), N(OP_BAN_ADD), DB_B(buf_view(&part)), N(OP_BAN_REMOVE),
@@ -650,6 +651,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     set_up_keys(&a);
     let_bounce(&a);
     set_up_templates(&a);
+    ACT(&a, R_ARCHIVED, OP_ARCHIVE_LISTS, S(""), N(10));
     ACT(&a, R_HTTPD, OP_LIST_SHOW, S("news.here.example"));
     ACT(&a, R_HTTPD, OP_MESSAGE_INFO, N(message));
     ACT(&a, R_HTTPD, OP_MESSAGE_READ, N(message), N(0));

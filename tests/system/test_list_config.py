@@ -3,6 +3,8 @@ import tomllib
 
 import pytest
 
+from postroad import message, until
+
 ANT, BEE = "ant@example.org", "bee@example.org"
 
 
@@ -118,3 +120,37 @@ def test_a_mistake_has_its_line_and_nothing_is_done(told, text, what):
     for words in (["apply"], ["apply", "--dry-run"], ["diff"]):
         assert f"{told.file}: {what}" in told.fails("list", words[0], told.file, *words[1:])
     assert told.cli("list", "export", "all") == before
+
+
+def test_the_archive_follows_its_policy(make):
+    """Files move between the public and the private half, with a post and without; what came while it was off is not missed."""
+    server = make()
+    server.cli("list", "create", ANT)
+    server.cli("member", "add", ANT, "ada@x.example")
+    server.start("smtpd", "router", "archived")
+
+    def post(number):
+        server.post("me@sender.example", ANT, message(subject=f"post {number}"))
+
+    def policy(archive):
+        server.cli("list", "apply", "-", input=f'["{ANT}"]\narchive = "{archive}"\n')
+
+    def halves():
+        return sorted(path.parts[-4] for path in (server.dir / "data/archive").glob("*/example.org/ant/*.mbox"))
+
+    def archived(*uids):
+        until(lambda: [row["uid"] for row in server.json("archive", "ls", ANT)] == list(uids), 20, "the archive")
+        server.cli("archive", "verify")
+    post(1)
+    until(halves, 20, "the first post")
+    policy("private")
+    post(2)
+    until(lambda: halves() == ["private"], 30, "the move")
+    archived(1, 2)
+    policy("none")
+    post(3)
+    until(lambda: server.json("list", "show", ANT)["posts"] == 3, 20, "the third post")
+    policy("public")
+    until(lambda: halves() == ["public"], 30, "the move back")
+    post(4)
+    archived(1, 2, 4)

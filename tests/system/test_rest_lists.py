@@ -139,6 +139,12 @@ def test_collections_in_pages(rest):
     assert names(rest.get("lists?advertised=true")) == all_lists[:3]
     assert names(rest.get("lists?advertised=false")) == all_lists
     assert rest.get("domains/two.example/lists?advertised=true")["total_size"] == 0
+    for query, text in (("count=-1&page=1", 'The "count should be a positive integer." parameter is invalid. -1'),
+                        ("count=1&page=0", 'The "page should be greater than 0." parameter is invalid. 0'),
+                        ("count=x&page=1", 'The "count" parameter is invalid. The value must be an integer.')):
+        rest.fails(400, text, "GET", f"lists?{query}")
+    for path in "lists/%ff.example.org", "lists/%ff/config", "domains/%ff/lists":
+        assert rest("GET", path)[0] == 404
     rest.fails(400, 'The "advertised" parameter is invalid. The value of the parameter must be "true" or "false".',
                "GET", "lists?advertised=sure")
 

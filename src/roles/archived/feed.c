@@ -189,8 +189,10 @@ static bool collect(struct role *r, struct batch *b, size_t count, struct err *e
 static bool append(struct shelf *shelf, struct batch *b, struct arena *a, struct err *e) {
     if (!b->posts_count)
         return true;
-    /* Anything but "public" must not come to be seen by everybody. */
-    bool public = view_eq(b->rows->archive, VIEW("public"));
+    /* Anything but "public" must not come to be seen by everybody; a post that came before the archive was
+     * switched off goes where the others are. */
+    bool public = view_eq(b->rows->archive, VIEW("public")) ||
+                  (view_eq(b->rows->archive, VIEW("none")) && shelf_has(shelf, b->rows->address, true));
     struct folder *folder = shelf_get(shelf, b->rows->address, public, e);
     if (folder && folder_append(folder, b->posts, b->posts_count, a, b->places, e))
         return true;

@@ -16,8 +16,10 @@
  * that says where; its feed stays as it is and is tried again later. The other lists go on. The only thing
  * passed over is a post held as "crashed", by a decision that has its own event.
  *
- * Files here: feed.c one list's rows and their posts; shelf.c the folders kept open. */
+ * Files here: feed.c one list's rows and their posts; shelf.c the folders kept open;
+ * place.c folders whose list has become public or private. */
 #include "roles/archived/feed.h"
+#include "roles/archived/place.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,6 +32,8 @@ struct waiting {
     int64_t list;
     int64_t until_ms; /* clock_mono_ms() */
 };
+
+enum { PLACES_LOOK_MS = 15 * 1000 };
 
 struct archived {
     struct role role;
@@ -151,9 +155,15 @@ static bool run(struct archived *a) {
         hint_wait(a->role.hint, ROLE_LOOK_MS);
     }
     role_ready(&a->role);
-    while (!role_stopping())
+    int64_t places_ms = 0;
+    while (!role_stopping()) {
+        if (clock_mono_ms() >= places_ms) {
+            place_all(&a->role, a->shelf);
+            places_ms = clock_mono_ms() + PLACES_LOOK_MS;
+        }
         if (!do_all(a))
             hint_wait(a->role.hint, ROLE_LOOK_MS);
+    }
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* shelf.c: opening a folder reads its journals, and lists get posts again and again; so some stay open. */
 #include "roles/archived/shelf.h"
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -56,11 +58,29 @@ static struct slot *oldest_slot(struct shelf *s) {
     return oldest;
 }
 
+bool shelf_has(const struct shelf *s, view list_address, bool public) {
+    FREE_AUTO char *path = folder_path(s->archive_dir, list_address, public);
+    return file_exists(path);
+}
+
+bool shelf_place(struct shelf *s, view list_address, bool public, struct err *e) {
+    bool moved = false;
+    if (shelf_has(s, list_address, public) || !shelf_has(s, list_address, !public))
+        return true;
+    shelf_drop(s, list_address, !public);
+    if (!folder_place(s->archive_dir, list_address, public, &moved, e))
+        return false;
+    if (moved)
+        log_line(LOG_INFO, "archive-moved", LOG_V("list", list_address),
+                 LOG_S("to", public ? "public" : "private"));
+    return true;
+}
+
 struct folder *shelf_get(struct shelf *s, view list_address, bool public, struct err *e) {
     FREE_AUTO char *path = folder_path(s->archive_dir, list_address, public);
     struct slot *slot = find_slot(s, path);
     if (!slot) {
-        struct folder *folder = folder_open(path, e);
+        struct folder *folder = shelf_place(s, list_address, public, e) ? folder_open(path, e) : NULL;
         if (!folder)
             return NULL;
         slot = oldest_slot(s);

@@ -173,6 +173,8 @@ static enum attribute_answer read_lines(struct call *c, const struct attribute *
         view why = a->kind == ATTRIBUTE_SENDERS ? why_no_sender(c, values[i]) : VIEW("");
         if (why.len == 0 && view_find(values[i], '\n') >= 0)
             why = VIEW("each value is one line");
+        if (values[i].len > 0 && !view_is_utf8(values[i]))
+            why = VIEW("UTF-8 is wanted");
         *ret = alias ? values[i] : why;
         if (alias || why.len > 0)
             return alias ? ATTRIBUTE_LATE : ATTRIBUTE_WRONG;

@@ -185,12 +185,13 @@ static bool page_number(struct call *c, const char *name, int64_t *ret) {
                       json_sprintf("The \"%s\" parameter is invalid. The value must be an integer.", name)));
         return false;
     }
-    if (*ret < 0) {
+    bool page = strcmp(name, "page") == 0;
+    if (*ret < page) {
         reply_object(
             c, 400,
             json_pack("{ssso}", "title", "Invalid parameter", "description",
-                      json_sprintf("The \"%s should be a positive integer.\" parameter is invalid. %lld",
-                                   name, (long long)*ret)));
+                      json_sprintf("The \"%s should be %s.\" parameter is invalid. %lld", name,
+                                   page ? "greater than 0" : "a positive integer", (long long)*ret)));
         return false;
     }
     return true;

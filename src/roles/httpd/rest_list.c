@@ -16,6 +16,10 @@ static view list_id_of(struct arena *a, view address) {
 
 bool find_list(struct call *c, view name, struct list_row *ret) {
     struct store_request q;
+    if (!view_is_utf8(name)) {
+        reply_title(c, 404);
+        return false;
+    }
     store_request_init(&q, OP_LIST_SHOW);
     char *lower = arena_str(c->arena, name);
     for (char *p = lower; *p; p++)
@@ -172,8 +176,10 @@ static void lists_ls(struct call *c) {
 static void lists_of_domain(struct call *c) {
     struct store_request q;
     view domain;
-    if (!domain_normalise(c->variables[0], c->arena, &domain, NULL))
-        domain = c->variables[0];
+    if (!domain_normalise(c->variables[0], c->arena, &domain, NULL)) {
+        reply_error(c, 404, "404 Not Found");
+        return;
+    }
     store_request_init(&q, OP_DOMAIN_SHOW);
     vals_view(&q.args, domain);
     vals_view(&q.args, VIEW(""));
