@@ -252,6 +252,7 @@ WRONG = [
     ("hold_these_nonmembers", "ant", "Expected a valid email address or regular expression, got ant"),
     ("hold_these_nonmembers", "^(", "Expected a valid email address or regular expression, got ^("),
     ("reply_to_address", "nobody", None),
+    ("accept_these_nonmembers", [f"member{n:05}@far.example" for n in range(3000)], "lines of more than 32768 octets"),
 ]
 
 

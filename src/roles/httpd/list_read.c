@@ -161,23 +161,32 @@ static view why_no_sender(struct call *c, view value) {
                         VIEW_ARG(value));
 }
 
+static view why_no_line(struct call *c, const struct attribute *a, view value) {
+    view why = a->kind == ATTRIBUTE_SENDERS ? why_no_sender(c, value) : VIEW("");
+    if (why.len > 0)
+        return why;
+    if (view_find(value, '\n') >= 0)
+        return VIEW("each value is one line");
+    return value.len == 0 || view_is_utf8(value) ? VIEW("") : VIEW("UTF-8 is wanted");
+}
+
+static bool is_no_alias(const struct attribute *a, view value) {
+    return a->kind == ATTRIBUTE_ALIASES && !view_starts_with(value, VIEW("^")) && view_find(value, '@') < 0;
+}
+
 /* One empty value is an empty list: a form has no other way to say it. */
 static enum attribute_answer read_lines(struct call *c, const struct attribute *a, view *ret) {
     view *values, lines = VIEW("");
     size_t n = param_texts(c, a->name, &values);
     if (n == 1 && values[0].len == 0)
         n = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool alias = a->kind == ATTRIBUTE_ALIASES && !view_starts_with(values[i], VIEW("^")) &&
-                     view_find(values[i], '@') < 0;
-        view why = a->kind == ATTRIBUTE_SENDERS ? why_no_sender(c, values[i]) : VIEW("");
-        if (why.len == 0 && view_find(values[i], '\n') >= 0)
-            why = VIEW("each value is one line");
-        if (values[i].len > 0 && !view_is_utf8(values[i]))
-            why = VIEW("UTF-8 is wanted");
-        *ret = alias ? values[i] : why;
-        if (alias || why.len > 0)
-            return alias ? ATTRIBUTE_LATE : ATTRIBUTE_WRONG;
+    for (size_t i = 0; i < n && lines.len <= LIMIT_SETTING_TEXT; i++) { /* the setting refuses more */
+        *ret = why_no_line(c, a, values[i]);
+        if (ret->len > 0)
+            return ATTRIBUTE_WRONG;
+        *ret = values[i];
+        if (is_no_alias(a, values[i]))
+            return ATTRIBUTE_LATE;
         lines = arena_printf(c->arena, "%.*s%s%.*s", VIEW_ARG(lines), i ? "\n" : "", VIEW_ARG(values[i]));
     }
     *ret = lines;
