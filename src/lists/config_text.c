@@ -260,8 +260,9 @@ static bool take_setting(struct config_text *t, struct config_text_item *ret) {
 bool config_text_next(struct config_text *t, struct config_text_item *ret) {
     if (t->err.code != ERR_OK)
         return false;
-    if (t->rest.len > 0 && !view_is_utf8(t->rest))
-        return wrong(t, "what follows is not all UTF-8");
+    if (!t->begun && t->rest.len > 0 && !view_is_utf8(t->rest))
+        return wrong(t, "this is not all UTF-8");
+    t->begun = true;
     skip_lines(t);
     *ret = (struct config_text_item){.line = t->line, .name = VIEW(""), .value = VIEW("")};
     if (t->rest.len == 0)

@@ -32,6 +32,7 @@ struct config_text_item {
 struct config_text {
     view rest;
     size_t line;
+    bool begun;
     struct arena *arena; /* where names and values live */
     struct err err;      /* SYNTAX: "line 3: ...". OK: none so far */
 };

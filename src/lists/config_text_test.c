@@ -87,7 +87,7 @@ static void test_read__mistakes_have_a_line(void **unused) {
         {"a = [1 2]", "line 1: a comma or ] is wanted"},
         {"a = [\"\"\"\nx\ny\"\"\"]", "line 3: a value of several is one line"},
         {"a = [\n1,", "line 2: a value is wanted: \"text\", a word, or [\"a\", \"b\"]"},
-        {"a = 1\nb = \"\xff\"", "line 1: what follows is not all UTF-8"},
+        {"a = 1\nb = \"\xff\"", "line 1: this is not all UTF-8"},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         check(strcmp(read_all(cases[i].text), cases[i].want) == 0, "%s: %s", cases[i].text,

@@ -103,7 +103,8 @@ def test_a_list_is_made_shown_and_removed(rest):
     rest.fails(400, "No such style: fancy", "POST", "lists", {"fqdn_listname": "bee@example.org", "style_name": "fancy"})
     rest.done("DELETE", LIST)
     for method in "GET", "DELETE":
-        assert rest(method, LIST)[0] == 404
+        rest.fails(404, "404 Not Found", method, LIST)
+        rest.fails(404, None, "GET", LIST + "/config")
     got = rest.get("lists")
     assert (got["start"], got["total_size"]) == (0, 0) and "entries" not in got
 
@@ -134,7 +135,7 @@ def test_collections_in_pages(rest):
     assert names(rest.get("lists?count=3&page=9")) == [] == names(rest.get("lists?count=0&page=1"))
     got = rest.get("domains/example.org/lists?count=1&page=2")
     assert names(got) == ["ant1@example.org"] and (got["start"], got["total_size"]) == (1, 3)
-    assert rest("GET", "domains/no.example/lists")[0] == 404
+    rest.fails(404, None, "GET", "domains/no.example/lists")
     rest.done("PATCH", "lists/bee.two.example/config", {"advertised": "false"})
     assert names(rest.get("lists?advertised=true")) == all_lists[:3]
     assert names(rest.get("lists?advertised=false")) == all_lists

@@ -44,6 +44,14 @@ bool find_list(struct call *c, view name, struct list_row *ret) {
     return found;
 }
 
+/* The list the path names, where it is all that is asked for: Mailman says more then when it is not there. */
+static bool find_this(struct call *c, struct list_row *ret) {
+    bool found = find_list(c, c->variables[0], ret);
+    if (!found && c->status == 404)
+        reply_error(c, 404, "404 Not Found");
+    return found;
+}
+
 /* ---- what a list says of itself ---- */
 
 static json_t *list_json(struct call *c, struct vals *v) {
@@ -96,7 +104,7 @@ static void list_show(struct call *c) {
     struct list_row list;
     struct store_request q;
     struct err e;
-    if (!find_list(c, c->variables[0], &list))
+    if (!find_this(c, &list))
         return;
     bool ok = ask_rows(c, &q, &list.id, 1, &e);
     struct vals v = vals_of(buf_view(&q.out));
@@ -177,7 +185,7 @@ static void lists_of_domain(struct call *c) {
     struct store_request q;
     view domain;
     if (!domain_normalise(c->variables[0], c->arena, &domain, NULL)) {
-        reply_error(c, 404, "404 Not Found");
+        reply_title(c, 404);
         return;
     }
     store_request_init(&q, OP_DOMAIN_SHOW);
@@ -189,7 +197,7 @@ static void lists_of_domain(struct call *c) {
     if (ok && there)
         lists_in(c, domain);
     else if (ok)
-        reply_error(c, 404, "404 Not Found");
+        reply_title(c, 404);
 }
 
 static const struct param_spec find_params[] = {
@@ -349,7 +357,7 @@ bool lists_remove(struct call *c, view domain) {
 
 static void list_remove(struct call *c) {
     struct list_row list;
-    if (find_list(c, c->variables[0], &list) && remove_list(c, list.address))
+    if (find_this(c, &list) && remove_list(c, list.address))
         reply_empty(c);
 }
 
