@@ -5,7 +5,7 @@
 #include "store/person.h"
 #include "store/preference.h"
 
-enum { IDS_MOST = 20000 /* fit one answer */ };
+enum { IDS_MOST = 40000 /* fit one answer */ };
 
 static int64_t at_most(int64_t most) {
     return most > 0 && most < IDS_MOST ? most : IDS_MOST;
@@ -26,7 +26,7 @@ _Static_assert(PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 
 /* What was said for the membership itself: 0 nothing, that is that posts of owners and moderators pass. */
 #define MEMBER_ACTION                                                                                        \
     "coalesce((SELECT p.value FROM preference p WHERE p.level = 1 AND p.owner = member.id AND p.kind = 3"    \
-    " AND (p.until = 0 OR p.until > $1)), CASE WHEN member.role IN (2, 3) THEN 4 ELSE 0 END)"
+    " AND (p.until = 0 OR p.until > $1 + 0)), CASE WHEN member.role IN (2, 3) THEN 4 ELSE 0 END)"
 #define FROM_MEMBER                                                                                          \
     " FROM member JOIN list l ON l.id = member.list JOIN address a ON a.id = member.addr"                    \
     " JOIN mailbox b ON b.addr = member.addr JOIN users u ON u.id = b.userid"
@@ -48,16 +48,19 @@ _Static_assert(PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 
 #define WHERE_USER " WHERE member.addr IN (SELECT addr FROM mailbox WHERE userid = $3) AND $2 = ''"
 #define WHERE_LIST " WHERE member.list = $4 AND $2 = '' AND $3 = 0"
 
-static const char *const counts[] = {"SELECT count(*)" FROM_MEMBER WHERE_ANY MEMBER_FILTER,
-                                     "SELECT count(*)" FROM_MEMBER WHERE_ADDRESS MEMBER_FILTER,
+/* What filters looks at memberships alone; only a pattern looks at names. */
+#define FROM_ORDERED " FROM member JOIN list l ON l.id = member.list JOIN address a ON a.id = member.addr"
+
+static const char *const counts[] = {"SELECT count(*) FROM member" WHERE_ANY MEMBER_FILTER,
+                                     "SELECT count(*) FROM member" WHERE_ADDRESS MEMBER_FILTER,
                                      "SELECT count(*)" FROM_MEMBER WHERE_PATTERN MEMBER_FILTER,
-                                     "SELECT count(*)" FROM_MEMBER WHERE_USER MEMBER_FILTER,
-                                     "SELECT count(*)" FROM_MEMBER WHERE_LIST MEMBER_FILTER};
-static const char *const finds[] = {"SELECT member.id" FROM_MEMBER WHERE_ANY MEMBER_FILTER MEMBER_ORDER,
-                                    "SELECT member.id" FROM_MEMBER WHERE_ADDRESS MEMBER_FILTER MEMBER_ORDER,
+                                     "SELECT count(*) FROM member" WHERE_USER MEMBER_FILTER,
+                                     "SELECT count(*) FROM member" WHERE_LIST MEMBER_FILTER};
+static const char *const finds[] = {"SELECT member.id" FROM_ORDERED WHERE_ANY MEMBER_FILTER MEMBER_ORDER,
+                                    "SELECT member.id" FROM_ORDERED WHERE_ADDRESS MEMBER_FILTER MEMBER_ORDER,
                                     "SELECT member.id" FROM_MEMBER WHERE_PATTERN MEMBER_FILTER MEMBER_ORDER,
-                                    "SELECT member.id" FROM_MEMBER WHERE_USER MEMBER_FILTER MEMBER_ORDER,
-                                    "SELECT member.id" FROM_MEMBER WHERE_LIST MEMBER_FILTER MEMBER_ORDER};
+                                    "SELECT member.id" FROM_ORDERED WHERE_USER MEMBER_FILTER MEMBER_ORDER,
+                                    "SELECT member.id" FROM_ORDERED WHERE_LIST MEMBER_FILTER MEMBER_ORDER};
 enum { BY_LIST = FIND_BY_USER + 1 };
 
 /* in: how (enum find_by), address or pattern of LIKE (in lower case, escaped by "!"), user's id, list or

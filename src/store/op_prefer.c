@@ -67,7 +67,7 @@ void op_run_PREFERENCES(struct op_run *r) {
     struct query q;
     db_query(r->db, &q,
              "SELECT kind, value, until FROM preference WHERE level = $1 AND owner = $2"
-             " AND (until = 0 OR until > $3) ORDER BY kind",
+             " AND (until = 0 OR until > $3 + 0) ORDER BY kind",
              DB_I(level), DB_I(owner), DB_I(r->now_ms));
     while (query_row(&q))
         for (int i = 0; i < 3; i++)
@@ -115,7 +115,7 @@ void op_run_PREFERENCES_OF(struct op_run *r) {
     struct query q;
     db_query(r->db, &q,
              "SELECT kind, value FROM preference WHERE level = $1 AND owner = $2"
-             " AND (until = 0 OR until > $3) ORDER BY kind",
+             " AND (until = 0 OR until > $3 + 0) ORDER BY kind",
              DB_I(level), DB_I(owner), DB_I(r->now_ms));
     while (query_row(&q))
         for (int i = 0; i < 2; i++)

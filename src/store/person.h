@@ -45,14 +45,16 @@ struct membership {
 void membership_make(struct op_run *r, const struct membership *m, view address, int64_t id);
 /* 0: there is none. */
 int64_t membership_find(struct op_run *r, int64_t list, enum member_role role, int64_t addr);
-/* SQL: of a row of `member`, the nearest level that says something about the preference; $1 is the time. */
+/* SQL: of a row of `member`, the nearest level that says something about the preference; $1 is the time.
+ * ("+ 0": SQLite compiles a statement anew for each value of a parameter that an index with a condition on
+ * that column could be of use for.) */
 #define MEMBER_PREFERS(kind)                                                                                 \
     "coalesce((SELECT value FROM preference WHERE level = 1 AND owner = member.id AND kind = " kind          \
-    " AND (until = 0 OR until > $1)),"                                                                       \
+    " AND (until = 0 OR until > $1 + 0)),"                                                                   \
     " (SELECT value FROM preference WHERE level = 2 AND owner = member.addr AND kind = " kind                \
-    " AND (until = 0 OR until > $1)),"                                                                       \
+    " AND (until = 0 OR until > $1 + 0)),"                                                                   \
     " (SELECT p.value FROM mailbox b JOIN preference p ON p.level = 3 AND p.owner = b.userid AND p.kind "    \
-    "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1)), 0)"
+    "= " kind " WHERE b.addr = member.addr AND (p.until = 0 OR p.until > $1 + 0)), 0)"
 /* What the rows of memberships say follows what is preferred now, by that membership, address or user. */
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner);
 /* What a program says of a membership: -1 nothing. */
