@@ -56,6 +56,10 @@ static void tell_waits(struct op_run *r, const struct request *q) {
 static void act(struct op_run *r, struct request *q, view why) {
     if (q->kind == REQUEST_SUBSCRIBE) {
         struct membership m = {q->list, ROLE_MEMBER, q->follows};
+        if (membership_find(r, q->list, ROLE_MEMBER, q->addr)) { /* by another way meanwhile */
+            op_refuse(r, ERR_EXISTS, "%.*s is a member already", VIEW_ARG(q->address));
+            return;
+        }
         q->id = person_ids(r, 1);
         membership_make(r, &m, q->address, q->id);
         membership_prefers(r, q->id, q->mode, q->status);
@@ -153,11 +157,12 @@ static bool is_of_a_list(struct op_run *r, view address) {
                                        VIEW_ARG(address_split(address).domain))));
 }
 
-/* False: refused. */
+/* False: refused. Whoever has made sure of the subscriber's wish may subscribe a list, too. */
 static bool may_subscribe(struct op_run *r, const struct request *q) {
+    const int64_t made_sure = PROOF_VERIFIED | PROOF_CONFIRMED;
     if (view_eq(q->address, q->list_address))
         op_refuse(r, ERR_REFUSED, "%.*s: a list cannot be its own member", VIEW_ARG(q->address));
-    else if (is_of_a_list(r, q->address))
+    else if ((q->proofs & made_sure) != made_sure && is_of_a_list(r, q->address))
         op_refuse(r, ERR_REFUSED, "%.*s belongs to a list: member add can make it a member",
                   VIEW_ARG(q->address));
     else if (address_is_banned(r, q->list_address, q->address))

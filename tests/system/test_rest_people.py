@@ -126,6 +126,13 @@ def test_a_member(world):
     c.done("PATCH", f"lists/{LIST_ID}/member/ada@x.example", moderation_action="")
     assert "moderation_action" not in c.good(f"members/{member}")
     assert c.good("members/find", list_id=LIST_ID, moderation_action="")["total_size"] == 1
+    p.cli("list", "create", "bee@example.org", "--archive", "none")
+    assert "belongs to a list" in c.error("POST", "members", list_id=LIST_ID, subscriber="bee@example.org")[1]
+    for other in "bee@example.org", "a+b@x.example", "o'neil@x.example":
+        c.made("members", list_id=LIST_ID, subscriber=other, **DONE)
+        path = f"lists/{LIST_ID}/member/" + urllib.parse.quote_plus(other)
+        assert c.good(path)["address"] == c.base + "addresses/" + other.replace("'", "%27")
+        c.done("DELETE", path)
     c.done("DELETE", f"members/{member}")
     assert c.error("DELETE", f"members/{member}") == (404, "404 Not Found")
     events = history(p, "ada@x.example")
@@ -216,6 +223,10 @@ def test_subscriptions_that_wait(world, sink):
     assert asked["Subject"] == f"You have been invited to join the {LIST} mailing list."
     c.done("POST", f"lists/{LIST_ID}/requests/{got['token']}", action="accept")
     assert c.good(f"lists/{LIST_ID}/roster/member")["total_size"] == 2
+    token = c.post("members", list_id=LIST_ID, subscriber="di@x.example")[1]["token"]
+    p.cli("member", "add", LIST, "di@x.example")
+    c.done("POST", f"lists/{LIST_ID}/requests/{token}", action="accept")    # for the subscriber, then for a moderator
+    assert c.error("POST", f"lists/{LIST_ID}/requests/{token}", action="accept") == (409, "Already subscribed")
 
     for action, reason in (("reject", "not here"), ("discard", None)):
         status, got = c.post("members", list_id=LIST_ID, subscriber="cy@x.example", pre_verified=True, pre_confirmed=True)
@@ -223,7 +234,7 @@ def test_subscriptions_that_wait(world, sink):
         c.done("POST", f"lists/{LIST_ID}/requests/{got['token']}", action=action, **({"reason": reason} if reason else {}))
     [refusal] = letters(p, sink, "cy@x.example")
     assert refusal["Subject"] == 'Request to mailing list "Ant" rejected' and "not here" in refusal.get_content()
-    assert len([mail for mail in letters(p, sink, "boss@x.example") if "New subscription request" in mail["Subject"]]) == 3
+    assert len([mail for mail in letters(p, sink, "boss@x.example") if "New subscription request" in mail["Subject"]]) == 4
 
 
 def test_ends_that_wait(world, sink):

@@ -130,14 +130,19 @@ static void request_show(struct call *c) {
 /* For the one it waits for. False: answered. */
 static bool answer(struct call *c, const struct request_row *r, enum request_answer said) {
     struct store_request q;
+    struct err e;
     view reason = param_text(c, "reason");
     store_request_init(&q, r->waits == WAITS_SUBSCRIBER ? OP_REQUEST_CONFIRM : OP_REQUEST_MODERATE);
     vals_view(&q.args, r->token);
     vals_view(&q.args, c->who);
     vals_int(&q.args, said);
     vals_view(&q.args, view_slice(reason, 0, LIMIT_EVENT_TEXT));
-    bool ok = ask(c, &q);
+    bool ok = ask_or(c, &q, &e);
     store_request_done(&q);
+    if (!ok && e.code == ERR_EXISTS)
+        reply_error(c, 409, "Already subscribed");
+    else if (!ok && e.code != ERR_OK)
+        reply_error(c, 404, "404 Not Found"); /* somebody else was faster */
     hurry_letters(c);
     return ok;
 }
