@@ -27,9 +27,10 @@ _Static_assert(PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 
 #define MEMBER_ACTION                                                                                        \
     "coalesce((SELECT p.value FROM preference p WHERE p.level = 1 AND p.owner = member.id AND p.kind = 3"    \
     " AND (p.until = 0 OR p.until > $1 + 0)), CASE WHEN member.role IN (2, 3) THEN 4 ELSE 0 END)"
-#define FROM_MEMBER                                                                                          \
-    " FROM member JOIN list l ON l.id = member.list JOIN address a ON a.id = member.addr"                    \
+#define MEMBER_NAMED                                                                                         \
+    " member JOIN list l ON l.id = member.list JOIN address a ON a.id = member.addr"                         \
     " JOIN mailbox b ON b.addr = member.addr JOIN users u ON u.id = b.userid"
+#define FROM_MEMBER " FROM" MEMBER_NAMED
 #define MEMBER_FILTER                                                                                        \
     " AND ($4 = 0 OR member.list = $4)"                                                                      \
     " AND ($5 = 0 OR member.role = $5 OR ($5 < 0 AND member.role <> 4))"                                     \
@@ -87,16 +88,25 @@ void op_run_MEMBER_FIND(struct op_run *r) {
     put_ids(r, &q);
 }
 
-static void put_member(struct op_run *r, int64_t id) {
+/* One statement for several: on PostgreSQL most of its time goes to and fro. */
+enum { SHOW_MOST = 20 };
+#define SHOWN                                                                                                \
+    "(VALUES ($2, 1), ($3, 2), ($4, 3), ($5, 4), ($6, 5), ($7, 6), ($8, 7), ($9, 8), ($10, 9), ($11, 10),"   \
+    " ($12, 11), ($13, 12), ($14, 13), ($15, 14), ($16, 15), ($17, 16), ($18, 17), ($19, 18), ($20, 19),"    \
+    " ($21, 20)) AS shown"
+
+static const char show[] =
+    "SELECT l.address, a.text, CASE WHEN b.name = '' OR member.follows = 1 THEN u.name ELSE b.name END,"
+    " member.id, member.role, member.addr, b.userid, member.follows, member.status, " MEMBER_PREFERS(
+        "7") ", " MEMBER_ACTION ", coalesce(o.score, 0), coalesce(o.last, 0), coalesce(o.warnings, 0),"
+             " coalesce(o.warned, 0) FROM " SHOWN " CROSS JOIN" MEMBER_NAMED
+             " LEFT JOIN bounce o ON o.member = member.id WHERE member.id = shown.column1"
+             " ORDER BY shown.column2";
+
+/* `values`: the filler, the time, SHOW_MOST ids (0: none). */
+static void put_members(struct op_run *r, const struct db_value *values) {
     struct query q;
-    db_query(
-        r->db, &q,
-        "SELECT l.address, a.text, CASE WHEN b.name = '' OR member.follows = 1 THEN u.name ELSE b.name END,"
-        " member.id, member.role, member.addr, b.userid, member.follows, member.status, " MEMBER_PREFERS(
-            "7") ", " MEMBER_ACTION ", coalesce(o.score, 0), coalesce(o.last, 0), coalesce(o.warnings, 0),"
-                 " coalesce(o.warned, 0)" FROM_MEMBER
-                 " LEFT JOIN bounce o ON o.member = member.id WHERE member.id = $2",
-        DB_I(r->now_ms), DB_I(id));
+    db_query_values(r->db, &q, show, values, SHOW_MOST + 2);
     while (query_row(&q)) {
         for (int i = 0; i < 3; i++)
             vals_view(r->out, query_text(&q, i));
@@ -109,8 +119,14 @@ static void put_member(struct op_run *r, int64_t id) {
  * follows, status, delivery mode, action for this membership (enum moderation), bounce score, last bounce,
  * warnings, last of them */
 void op_run_MEMBER_SHOW(struct op_run *r) {
-    for (size_t count = vals_get_count(&r->in); count > 0 && !db_error(r->db); count--)
-        put_member(r, vals_get_int(&r->in));
+    size_t count = vals_get_count(&r->in);
+    while (count > 0 && !db_error(r->db)) {
+        struct db_value values[SHOW_MOST + 2] = {{.kind = DB_NULL}, DB_I(r->now_ms)};
+        for (size_t i = 0; i < SHOW_MOST; i++)
+            values[i + 2] = DB_I(i < count ? vals_get_int(&r->in) : 0);
+        put_members(r, values);
+        count -= count < SHOW_MOST ? count : SHOW_MOST;
+    }
 }
 
 /* ---- users ---- */
