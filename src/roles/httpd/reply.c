@@ -33,6 +33,7 @@ static void add_path(struct buf *out, view path) {
     }
 }
 
+static view link_of(struct call *c, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static view link_of(struct call *c, const char *fmt, va_list args) {
     char path[2 * LIMIT_SMTP_LINE];
     vsnprintf(path, sizeof path, fmt, args);
