@@ -126,13 +126,39 @@ void op_run_BAN_FIND(struct op_run *r) {
 
 /* ---- header matches ---- */
 
+enum { POSITION_TRIES = 100 };
+
 static int64_t match_octets(struct op_run *r, view scope) {
     return octets_of(
         r, "SELECT header || pattern || tag || '                ' FROM header_match WHERE scope = $1", scope);
 }
 
+/* Positions are given one by one: until the end of the transaction nobody else gives any there. */
+static void lock_matches(struct op_run *r, view scope) {
+    (void)db_number(r->db, 0,
+                    "SELECT position FROM header_match WHERE scope = $1 ORDER BY position {for update}",
+                    DB_T(scope));
+}
+
 static void refuse_octets(struct op_run *r) {
     op_refuse(r, ERR_LIMIT, "the header matches there have more than %d octets", LIMIT_SETTING_TEXT);
+}
+
+/* Returns its position. The first ones of a scope meet here, where there is nothing to lock yet. */
+static int64_t append_match(struct op_run *r, view scope, view header, view pattern, int64_t action,
+                            view tag) {
+    for (int tries = 0; tries < POSITION_TRIES; tries++) {
+        int64_t position =
+            db_number(r->db, 0, "SELECT coalesce(max(position) + 1, 0) FROM header_match WHERE scope = $1",
+                      DB_T(scope));
+        if (db_change(r->db,
+                      "INSERT INTO header_match(scope, position, header, pattern, action, tag)"
+                      " VALUES($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                      DB_T(scope), DB_I(position), DB_T(header), DB_T(pattern), DB_I(action), DB_T(tag)) != 0)
+            return position;
+    }
+    op_refuse(r, ERR_CONFLICT, "others add header matches there: try again");
+    return 0;
 }
 
 /* in: scope, who does it, header, pattern, action (enum moderation; DEFAULT: hold), tag. Behind those that
@@ -144,6 +170,7 @@ void op_run_HEADER_MATCH_ADD(struct op_run *r) {
     view tag = vals_get_view(&r->in);
     if (!need_scope(r, scope) || !pattern_check(pattern, &r->err))
         return;
+    lock_matches(r, scope);
     if (db_number(r->db, 0,
                   "SELECT count(*) FROM header_match WHERE scope = $1 AND header = $2 AND pattern = $3",
                   DB_T(scope), DB_T(header), DB_T(pattern)) > 0) {
@@ -154,12 +181,7 @@ void op_run_HEADER_MATCH_ADD(struct op_run *r) {
         refuse_octets(r);
         return;
     }
-    int64_t position = db_number(
-        r->db, 0, "SELECT coalesce(max(position) + 1, 0) FROM header_match WHERE scope = $1", DB_T(scope));
-    db_run(r->db,
-           "INSERT INTO header_match(scope, position, header, pattern, action, tag) VALUES($1, $2, $3, $4, "
-           "$5, $6)",
-           DB_T(scope), DB_I(position), DB_T(header), DB_T(pattern), DB_I(action), DB_T(tag));
+    int64_t position = append_match(r, scope, header, pattern, action, tag);
     record(r, scope, who, "header match added",
            arena_printf(r->arena, "%.*s: %.*s", VIEW_ARG(header), VIEW_ARG(pattern)));
     vals_int(r->out, position);
@@ -171,6 +193,7 @@ void op_run_HEADER_MATCH_REMOVE(struct op_run *r) {
     int64_t position = vals_get_int(&r->in);
     if (!need_scope(r, scope))
         return;
+    lock_matches(r, scope);
     if (db_change(r->db, "DELETE FROM header_match WHERE scope = $1 AND (position = $2 OR $2 = -1)",
                   DB_T(scope), DB_I(position)) == 0 &&
         position >= 0)
@@ -213,6 +236,7 @@ void op_run_HEADER_MATCH_SET(struct op_run *r) {
     int64_t to = vals_get_int(&r->in);
     if (!need_scope(r, scope) || (pattern.len > 0 && !pattern_check(pattern, &r->err)))
         return;
+    lock_matches(r, scope);
     if (db_change(r->db,
                   "UPDATE header_match SET header = CASE WHEN $3 = '' THEN header ELSE $3 END,"
                   " pattern = CASE WHEN $4 = '' THEN pattern ELSE $4 END,"

@@ -1,4 +1,6 @@
 """What programs do about moderation over REST: bans, header matches, held posts, where texts are."""
+import concurrent.futures
+
 import pytest
 
 from postroad import message, until
@@ -218,3 +220,18 @@ def test_uris(served):
     assert rest.get(f"lists/{ID}/uris/domain:admin:notice:new-list").body == {"title": "404 Not Found"}
     assert rest.patch(f"lists/{ID}/uris", **{welcome: "u1", goodbye: "u2"}) == 204
     assert rest.delete(f"lists/{ID}/uris") == 204 and rest.get(f"lists/{ID}/uris").entries == []
+
+
+def test_programs_at_the_same_time(held):
+    """Each gets its place, and of two who decide the second is told so."""
+    rest = held.rest
+    one = f"{HELD}/{rest.get(HELD).entries[0]['request_id']}"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda i: rest.post(MATCHES, header="x", pattern=f"p{i}"), range(24)))
+        moved = list(pool.map(lambda i: rest.patch(f"{MATCHES}/{i % 24}", position=(7 * i) % 24), range(24)))
+        decided = sorted(pool.map(lambda _: int(rest.post(one, action="accept")), range(8)))
+    assert sorted(a.location.rsplit("/", 1)[1] for a in added) == sorted(str(i) for i in range(24))
+    assert {int(m) for m in moved} == {204} and len({e["pattern"] for e in rest.get(MATCHES).entries}) == 24
+    assert decided == [204] + [404] * 7
+    held.wait()
+    assert len(held.posts(LIST)) == 1
