@@ -211,6 +211,23 @@ void op_run_QUEUE_PENDING(struct op_run *r) {
             vals_int(r->out, query_int(&q, i));
 }
 
+/* in: where (0: accepted and not routed, 1: expanding, 2: to deliver, 3: to archive, 4: held), most. out: messages that wait there; of more than that, some */
+void op_run_QUEUE_FILES(struct op_run *r) {
+    int64_t where = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    struct query q;
+    db_query(
+        r->db, &q,
+        "SELECT DISTINCT message FROM (SELECT * FROM (SELECT message FROM inbox WHERE $1 = 0 LIMIT $2) AS a"
+        " UNION ALL SELECT * FROM (SELECT message FROM expansion WHERE $1 = 1 LIMIT $2) AS b"
+        " UNION ALL SELECT * FROM (SELECT message FROM delivery WHERE $1 = 2 LIMIT $2) AS c"
+        " UNION ALL SELECT * FROM (SELECT message FROM feed WHERE $1 = 3 LIMIT $2) AS d"
+        " UNION ALL SELECT * FROM (SELECT message FROM hold WHERE $1 = 4 LIMIT $2) AS e) AS waiting"
+        " ORDER BY message",
+        DB_I(where), DB_I(most));
+    while (query_row(&q))
+        vals_int(r->out, query_int(&q, 0));
+}
+
 /* in: Message-ID or address, newest message id to look at (0: any), oldest (0: any), most. out: ids of
  * messages, newest first, that have that Message-ID, that address as sender or recipient, or were posts to
  * that list */

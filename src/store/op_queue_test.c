@@ -84,6 +84,28 @@ static void test_queue_ls__pages(struct unit_store *s) {
     assert_int_equal(seen, MANY);
 }
 
+static void expect_files(struct unit_store *s, int where, int most, size_t count) {
+    must(s, OP_QUEUE_FILES, N(where), N(most));
+    for (size_t i = 0; i < count; i++)
+        assert_true(next_int(s) > 0);
+    expect_end(s);
+}
+
+static void test_queue_files__of_each_place(struct unit_store *s) {
+    int64_t list = make_list(s, "news@here.example");
+    add_members(s, "news@here.example", 0, 3, 1);
+    int64_t waiting = accept_mail(s, "a@one.example", "1", "news@here.example");
+    must(s, OP_QUEUE_FILES, N(0), N(10));
+    expect(s, N(waiting));
+    expect_end(s);
+    route_mail(s, "2", list, "x@two.example");
+    static const size_t counts[] = {0, 1, 1, 1, 0};
+    for (int i = 1; i < (int)COUNT(counts); i++)
+        expect_files(s, i, 10, counts[i]);
+    must(s, OP_QUEUE_HOLD, N(waiting), S("me"));
+    expect_files(s, 4, 10, 1);
+}
+
 static void test_trace_find__by_message_id_sender_and_recipient(struct unit_store *s) {
     int64_t list = make_list(s, "news@here.example");
     add_member(s, "news@here.example", "member@one.example");
@@ -303,6 +325,7 @@ int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_queue__states_of_a_post),
         STORE_CASE(test_queue_ls__pages),
+        STORE_CASE(test_queue_files__of_each_place),
         STORE_CASE(test_trace_find__by_message_id_sender_and_recipient),
         STORE_CASE(test_trace__events_in_order_by_pages),
         STORE_CASE(test_event_name__of_every_kind),

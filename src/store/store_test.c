@@ -570,6 +570,7 @@ static void ask_about(struct actors *a, int64_t message) {
     }
     ACT(a, R_CLI, OP_QUEUE_LS, N(0), N(10), S(""), S(""), N(-1), S(""), N(0), N(0));
     ACT(a, R_CLI, OP_QUEUE_PENDING);
+    ACT(a, R_HTTPD, OP_QUEUE_FILES, N(0), N(10));
     ACT(a, R_CLI, OP_TRACE_FIND, S("author@there.example"), N(0), N(0), N(10));
     ACT(a, R_CLI, OP_TRACE, N(message), N(0), N(10));
     ACT(a, R_CLI, OP_TRACE_PENDING, N(message), S(""), N(-1), S(""), N(0), N(0), N(0), N(0), N(10));

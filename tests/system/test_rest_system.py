@@ -73,10 +73,15 @@ def test_queues(served):
     served.wait()
     [accepted] = served.events(queue_id, "accepted")
     assert "rest:rest" in accepted["detail"]
+    served.cli("member", "add", LIST, "ada@x.example")
+    served.cli("queue", "freeze")
+    waits = rest.post("queues/in", list_id=ID, text=TEXT.replace("in_01", "in_00")).location.rsplit("/", 1)[1]
+    until(lambda: rest.get("queues/out").body["files"] == [waits] and rest.get("queues/out").body["count"] == 1)
+    served.cli("queue", "thaw")
     large = TEXT.replace("in_01", "in_02") + "".join(f"line {i}\r\n" for i in range(60000))
     assert rest.post("queues/in", list_id=LIST, text=large) == 201
     assert rest.post("queues/command", list_id=ID, text=TEXT.replace("in_01", "in_03")) == 201
-    until(lambda: len(served.posts(LIST)) == 2)
+    until(lambda: len(served.posts(LIST)) == 3)
     refused([
         (rest.post("queues/in", list_id="no.example.org", text=TEXT), 400, "No such list: no.example.org"),
         (rest.post("queues/in", list_id=ID), 400, "Missing Parameter: text"),

@@ -18,23 +18,51 @@ static const struct {
     const char *queue, *part;
 } inlets[] = {{"in", ""}, {"command", "-request"}, {"bounces", "-bounces"}};
 
+/* Where a message stands here, by the queues of Mailman that are like it: their numbers for QUEUE_FILES. */
+#define PLACE_WORDS "in pipeline out archive shunt"
+enum { FILES_MOST = 1000 };
+
+static bool add_files(struct call *c, int64_t place, json_t *files) {
+    struct store_request q;
+    store_request_init(&q, OP_QUEUE_FILES);
+    vals_int(&q.args, place);
+    vals_int(&q.args, FILES_MOST);
+    bool ok = ask(c, &q);
+    struct vals v = vals_of(buf_view(&q.out));
+    while (ok && vals_more(&v))
+        json_array_append_new(files, json_string(id_format(vals_get_int(&v)).s));
+    store_request_done(&q);
+    return ok;
+}
+
+/* NULL: answered. */
 static json_t *queue_json(struct call *c, view name) {
+    int64_t place;
+    json_t *files = json_array();
+    if (words_find(PLACE_WORDS, name, &place) && !add_files(c, place, files)) {
+        json_decref(files);
+        return NULL;
+    }
     json_t *o = json_object();
     json_object_set_new(o, "name", json_text(name));
     json_object_set_new(o, "directory", json_sprintf("%s/data", c->role->config->dir));
-    json_object_set_new(o, "count", json_integer(0));
-    json_object_set_new(o, "files", json_array());
+    json_object_set_new(o, "count", json_integer((json_int_t)json_array_size(files)));
+    json_object_set_new(o, "files", files);
     json_object_set_new(o, "self_link", json_link(c, "queues/%.*s", VIEW_ARG(name)));
     return o;
 }
 
 static void queues_ls(struct call *c) {
-    json_t *entries = json_array();
+    json_t *entries = json_array(), *one;
     view rest = view_of(QUEUE_WORDS), name;
-    while (view_split(&rest, ' ', &name))
-        json_array_append_new(entries, queue_json(c, name));
+    bool ok = params_check(c);
+    while (ok && view_split(&rest, ' ', &name)) {
+        ok = (one = queue_json(c, name)) != NULL;
+        if (ok)
+            json_array_append_new(entries, one);
+    }
     c->self_link = VIEW("queues");
-    if (params_check(c))
+    if (ok)
         reply_array(c, entries);
     else
         json_decref(entries);
@@ -46,10 +74,11 @@ static bool is_queue(view name) {
 }
 
 static void queue_show(struct call *c) {
+    json_t *o;
     if (!is_queue(c->variables[0]))
         reply_error(c, 404, "404 Not Found");
-    else if (params_check(c))
-        reply_object(c, 200, queue_json(c, c->variables[0]));
+    else if (params_check(c) && (o = queue_json(c, c->variables[0])))
+        reply_object(c, 200, o);
 }
 
 /* ---- a message ---- */
