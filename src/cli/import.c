@@ -8,12 +8,13 @@
 #include "base/file.h"
 #include "cli/cli.h"
 
-enum { READ_BYTES = 256 * 1024, ANSWER_BYTES = 16 };
+enum { READ_MOST = 256 * 1024, ANSWER_BYTES = 16 };
 
 static bool read_stdin(struct buf *text, struct err *e) {
     for (;;) {
-        char *to = buf_reserve(text, READ_BYTES);
-        ssize_t n = to ? read(STDIN_FILENO, to, READ_BYTES) : 0;
+        size_t room = text->limit - text->len < READ_MOST ? text->limit - text->len : READ_MOST;
+        char *to = room > 0 ? buf_reserve(text, room) : NULL;
+        ssize_t n = to ? read(STDIN_FILENO, to, room) : 0;
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
