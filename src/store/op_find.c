@@ -88,7 +88,7 @@ void op_run_MEMBER_FIND(struct op_run *r) {
     put_ids(r, &q);
 }
 
-/* One statement for several: on PostgreSQL most of its time goes to and fro. */
+/* One statement for several: on PostgreSQL the way there takes most of its time. */
 enum { SHOW_MOST = 20 };
 #define SHOWN                                                                                                \
     "(VALUES ($2, 1), ($3, 2), ($4, 3), ($5, 4), ($6, 5), ($7, 6), ($8, 7), ($9, 8), ($10, 9), ($11, 10),"   \
