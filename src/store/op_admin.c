@@ -177,18 +177,17 @@ static int64_t list_by_name(struct op_run *r, view name) {
 }
 
 /* in: address, or List-Id without brackets. out: nothing when there is none; id, address, archive, class,
- * created, posts, members, last post (0: never), volume and issue of the next digest, when the last digest
- * was sent */
+ * created, posts, last post (0: never), volume and issue of the next digest, when the last digest was sent */
 void op_run_LIST_SHOW(struct op_run *r) {
     int64_t list = list_by_name(r, vals_get_view(&r->in));
     struct query q;
-    db_query(r->db, &q,
-             "SELECT id, address, archive, class, created, posts, (SELECT count(*) FROM member m WHERE "
-             "m.list = l.id"
-             " AND m.role = 1), last_post, volume, issue, digest_sent FROM list l WHERE id = $1",
-             DB_I(list));
+    db_query(
+        r->db, &q,
+        "SELECT id, address, archive, class, created, posts, last_post, volume, issue, digest_sent FROM list"
+        " WHERE id = $1",
+        DB_I(list));
     while (query_row(&q))
-        for (int i = 0; i < 11; i++)
+        for (int i = 0; i < 10; i++)
             if (i == 1 || i == 2)
                 vals_view(r->out, query_text(&q, i));
             else

@@ -211,7 +211,8 @@ void op_run_QUEUE_PENDING(struct op_run *r) {
             vals_int(r->out, query_int(&q, i));
 }
 
-/* in: where (0: accepted and not routed, 1: expanding, 2: to deliver, 3: to archive, 4: held), most. out: messages that wait there; of more than that, some */
+/* in: where (0: accepted and not routed, 1: expanding, 2: to deliver, 3: to archive, 4: held), most. out:
+ * messages that wait there; of more than that, some */
 void op_run_QUEUE_FILES(struct op_run *r) {
     int64_t where = vals_get_int(&r->in), most = vals_get_int(&r->in);
     struct query q;

@@ -17,7 +17,7 @@ bool find_domain(struct call *c, view name, view *ret_name);
 
 /* -- lists (rest_list.c) */
 struct list_row {
-    int64_t id, class, created, posts, members, last_post, volume, issue, digest_sent;
+    int64_t id, class, created, posts, last_post, volume, issue, digest_sent;
     view address, list_id, archive; /* the arena's */
 };
 /* By address or List-Id. False: answered, with 404 when there is none. */

@@ -32,8 +32,8 @@ bool find_list(struct call *c, view name, struct list_row *ret) {
         ret->id = vals_get_int(&v);
         ret->address = arena_view(c->arena, vals_get_view(&v));
         ret->archive = arena_view(c->arena, vals_get_view(&v));
-        int64_t *const numbers[] = {&ret->class,     &ret->created, &ret->posts, &ret->members,
-                                    &ret->last_post, &ret->volume,  &ret->issue, &ret->digest_sent};
+        int64_t *const numbers[] = {&ret->class,  &ret->created, &ret->posts,      &ret->last_post,
+                                    &ret->volume, &ret->issue,   &ret->digest_sent};
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
             *numbers[i] = vals_get_int(&v);
         ret->list_id = list_id_of(c->arena, ret->address);

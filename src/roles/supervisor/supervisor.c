@@ -52,7 +52,8 @@ static bool check_names(const char *const *roles, size_t count, bool sqlite, str
         const struct role_kind *kind = role_kind_find(roles[i]);
         if (!kind)
             return err_set(e, ERR_USAGE,
-                           "no role %.60s: stored, smtpd, router, deliver, archived or httpd is wanted", roles[i]);
+                           "no role %.60s: stored, smtpd, router, deliver, archived or httpd is wanted",
+                           roles[i]);
         if (kind->sqlite_only && !sqlite)
             return err_set(e, ERR_USAGE, "%s is only for store = sqlite: PostgreSQL needs none", kind->name);
     }
