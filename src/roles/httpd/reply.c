@@ -134,6 +134,8 @@ void reply_object(struct call *c, int status, json_t *object) {
     json_decref(object);
 }
 
+enum { DESCRIPTION_MOST = 8192 }; /* the names of all settings have 1600 octets */
+
 static const char *reason(int status) {
     static const struct {
         int status;
@@ -152,7 +154,7 @@ void reply_title(struct call *c, int status) {
 }
 
 void reply_error(struct call *c, int status, const char *fmt, ...) {
-    char text[2 * LIMIT_ERR_TEXT];
+    char text[DESCRIPTION_MOST];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);

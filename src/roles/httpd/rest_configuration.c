@@ -183,21 +183,6 @@ static const struct {
                    "admin_pass=\n"
                    "workers=2\n"
                    "configuration="},
-    {"language.ar language.ast language.bg language.ca language.cs language.da language.de "
-     "language.el language.es language.et language.eu language.fi language.fr language.gl "
-     "language.he language.hr language.hu language.ia language.it language.ja language.ko "
-     "language.lt language.nl language.no language.pl language.pt language.pt_BR "
-     "language.ro language.ru language.sk language.sl language.sr language.sv language.tr "
-     "language.uk language.vi language.zh_CN language.zh_TW",
-     "charset=utf-8"},
-    {"language.en", "charset=us-ascii"},
-    {"language.ar language.ast language.bg language.ca language.cs language.da language.de "
-     "language.el language.en language.es language.et language.eu language.fi language.fr "
-     "language.gl language.he language.hr language.hu language.ia language.it language.ja "
-     "language.ko language.lt language.nl language.no language.pl language.pt "
-     "language.pt_BR language.ro language.ru language.sk language.sl language.sr "
-     "language.sv language.tr language.uk language.vi language.zh_CN language.zh_TW",
-     "enabled=yes"},
     {"language.ar", "description=Arabic"},
     {"language.ast", "description=Asturian"},
     {"language.bg", "description=Bulgarian"},
@@ -237,6 +222,21 @@ static const struct {
     {"language.vi", "description=Vietnamese"},
     {"language.zh_CN", "description=Chinese"},
     {"language.zh_TW", "description=Chinese (Taiwan)"},
+    {"language.ar language.ast language.bg language.ca language.cs language.da language.de "
+     "language.el language.es language.et language.eu language.fi language.fr language.gl "
+     "language.he language.hr language.hu language.ia language.it language.ja language.ko "
+     "language.lt language.nl language.no language.pl language.pt language.pt_BR "
+     "language.ro language.ru language.sk language.sl language.sr language.sv language.tr "
+     "language.uk language.vi language.zh_CN language.zh_TW",
+     "charset=utf-8"},
+    {"language.en", "charset=us-ascii"},
+    {"language.ar language.ast language.bg language.ca language.cs language.da language.de "
+     "language.el language.en language.es language.et language.eu language.fi language.fr "
+     "language.gl language.he language.hr language.hu language.ia language.it language.ja "
+     "language.ko language.lt language.nl language.no language.pl language.pt "
+     "language.pt_BR language.ro language.ru language.sk language.sl language.sr "
+     "language.sv language.tr language.uk language.vi language.zh_CN language.zh_TW",
+     "enabled=yes"},
 };
 
 static const char sections[] =

@@ -1,6 +1,7 @@
 /* rest_held.c: posts that wait for a moderator: lists/LIST/held. */
 #include "base/clock.h"
 #include "lists/held_letter.h"
+#include "mail/header.h"
 #include "roles/httpd/resources.h"
 #include "store/message.h"
 #include "store/moderation.h"
@@ -69,10 +70,18 @@ static json_t *message_json(struct call *c, const struct held *h) {
     return made;
 }
 
-static json_t *reasons_json(view reasons) {
+static void set_words(json_t *o, const char *name, view word) {
     json_t *list = json_array();
-    json_array_append_new(list, json_text(reasons));
-    return list;
+    json_array_append_new(list, json_text(word));
+    json_object_set_new(o, name, list);
+}
+
+/* The subject as it stands in the message. */
+static view raw_subject(struct call *c, const json_t *text) {
+    struct header h;
+    header_parse(view_from(json_string_value(text), json_string_length(text)), c->slice, &h);
+    const struct header_field *f = header_find(&h, "Subject");
+    return f ? header_value(f, c->slice) : VIEW("");
 }
 
 /* NULL: answered. */
@@ -80,20 +89,22 @@ static json_t *held_json(struct call *c, const struct held *h, view list_id) {
     json_t *text = message_json(c, h), *o = text ? json_object() : NULL;
     if (!o)
         return NULL;
+    view subject = raw_subject(c, text);
     json_object_set_new(o, "request_id", json_integer(h->id));
     json_object_set_new(o, "listid", json_text(list_id));
     json_object_set_new(o, "original_size", json_integer(h->size));
-    json_object_set_new(o, "rule", json_text(h->rule));
-    json_object_set_new(o, "moderation_reasons", reasons_json(h->reason));
+    set_words(o, "rule_hits", h->rule);
+    json_object_set_new(o, "moderation_sender", json_text(h->sender));
+    set_words(o, "moderation_reasons", h->reason);
     json_object_set_new(o, "self_link",
                         json_link(c, "lists/%.*s/held/%lld", VIEW_ARG(list_id), (long long)h->id));
     json_object_set_new(o, "msg", text);
     json_object_set_new(o, "message_id", json_sprintf("<%.*s>", VIEW_ARG(h->msgid)));
     json_object_set_new(o, "sender", json_text(h->sender));
-    json_object_set_new(o, "subject", json_text(h->subject));
+    json_object_set_new(o, "subject", json_text(subject.len > 0 ? h->subject : VIEW("(no subject)")));
     json_object_set_new(o, "reason", json_text(h->reason));
     json_object_set_new(o, "hold_date", json_time(h->since));
-    json_object_set_new(o, "original_subject", json_text(h->subject));
+    json_object_set_new(o, "original_subject", json_text(subject.len > 0 ? subject : VIEW("(no subject)")));
     return o;
 }
 
