@@ -10,16 +10,20 @@
 #include "lists/post.h"
 #include "store/vals.h"
 
-bool edition_facts_read(view results, struct edition_facts *ret) {
-    struct vals v = vals_of(results);
-    *ret = (struct edition_facts){.list = vals_get_view(&v)};
-    ret->archive = vals_get_view(&v);
-    ret->number = vals_get_int(&v);
-    ret->secret = vals_get_view(&v);
+bool edition_facts_take(struct vals *v, struct edition_facts *ret) {
+    *ret = (struct edition_facts){.list = vals_get_view(v)};
+    ret->archive = vals_get_view(v);
+    ret->number = vals_get_int(v);
+    ret->secret = vals_get_view(v);
     for (size_t i = 0; i < LIST_SETTING_COUNT; i++)
         if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
-            ret->settings[i] = vals_get_view(&v);
-    return !v.failed;
+            ret->settings[i] = vals_get_view(v);
+    return !v->failed;
+}
+
+bool edition_facts_read(view results, struct edition_facts *ret) {
+    struct vals v = vals_of(results);
+    return edition_facts_take(&v, ret);
 }
 
 void edition_note(struct making *m, const char *fmt, ...) {
@@ -145,4 +149,13 @@ void edition_plain(view list, size_t source_len, struct recipe *ret) {
     recipe_printf(ret, "List-Owner: <mailto:%.*s-owner@%.*s>\r\nPrecedence: list\r\n", VIEW_ARG(parts.local),
                   VIEW_ARG(parts.domain));
     recipe_copy(ret, 0, source_len);
+}
+
+void edition_of_digest(const struct edition_facts *l, size_t source_len, struct arena *a,
+                       struct recipe *ret) {
+    struct edition made = {.recipe = recipe_in(a)};
+    struct making m = {.l = l, .arena = a, .edition = &made, .out = recipe_in(a)};
+    edition_list_fields(&m);
+    recipe_copy(&m.out, 0, source_len);
+    *ret = m.out;
 }

@@ -11,6 +11,7 @@
 #include "lists/recipe.h"
 #include "store/edition.h"
 #include "store/list_setting.h"
+#include "store/vals.h"
 
 /* What the store says about a list and its post (operation LIST_EDITION). */
 struct edition_facts {
@@ -21,7 +22,8 @@ struct edition_facts {
     view secret; /* the list's, for unsubscribe.h */
 };
 
-/* Borrows from `results`. False: malformed. */
+/* Borrows from `results`. False: malformed. take: from the front of them. */
+bool edition_facts_take(struct vals *v, struct edition_facts *ret);
 bool edition_facts_read(view results, struct edition_facts *ret);
 
 struct edition_post {
@@ -47,6 +49,9 @@ bool edition_make(const struct edition_facts *l, const struct edition_post *p, s
 /* Append a post as it came with the few fields on top that tell others it is a list's: where there is no
  * edition. */
 void edition_plain(view list, size_t source_len, struct recipe *ret);
+
+/* A digest that the list has made: with the fields that say whose it is on top. */
+void edition_of_digest(const struct edition_facts *l, size_t source_len, struct arena *a, struct recipe *ret);
 
 /* The edition as the archive of the list keeps it: what differs from copy to copy says the list. */
 void edition_render_kept(const struct recipe *recipe, view source, view list, struct buf *out);

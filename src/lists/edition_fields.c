@@ -137,7 +137,7 @@ static void add_unsubscribe(struct making *m, struct address list) {
 }
 
 /* RFC 2369, 2919, 5064. */
-static void add_list_fields(struct making *m) {
+void edition_list_fields(struct making *m) {
     struct address list = address_split(m->l->list);
     if (!making_number(m, LIST_SETTING_INCLUDE_RFC2369_HEADERS))
         return;
@@ -146,7 +146,8 @@ static void add_list_fields(struct making *m) {
               description.len > 0 ? named(m, description, id)
                                   : arena_printf(m->arena, "<%.*s>", VIEW_ARG(id)));
     if (!view_eq(m->l->archive, VIEW("none"))) {
-        add_uri_field(m, "Archived-At", LIST_SETTING_ARCHIVED_AT_URL);
+        if (m->post) /* a digest is not in the archive */
+            add_uri_field(m, "Archived-At", LIST_SETTING_ARCHIVED_AT_URL);
         add_uri_field(m, "List-Archive", LIST_SETTING_ARCHIVE_URL);
     }
     recipe_printf(&m->out, "List-Help: <mailto:%.*s-request@%.*s?subject=help>\r\n", VIEW_ARG(list.local),
@@ -341,7 +342,7 @@ void edition_fields(struct making *m, const struct body_plan *plan) {
     bool subject_is_made = false;
     if (view_trim(prefix).len > 0)
         edition_note(m, "subject prefix");
-    add_list_fields(m);
+    edition_list_fields(m);
     if (!header_find(&m->header, "Precedence"))
         recipe_text(&m->out, VIEW("Precedence: list\r\n"));
     if (!making_number(m, LIST_SETTING_ANONYMOUS_LIST))

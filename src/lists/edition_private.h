@@ -53,6 +53,8 @@ struct body_plan {
     char boundary[64];            /* of WRAP */
 };
 void edition_fields(struct making *m, const struct body_plan *plan);
+/* Those of RFC 2369, 2919 and 5064. */
+void edition_list_fields(struct making *m);
 /* The Message-ID it has then, without brackets. */
 view edition_message_id(const struct making *m);
 

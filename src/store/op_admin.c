@@ -131,6 +131,8 @@ void op_run_LIST_DELETE(struct op_run *r) {
         scope_forget(r, address);
         db_run(r->db, "DELETE FROM autoreply WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM owed_letter WHERE list = $1", DB_I(list));
+        db_run(r->db, "DELETE FROM digest WHERE list = $1", DB_I(list));
+        db_run(r->db, "DELETE FROM last_digest WHERE list = $1", DB_I(list));
         db_run(r->db, "DELETE FROM list WHERE id = $1", DB_I(list));
         if (vals_more(&r->in))
             record(r, vals_get_view(&r->in), 0, address, "deleted");

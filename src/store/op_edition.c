@@ -4,8 +4,10 @@
 #include <openssl/hmac.h>
 
 #include "store/accept.h"
+#include "store/digest.h"
 #include "store/edition.h"
 #include "store/event.h"
+#include "store/list.h"
 #include "store/list_setting.h"
 #include "store/moderation.h"
 #include "store/person.h"
@@ -24,12 +26,24 @@ static view list_secret(struct op_run *r, view list) {
     return arena_view(r->arena, view_from(mac, len));
 }
 
+void edition_facts_put(struct op_run *r, view address, view archive, int64_t number) {
+    view values[LIST_SETTING_COUNT];
+    vals_view(r->out, address);
+    vals_view(r->out, archive);
+    vals_int(r->out, number);
+    vals_view(r->out, list_secret(r, address));
+    list_settings_of(r, address, values);
+    for (int i = 0; i < LIST_SETTING_COUNT; i++)
+        if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
+            vals_view(r->out, values[i]);
+}
+
 /* in: message, list (id). out: the list's address (empty: it is gone, or the edition is made, and nothing
  * follows), its archive setting, the post's number, the list's secret, and every setting of editions in their
  * order. */
 void op_run_LIST_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), id = vals_get_int(&r->in), number = 0;
-    view address = VIEW(""), archive = VIEW(""), values[LIST_SETTING_COUNT];
+    view address = VIEW(""), archive = VIEW("");
     struct query q;
     db_query(
         r->db, &q,
@@ -43,16 +57,10 @@ void op_run_LIST_EDITION(struct op_run *r) {
         number = query_int(&q, 2);
     }
     query_done(&q);
-    vals_view(r->out, address);
     if (address.len == 0)
-        return;
-    vals_view(r->out, archive);
-    vals_int(r->out, number);
-    vals_view(r->out, list_secret(r, address));
-    list_settings_of(r, address, values);
-    for (int i = 0; i < LIST_SETTING_COUNT; i++)
-        if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
-            vals_view(r->out, values[i]);
+        vals_view(r->out, address);
+    else
+        edition_facts_put(r, address, archive, number);
 }
 
 /* Members among the addresses who want no copy then. `users`: by any address of theirs. */
@@ -66,14 +74,16 @@ static int64_t skip(struct op_run *r, int64_t message, int64_t list, bool users,
         if (users)
             db_query(
                 r->db, &q,
-                "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND addr IN (SELECT "
+                "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND mode = 0 AND addr "
+                "IN (SELECT "
                 "o.addr"
                 " FROM address a JOIN mailbox b ON b.addr = a.id JOIN mailbox o ON o.userid = b.userid WHERE"
                 " a.text = $4) AND " MEMBER_PREFERS("5") " = 1",
                 DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
         else
             db_query(r->db, &q,
-                     "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND addr = "
+                     "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND mode = 0 AND "
+                     "addr = "
                      "(SELECT id FROM"
                      " address WHERE text = $4) AND " MEMBER_PREFERS("4") " = 1",
                      DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
@@ -150,12 +160,21 @@ static bool insert_edition(struct op_run *r, const struct keep *k) {
     return true;
 }
 
+static view list_address_of(struct op_run *r, int64_t list) {
+    struct query q;
+    db_query(r->db, &q, "SELECT address FROM list WHERE id = $1", DB_I(list));
+    view address = query_row(&q) ? arena_view(r->arena, query_text(&q, 0)) : VIEW("");
+    query_done(&q);
+    return address;
+}
+
 static void send_edition(struct op_run *r, const struct keep *k) {
     int64_t skips =
         skip(r, k->message, k->list, false, VIEW("the post names the member, who wants no second copy"));
     skips += skip(r, k->message, k->list, true, VIEW("the member's own post"));
     db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
            DB_I(k->message), DB_I(k->list), DB_I(skips), DB_I(k->names ? DELIVERY_NAME : 0));
+    digest_collect(r, k->list, list_address_of(r, k->list), k->message);
     if (k->what.len > 0)
         event_record(r, k->message, EVENT_EDITED, 0, k->list, VIEW(""), k->what);
 }

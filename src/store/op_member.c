@@ -55,13 +55,30 @@ void membership_end(struct op_run *r, int64_t id) {
 
 #define REFRESH                                                                                              \
     "UPDATE member SET status = " MEMBER_PREFERS("1") ", hidden = " MEMBER_PREFERS(                          \
-        "2") ", action = " MEMBER_PREFERS("3")
+        "2") ", action = " MEMBER_PREFERS("3") ", mode = " MEMBER_PREFERS("7")
 _Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 &&
-                   PREFERENCE_MODERATION_ACTION == 3 && LEVEL_MEMBER == 1 && LEVEL_ADDRESS == 2 &&
-                   LEVEL_USER == 3,
+                   PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 7 && LEVEL_MEMBER == 1 &&
+                   LEVEL_ADDRESS == 2 && LEVEL_USER == 3,
                "the SQL above");
 
+/* Who gets no more digests gets the one that is being collected; who gets them again needs no such word. */
+#define KEEP_LAST                                                                                            \
+    "INSERT INTO last_digest(list, addr, mode, issue) SELECT list, addr, mode, (SELECT l.issue FROM list l"  \
+    " WHERE l.id = member.list) FROM member WHERE role = 1 AND mode > 0 AND " MEMBER_PREFERS("7") " = 0"
+#define KEPT_LAST " ON CONFLICT(list, addr) DO UPDATE SET mode = excluded.mode, issue = excluded.issue"
+
+static void keep_last_digest(struct op_run *r, enum preference_level level, int64_t owner) {
+    if (level == LEVEL_MEMBER)
+        db_run(r->db, KEEP_LAST " AND id = $2" KEPT_LAST, DB_I(r->now_ms), DB_I(owner));
+    else if (level == LEVEL_ADDRESS)
+        db_run(r->db, KEEP_LAST " AND addr = $2" KEPT_LAST, DB_I(r->now_ms), DB_I(owner));
+    else
+        db_run(r->db, KEEP_LAST " AND addr IN (SELECT addr FROM mailbox WHERE userid = $2)" KEPT_LAST,
+               DB_I(r->now_ms), DB_I(owner));
+}
+
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner) {
+    keep_last_digest(r, level, owner);
     if (level == LEVEL_MEMBER)
         db_run(r->db, REFRESH " WHERE id = $2", DB_I(r->now_ms), DB_I(owner));
     else if (level == LEVEL_ADDRESS)

@@ -6,6 +6,7 @@
 #include "mail/address.h"
 #include "store/accept.h"
 #include "store/class.h"
+#include "store/digest.h"
 #include "store/event.h"
 #include "store/held.h"
 #include "store/person.h"
@@ -136,9 +137,10 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
     int64_t message = p->message, list = p->list;
     view sha256 = p->sha256;
     struct query q;
-    db_query(r->db, &q,
-             "SELECT feed_last, uid_last, archive, class, posts FROM list WHERE id = $1 {for update}",
-             DB_I(list));
+    db_query(
+        r->db, &q,
+        "SELECT feed_last, uid_last, archive, class, posts, address FROM list WHERE id = $1 {for update}",
+        DB_I(list));
     if (!query_row(&q)) {
         event_record(r, message, EVENT_DROPPED, 0, list, VIEW(""), VIEW("the list was deleted meanwhile"));
         return;
@@ -146,6 +148,7 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
     int64_t feed = query_int(&q, 0) + 1, uid = query_int(&q, 1) + 1;
     bool archived = !view_eq(query_text(&q, 2), VIEW("none"));
     int64_t class = query_int(&q, 3), number = query_int(&q, 4) + 1;
+    view address = arena_view(r->arena, query_text(&q, 5));
     query_done(&q);
     if (db_number(r->db, 0, "SELECT uid FROM post WHERE list = $1 AND sha256 = $2", DB_I(list),
                   DB_B(sha256))) {
@@ -161,10 +164,11 @@ void list_post_add(struct op_run *r, const struct list_post *p) {
         db_run(r->db, "INSERT INTO feed(list, n, action, message, uid) VALUES($1, $2, 1, $3, $4)", DB_I(list),
                DB_I(feed), DB_I(message), DB_I(uid));
     db_run(r->db,
-           "INSERT INTO expansion(message, list, class, site, addr, made, number) VALUES($1, $2, $3, 0, 0, "
-           "0, $4)"
+           "INSERT INTO expansion(message, list, class, site, addr, made, number, mode) VALUES($1, $2, $3, "
+           "0, 0, "
+           "0, $4, $5)"
            " ON CONFLICT DO NOTHING",
-           DB_I(message), DB_I(list), DB_I(class), DB_I(number));
+           DB_I(message), DB_I(list), DB_I(class), DB_I(number), DB_I(digest_mode_of_posts(r, address)));
 }
 
 static void commit_direct(struct op_run *r, int64_t message, enum mail_class class) {
@@ -284,50 +288,59 @@ struct slice {
     int64_t site, addr, members;
 };
 
-static struct slice find_slice(struct op_run *r, int64_t list, int64_t site, int64_t addr, int64_t most) {
+/* The cursor an expansion has reached. */
+struct expansion {
+    int64_t class, site, addr, skips, flags, mode, number;
+};
+
+/* Of those, whose turn it is: mode and number (of a digest: its issue) are parameters m and n. */
+#define IN_MODE(list, m, n)                                                                                  \
+    " AND (" m " < 0 OR mode = " m " OR (" m                                                                 \
+    " > 0 AND EXISTS (SELECT 1 FROM last_digest x WHERE x.list = " list                                      \
+    " AND x.addr = member.addr AND x.mode = " m " AND x.issue = " n ")))"
+
+static struct slice find_slice(struct op_run *r, int64_t list, const struct expansion *from, int64_t most) {
     struct slice to = {0};
     struct query q;
-    db_query(r->db, &q,
-             "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 " RECEIVES
-             " AND (site, addr) > ($2, $3)"
-             " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
-             " ORDER BY site DESC, addr DESC LIMIT 1",
-             DB_I(list), DB_I(site), DB_I(addr), DB_I(most));
+    db_query(
+        r->db, &q,
+        "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 " RECEIVES IN_MODE(
+            "$1", "$5",
+            "$6") " AND (site, addr) > ($2, $3)"
+                  " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
+                  " ORDER BY site DESC, addr DESC LIMIT 1",
+        DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(most), DB_I(from->mode), DB_I(from->number));
     if (query_row(&q))
         to = (struct slice){query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
     query_done(&q);
     return to;
 }
 
-/* The cursor an expansion has reached. */
-struct expansion {
-    int64_t class, site, addr, skips, flags;
-};
-
 /* Copies for the members between cursor and end. Some may have left the list since it was looked at, so their
  * number says nothing about the end. */
 static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, const struct expansion *from,
                            const struct slice *to) {
-    int64_t n =
-        db_change(r->db,
-                  "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
-                  " SELECT " SQL_DESTINATION(
-                      "site", "$8") ", $1, $2, $3, addr, 0, $9 FROM member"
-                                    " WHERE list = $3 " RECEIVES
-                                    " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
-                                    " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
-                                    " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
-                                    " ON CONFLICT DO NOTHING",
-                  DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr),
-                  DB_I(to->site), DB_I(to->addr), DB_I(from->class), DB_I(from->flags), DB_I(from->skips));
+    int64_t n = db_change(
+        r->db,
+        "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
+        " SELECT " SQL_DESTINATION("site",
+                                   "$8") ", $1, $2, $3, addr, 0, $9 FROM member WHERE list = $3 " RECEIVES
+            IN_MODE("$3", "$11", "$12") " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
+                                        " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
+                                        " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
+                                        " ON CONFLICT DO NOTHING",
+        DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
+        DB_I(to->addr), DB_I(from->class), DB_I(from->flags), DB_I(from->skips), DB_I(from->mode),
+        DB_I(from->number));
     db_run(r->db,
            "INSERT INTO destination(id, owner, batch, until, due, tries, error)"
            " SELECT DISTINCT " SQL_DESTINATION(
                "site", "$7") ", '', 0, 0, $1, 0, '' FROM member"
-                             " WHERE list = $2 " RECEIVES
-                             " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
+                             " WHERE list = $2 " RECEIVES IN_MODE(
+                                 "$2", "$8",
+                                 "$9") " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
            DB_I(r->now_ms), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site), DB_I(to->addr),
-           DB_I(from->class));
+           DB_I(from->class), DB_I(from->mode), DB_I(from->number));
     return n;
 }
 
@@ -337,20 +350,21 @@ void op_run_EXPAND(struct op_run *r) {
     struct query q;
     if (most < 1 || most > LIMIT_EXPAND_SLICE)
         most = LIMIT_EXPAND_SLICE;
-    db_query(r->db, &q,
-             "SELECT class, site, addr, skips, flags, made FROM expansion WHERE message = $1 AND list = $2 "
-             "{for update}",
-             DB_I(message), DB_I(list));
+    db_query(
+        r->db, &q,
+        "SELECT class, site, addr, skips, flags, mode, number, made FROM expansion WHERE message = $1 AND"
+        " list = $2 {for update}",
+        DB_I(message), DB_I(list));
     if (!query_row(&q)) {
         vals_int(r->out, 0);
         vals_int(r->out, 1);
         return;
     }
     struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2), query_int(&q, 3),
-                             query_int(&q, 4)};
-    int64_t made = query_int(&q, 5);
+                             query_int(&q, 4), query_int(&q, 5), query_int(&q, 6)};
+    int64_t made = query_int(&q, 7);
     query_done(&q);
-    struct slice to = find_slice(r, list, from.site, from.addr, most);
+    struct slice to = find_slice(r, list, &from, most);
     if (to.members > 0) {
         n = make_copies(r, message, list, &from, &to);
         db_run(r->db, "UPDATE expansion SET site = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
@@ -371,6 +385,7 @@ static bool is_unused(struct op_run *r, int64_t message) {
                      " + (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE message = $1 LIMIT 1) AS one)"
                      " + (SELECT count(*) FROM hold WHERE message = $1)"
                      " + (SELECT count(*) FROM held_post WHERE message = $1)"
+                     " + (SELECT count(*) FROM digest WHERE message = $1)"
                      " + (SELECT count(*) FROM feed WHERE message = $1)",
                      DB_I(message)) == 0;
 }

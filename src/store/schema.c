@@ -263,6 +263,20 @@ static const char programs[] =
     /* What the membership is to prefer, once it is there: -1 nothing. */
     "ALTER TABLE request ADD COLUMN mode {int} NOT NULL DEFAULT -1;"
     "ALTER TABLE request ADD COLUMN status {int} NOT NULL DEFAULT -1;"
+    /* mode: as status is, what the preferences come to: posts one by one, or collected (digest.h). Of an
+     * expansion: whose turn it is. digest_asked: the digest is to be sent soon. */
+    "ALTER TABLE member ADD COLUMN mode {int} NOT NULL DEFAULT 0;"
+    "CREATE INDEX member_digest ON member(list) WHERE mode > 0;"
+    "ALTER TABLE expansion ADD COLUMN mode {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE list ADD COLUMN digest_asked {int} NOT NULL DEFAULT 0;"
+    /* Posts that wait for the list's next digest. */
+    "CREATE TABLE digest(list {int}, message {int}, size {int} NOT NULL, PRIMARY KEY(list, message)) "
+    "{rowless};"
+    "CREATE INDEX digest_message ON digest(message);"
+    /* Who gets no more digests, but the one that was being collected; issue: which that is. */
+    "CREATE TABLE last_digest(list {int}, addr {int}, mode {int} NOT NULL, issue {int} NOT NULL, PRIMARY "
+    "KEY(list,"
+    " addr)) {rowless};"
     /* When somebody got an answer of the kind that a list gives to everybody. */
     "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, PRIMARY KEY(list, "
     "kind,"

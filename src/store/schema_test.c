@@ -14,7 +14,7 @@ static const char *const tables[] = {
     "follower",  "post",         "alias_source", "alias_version", "relay_recipient", "users",
     "mailbox",   "preference",   "setting",      "request",       "expansion_skip",  "edition",
     "secret",    "autoresponse", "post_kept",    "api_key",       "domain_owner",    "template",
-    "bounce",    "owed_letter",  "autoreply"};
+    "bounce",    "owed_letter",  "digest",       "last_digest",   "autoreply"};
 
 static int64_t count_tables(struct unit_store *s) {
     return s->engine == DB_SQLITE ? number(s, "SELECT count(*) FROM sqlite_master WHERE type = 'table'"

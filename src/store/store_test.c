@@ -13,6 +13,7 @@
 #include "store/accept.h"
 #include "store/alias.h"
 #include "store/class.h"
+#include "store/digest.h"
 #include "store/event.h"
 #include "store/people.h"
 #include "store/preference.h"
@@ -385,6 +386,28 @@ static void let_bounce(struct actors *a) {
     act(a, R_ROUTER, OP_OWED_WRITTEN, &args);
 }
 
+static void send_digest(struct actors *a, int64_t list) {
+    const char *news = "news@here.example";
+    ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_MEMBER), S("m@one.example"), S(news), N(ROLE_MEMBER), N(0),
+        N(1), N(PREFERENCE_DELIVERY_MODE), N(MODE_MIME));
+    int64_t message = route_with(a, "for the digest", list, MODERATION_ACCEPT), digest = id_new();
+    ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""),
+        N(0), S("recipe"), N(0), N(0), N(0));
+    ACT(a, R_CLI, OP_DIGEST_LS, S(""), N(10));
+    ACT(a, R_CLI, OP_DIGEST_ASK, S(news), S("me"));
+    ACT(a, R_ROUTER, OP_DIGESTS_DUE);
+    expect(a->s, N(list));
+    ACT(a, R_ROUTER, OP_DIGEST_TAKE, N(list));
+    ACT(a, R_ROUTER, OP_EDITION, N(message), N(list));
+    ACT(a, R_ROUTER, OP_BODY_STAGE, N(digest), N(0), S("all"));
+    ACT(a, R_ROUTER, OP_DIGEST_SENT, N(list),
+        N(number(a->s, "SELECT issue FROM list WHERE id = $1", N(list))), N(CLASS_LIST), N(1), N(message),
+        N(1), N(MODE_MIME), N(digest), S("x@here.example"), S("id"), N(3), S("sha"), N(0), S("recipe"));
+    ACT(a, R_ROUTER, OP_EXPAND, N(digest), N(list), N(LIMIT_EXPAND_SLICE));
+    ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_MEMBER), S("m@one.example"), S(news), N(ROLE_MEMBER), N(0),
+        N(1), N(PREFERENCE_DELIVERY_MODE), N(PREFERENCE_UNSET));
+}
+
 static void set_up_keys(struct actors *a) {
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
@@ -650,6 +673,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
     look_after_archive(&a);
     set_up_keys(&a);
+    send_digest(&a, list);
     let_bounce(&a);
     set_up_templates(&a);
     ACT(&a, R_ARCHIVED, OP_ARCHIVE_LISTS, S(""), N(10));

@@ -80,13 +80,14 @@ static void digest_show(struct call *c) {
 static const struct param_spec digest_params[] = {
     {"send", PARAM_BOOL}, {"bump", PARAM_BOOL}, {"periodic", PARAM_BOOL}};
 
-static bool bump(struct call *c, view address) {
+static bool change_digest(struct call *c, enum op op, view address) {
     struct store_request q;
-    store_request_init(&q, OP_LIST_BUMP);
+    store_request_init(&q, op);
     vals_view(&q.args, address);
     vals_view(&q.args, c->who);
     bool ok = ask(c, &q);
     store_request_done(&q);
+    hint_send(c->role->config->dir, "router");
     return ok;
 }
 
@@ -105,7 +106,8 @@ static void digest_change(struct call *c) {
         reply_error(c, 400, "send and periodic options are mutually exclusive");
     else if (c->given_count == 0)
         reply_bare(c, 200);
-    else if (!param_number(c, "bump", 0) || bump(c, list.address))
+    else if ((!param_number(c, "bump", 0) || change_digest(c, OP_LIST_BUMP, list.address)) &&
+             (!(send || periodic) || change_digest(c, OP_DIGEST_ASK, list.address)))
         reply_bare(c, 202);
 }
 

@@ -197,6 +197,7 @@ static void work(struct role *r) {
             next_reset_ms = clock_real_us() / 1000 + REAP_EVERY_MS;
         }
         bool expanded = expand_some(r), wrote = letters_write(r);
+        wrote = digests_send(r) || wrote;
         reap(r);
         end_what_is_over(r);
         if ((routed <= 0 && !expanded && !wrote) || e.code != ERR_OK)

@@ -1,7 +1,7 @@
 /* router.h: what the files of this role share. main.c: the loop, expansions, the reaper; batch.c: a batch of
  * messages from the inbox to committed decisions; edition.c: what a list makes of a post; command.c: mail
- * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe;
- * autoreply.c: what a list answers to everybody. */
+ * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe; digest.c:
+ * digests; autoreply.c: what a list answers to everybody. */
 #ifndef ROLES_ROUTER_ROUTER_H
 #define ROLES_ROUTER_ROUTER_H
 
@@ -60,6 +60,8 @@ bool autoreply(struct role *role, const struct command_mail *mail, view list, en
 
 /* Write letters that lists owe. True when there were any. */
 bool letters_write(struct role *role);
+/* Send the digests that are due. True when there were any. */
+bool digests_send(struct role *role);
 /* The list's own secret, for keys. */
 bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e);
 

@@ -1,0 +1,252 @@
+/* digest.c: digests of lists that are due: their posts are read again, put together for each kind that
+ * somebody gets, and handed over to be expanded like posts. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lists/digest.h"
+#include "lists/edition.h"
+#include "mail/address.h"
+#include "mail/text.h"
+#include "roles/router/router.h"
+#include "store/accept.h"
+#include "store/digest.h"
+#include "store/message.h"
+
+enum { LOOK_MS = 1000, OUTPUT_MOST = 4 * DIGEST_OCTETS_MOST };
+
+struct making_digest {
+    struct role *role;
+    int64_t list, class, issue, modes;
+    struct edition_facts facts;
+    struct digest digest;
+    int64_t *messages, *kept;
+    size_t count;
+    struct arena arena;
+    struct buf *posts; /* one for each */
+};
+
+/* What DIGEST_TAKE says. False: the list is gone. */
+static bool read_taken(struct making_digest *m, struct vals *v) {
+    if (!vals_more(v) || !edition_facts_take(v, &m->facts))
+        return false;
+    m->class = vals_get_int(v);
+    m->digest.volume = vals_get_int(v);
+    m->issue = m->digest.issue = vals_get_int(v);
+    m->modes = vals_get_int(v);
+    m->messages = arena_array(&m->arena, int64_t, DIGEST_POSTS_MOST);
+    m->kept = arena_array(&m->arena, int64_t, DIGEST_POSTS_MOST);
+    while (m->messages && m->kept && vals_more(v) && m->count < DIGEST_POSTS_MOST) {
+        m->messages[m->count] = vals_get_int(v);
+        m->kept[m->count++] = vals_get_int(v);
+    }
+    return !v->failed && m->kept;
+}
+
+/* What the list's archive keeps in its place. */
+static bool render_kept(struct making_digest *m, size_t i, view source, struct err *e) {
+    struct store_request q;
+    struct recipe recipe;
+    store_request_init(&q, OP_EDITION);
+    vals_int(&q.args, m->messages[i]);
+    vals_int(&q.args, m->list);
+    bool ok = store_call(m->role->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok && !recipe_read(vals_get_view(&v), source.len, &m->arena, &recipe))
+        ok = err_set(e, ERR_DAMAGED, "an edition in the store is damaged");
+    buf_init(&m->posts[i], source.len + LIMIT_STORE_PACKET);
+    if (ok)
+        edition_render_kept(&recipe, source, m->facts.list, &m->posts[i]);
+    store_request_done(&q);
+    return ok;
+}
+
+static bool read_post(struct making_digest *m, size_t i, const struct store_request *info, struct err *e) {
+    struct message_info about = message_info_of(m->messages[i], buf_view(&info->out));
+    struct buf source = BUF_INIT(about.fields.len + (size_t)about.size);
+    size_t trace = 0;
+    bool ok = role_take_source(m->role, m->messages[i], info, &source, &trace, e);
+    if (ok && m->kept[i] != KEPT_POST) {
+        ok = render_kept(m, i, buf_view(&source), e);
+    } else if (ok) {
+        buf_init(&m->posts[i], source.len);
+        buf_add(&m->posts[i], view_skip(buf_view(&source), trace));
+    }
+    buf_done(&source);
+    return ok;
+}
+
+static bool read_posts(struct making_digest *m, struct err *e) {
+    struct store_request *infos = mem_alloc((m->count + 1) * sizeof *infos);
+    struct store_wait wait;
+    bool ok = true;
+    store_wait_init(&wait);
+    for (size_t i = 0; i < m->count; i++)
+        role_ask_message(m->role, m->messages[i], &wait, &infos[i]);
+    store_wait_all(&wait);
+    for (size_t i = 0; i < m->count; i++) {
+        ok = ok && read_post(m, i, &infos[i], e);
+        store_request_done(&infos[i]);
+    }
+    store_wait_done(&wait);
+    free(infos);
+    return ok;
+}
+
+static void describe(struct making_digest *m) {
+    view *posts = arena_array(&m->arena, view, m->count + 1),
+         name = m->facts.settings[LIST_SETTING_DISPLAY_NAME];
+    view local = address_split(m->facts.list).local;
+    BUG_ON(!posts); /* a few hundred octets of a fresh arena */
+    for (size_t i = 0; i < m->count; i++)
+        posts[i] = buf_view(&m->posts[i]);
+    char first =
+        local.len > 0 && local.ptr[0] >= 'a' && local.ptr[0] <= 'z' ? (char)(local.ptr[0] - 'a' + 'A') : 0;
+    if (name.len == 0)
+        name = first ? arena_printf(&m->arena, "%c%.*s", first, VIEW_ARG(view_skip(local, 1))) : local;
+    m->digest.hostname = view_of(m->role->config->hostname);
+    m->digest.list = m->facts.list;
+    m->digest.display_name = name;
+    m->digest.description = m->facts.settings[LIST_SETTING_DESCRIPTION];
+    m->digest.posts = posts;
+    m->digest.count = m->count;
+    m->digest.now_ms = clock_now_ms();
+    m->digest.masthead = digest_masthead(&m->digest, &m->arena);
+}
+
+/* A body in the store before its message is there (ACCEPT does the same for large ones). */
+static bool stage(struct role *role, int64_t message, view body, struct err *e) {
+    bool ok = true;
+    for (int64_t seq = 0; ok && (body.len > 0 || seq == 0); seq++) {
+        struct store_request q;
+        view piece = view_slice(body, 0, LIMIT_BODY_CHUNK);
+        store_request_init(&q, OP_BODY_STAGE);
+        vals_int(&q.args, message);
+        vals_int(&q.args, seq);
+        vals_view(&q.args, piece);
+        ok = store_call(role->store, &q, e);
+        store_request_done(&q);
+        body = view_skip(body, piece.len);
+    }
+    return ok;
+}
+
+static void write_digest(struct making_digest *m, enum delivery_mode mode, struct buf *out) {
+    if (mode == MODE_MIME)
+        digest_mime(&m->digest, &m->arena, out);
+    else if (mode == MODE_PLAIN)
+        digest_plain(&m->digest, &m->arena, out);
+    else
+        digest_summary(&m->digest, &m->arena, out);
+}
+
+static bool add_digest(struct making_digest *m, enum delivery_mode mode, struct buf *args, struct err *e) {
+    struct buf out = BUF_INIT(OUTPUT_MOST), stored = BUF_INIT(LIMIT_STORE_PACKET / 8);
+    unsigned char sha256[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct recipe recipe;
+    int64_t message = id_new();
+    m->digest.message_id =
+        arena_printf(&m->arena, "digest.%s@%.*s", id_format(message).s, VIEW_ARG(m->digest.hostname));
+    write_digest(m, mode, &out);
+    edition_of_digest(&m->facts, out.len, &m->arena, &recipe);
+    recipe_write(&recipe, &stored);
+    bool ok = (!out.failed && !stored.failed && !m->arena.failed) || err_set(e, ERR_LIMIT, "it is too large");
+    ok = ok && stage(m->role, message, buf_view(&out), e);
+    EVP_Digest(out.data, out.len, sha256, &len, EVP_sha256(), NULL);
+    struct address list = address_split(m->facts.list);
+    vals_int(args, mode);
+    vals_int(args, message);
+    vals_view(args,
+              arena_printf(&m->arena, "%.*s-bounces@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)));
+    vals_view(args, m->digest.message_id);
+    vals_int(args, (int64_t)out.len);
+    vals_view(args, view_from(sha256, len));
+    vals_int(args, MESSAGE_NOTICE | MESSAGE_8BIT | (text_is_7bit(m->facts.list) ? 0 : MESSAGE_UTF8));
+    vals_view(args, buf_view(&stored));
+    buf_done(&stored);
+    buf_done(&out);
+    return ok;
+}
+
+/* All kinds that somebody gets, in one transaction with their number. */
+static bool hand_over(struct making_digest *m, struct err *e) {
+    struct store_request q;
+    struct buf digests = BUF_INIT(LIMIT_STORE_PACKET);
+    int64_t count = 0;
+    bool ok = true;
+    for (int mode = MODE_PLAIN; ok && mode < MODES && m->count > 0; mode++)
+        if (m->modes & (INT64_C(1) << mode)) {
+            ok = add_digest(m, (enum delivery_mode)mode, &digests, e);
+            count++;
+        }
+    store_request_init(&q, OP_DIGEST_SENT);
+    vals_int(&q.args, m->list);
+    vals_int(&q.args, m->issue);
+    vals_int(&q.args, m->class);
+    vals_int(&q.args, (int64_t)m->count);
+    for (size_t i = 0; i < m->count; i++)
+        vals_int(&q.args, m->messages[i]);
+    vals_int(&q.args, count);
+    buf_add(&q.args, buf_view(&digests));
+    ok = ok && store_call(m->role->store, &q, e);
+    store_request_done(&q);
+    buf_done(&digests);
+    return ok;
+}
+
+static bool send_digest(struct role *role, int64_t list, struct err *e) {
+    struct making_digest m = {.role = role, .list = list};
+    struct store_request q;
+    arena_init(&m.arena, LIMIT_DECISION_ARENA);
+    store_request_init(&q, OP_DIGEST_TAKE);
+    vals_int(&q.args, list);
+    bool ok = store_call(role->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok && read_taken(&m, &v)) {
+        m.posts = mem_alloc((m.count + 1) * sizeof *m.posts);
+        for (size_t i = 0; i < m.count; i++)
+            buf_init(&m.posts[i], 0);
+        ok = read_posts(&m, e);
+        if (ok)
+            describe(&m);
+        ok = ok && hand_over(&m, e);
+        if (ok)
+            log_line(LOG_INFO, "digest", LOG_V("list", m.facts.list), LOG_I("posts", m.count),
+                     LOG_I("volume", m.digest.volume), LOG_I("issue", m.issue));
+        for (size_t i = 0; i < m.count; i++)
+            buf_done(&m.posts[i]);
+        free(m.posts);
+    }
+    store_request_done(&q);
+    arena_done(&m.arena);
+    return ok;
+}
+
+bool digests_send(struct role *role) {
+    static int64_t next_ms;
+    struct store_request q;
+    struct err e = {.code = ERR_OK};
+    int sent = 0;
+    if (clock_mono_ms() < next_ms)
+        return false;
+    store_request_init(&q, OP_DIGESTS_DUE);
+    bool ok = store_call(role->store, &q, &e);
+    struct vals v = vals_of(buf_view(&q.out));
+    while (ok && vals_more(&v) && !role_stopping()) {
+        int64_t list = vals_get_int(&v);
+        if (send_digest(role, list, &e))
+            sent++;
+        else
+            log_line(LOG_ERROR, "digest-not-sent", LOG_I("list", list), LOG_S("reason", e.text));
+    }
+    if (!ok)
+        log_line(LOG_ERROR, "digests-unknown", LOG_S("reason", e.text));
+    store_request_done(&q);
+    next_ms = clock_mono_ms() + LOOK_MS;
+    return sent > 0;
+}
