@@ -164,6 +164,7 @@ POST lists fqdn_listname=ant@example.org
 POST lists fqdn_listname=ant@no.example.org
 POST lists fqdn_listname=ant
 POST lists fqdn_listname=bee@example.org style_name=no
+DELETE lists/bee.example.org
 POST lists
 GET lists/ant.example.org
 GET lists/ant@example.org
@@ -262,6 +263,12 @@ GET {L}
 # By table and request: what is another answer here, and why.
 DIFFERENT = {
     f"GET {L}/held": "Mailman tells more of what its rules left behind, and its message has its own fields",
+    "POST lists fqdn_listname=bee@example.org style_name=no": "Mailman makes a list without any settings, which breaks later",
+    "DELETE lists/bee.example.org": "of which we made none",
+    "GET lists/ant.example.org/archivers": "none is switched on in Mailman as it comes",
+    "POST users email=anne@x.example": "the address is told as it was given, not as it was registered",
+    "POST users": "Mailman says an address is invalid where none is given",
+    "GET addresses": "Mailman knows everybody who ever wrote; we whose post was decided about",
 }
 
 

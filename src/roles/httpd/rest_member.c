@@ -223,7 +223,7 @@ bool find_membership(struct call *c, view list, int64_t role, view address, int6
     if (found)
         *ret_id = vals_get_int(&v);
     else if (ok)
-        reply_error(c, 404, "404 Not Found");
+        reply_title(c, 404);
     store_request_done(&q);
     return found;
 }

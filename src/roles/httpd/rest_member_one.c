@@ -117,7 +117,7 @@ static void with_role(struct call *c, void (*answer)(struct call *c, int64_t id)
     struct list_row list;
     int64_t role, id;
     if (!words_find(MEMBER_ROLES, c->variables[1], &role))
-        reply_error(c, 404, "404 Not Found");
+        reply_title(c, 404);
     else if (find_list(c, c->variables[0], &list) &&
              find_membership(c, list.address, role + 1, address_of_text(c, c->variables[2]), &id))
         answer(c, id);

@@ -11,7 +11,7 @@ static bool find_roster(struct call *c, struct list_row *list, int64_t *ret_role
         return false;
     if (words_find(MEMBER_ROLES, c->variables[1], ret_role))
         return true;
-    reply_error(c, 404, "404 Not Found");
+    reply_title(c, 404);
     return false;
 }
 
