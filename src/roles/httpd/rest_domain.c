@@ -138,6 +138,10 @@ static void domain_show(struct call *c) {
 
 static const struct param_spec change_params[] = {{"alias_domain"}, {"description"}, {"owner", PARAM_TEXTS}};
 
+static const struct param_spec put_params[] = {{"alias_domain", .required = true},
+                                               {"description", .required = true},
+                                               {"owner", PARAM_TEXTS, .required = true}};
+
 static void domain_change(struct call *c) {
     struct domain d;
     struct store_request q;
@@ -216,7 +220,7 @@ static const struct route table[] = {
     {METHOD_GET, "domains/{domain}", domain_show, "A domain"},
     {METHOD_PATCH, "domains/{domain}", domain_change, "Change what is given of a domain",
      PARAMS(change_params)},
-    {METHOD_PUT, "domains/{domain}", domain_change, "Change a domain", PARAMS(change_params)},
+    {METHOD_PUT, "domains/{domain}", domain_change, "Change a domain", PARAMS(put_params)},
     {METHOD_DELETE, "domains/{domain}", domain_remove, "Remove a domain and its lists"},
     {METHOD_GET, "domains/{domain}/owners", owners_ls, "The users who own a domain", PARAMS(page_params)},
     {METHOD_POST, "domains/{domain}/owners", owners_change, "Add owners to a domain", PARAMS(owner_params)},
