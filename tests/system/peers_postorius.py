@@ -5,7 +5,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 from peers_unpack import unpacked
 
@@ -53,7 +52,6 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = "postorius@example.org"
 MAILMAN_REST_API_URL, MAILMAN_REST_API_USER, MAILMAN_REST_API_PASS = {url!r}, {user!r}, {key!r}
 POSTORIUS_TEMPLATE_BASE_URL = "http://localhost:8000"
 LOGGING = {{"version": 1, "disable_existing_loggers": True}}
-{more}
 """
 
 URLS = """
@@ -107,13 +105,14 @@ def client_docs():
 
 
 class Postorius:
-    """Django with Postorius as its application, which manages the instance that `rest` is a program of."""
+    """Django with Postorius as its application, which manages the instance that `rest` is a program of; what it keeps is in
+    the folder."""
 
-    def __init__(self, rest, more=""):
+    def __init__(self, rest, folder):
         self.packages = _folder("postorius", POSTORIUS) / PACKAGES
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-postorius-"))
+        self.folder = pathlib.Path(folder)
         (self.folder / "peer_settings.py").write_text(SETTINGS.format(
-            folder=str(self.folder), url=f"http://127.0.0.1:{rest.port}", user=rest.name, key=rest.secret, more=more))
+            folder=str(self.folder), url=f"http://127.0.0.1:{rest.port}", user=rest.name, key=rest.secret))
         (self.folder / "peer_urls.py").write_text(URLS)
 
     def python(self, *words, check=True, **options):

@@ -42,8 +42,8 @@ print(json.dumps(answers))
 class Browser:
     """A superuser of Postorius before its pages."""
 
-    def __init__(self, rest):
-        self.postorius = peers_postorius.Postorius(rest)
+    def __init__(self, rest, folder):
+        self.postorius = peers_postorius.Postorius(rest, folder)
         self.postorius.django("migrate", "--verbosity=0")
 
     def __call__(self, *steps):
@@ -53,8 +53,8 @@ class Browser:
         return [text for _, text in answers]
 
 
-def test_a_moderators_day(served, sink):
-    browser = Browser(served.rest)
+def test_a_moderators_day(served, sink, tmp_path):
+    browser = Browser(served.rest, tmp_path)
     made = browser(
         ("domain_new", [], {"mail_host": "lists.example.org", "description": "Ours", "alias_domain": "", "site": 1}),
         ("list_new", [], {"listname": "news", "mail_host": "lists.example.org", "list_owner": "boss@far.example",
@@ -101,6 +101,6 @@ DIFFERENT = {
 }
 
 
-def test_its_own_tests(served):
-    found = peers_postorius.Postorius(served.rest).own_tests()
+def test_its_own_tests(served, tmp_path):
+    found = peers_postorius.Postorius(served.rest, tmp_path).own_tests()
     assert set(found) == set(DIFFERENT), "\n".join(text for name, text in found.items() if name not in DIFFERENT)
