@@ -11,7 +11,7 @@ static const struct {
 } names[] = {
     {"join", COMMAND_JOIN},         {"subscribe", COMMAND_JOIN},  {"leave", COMMAND_LEAVE},
     {"unsubscribe", COMMAND_LEAVE}, {"confirm", COMMAND_CONFIRM}, {"help", COMMAND_HELP},
-    {"echo", COMMAND_ECHO},
+    {"echo", COMMAND_ECHO},         {"who", COMMAND_WHO},
 };
 
 static view clean(view line, struct arena *a) {
@@ -69,7 +69,7 @@ static struct command read_line(view line, struct arena *a) {
         if (view_eq_nocase(word, view_of(names[i].name)))
             c.kind = names[i].kind;
     rest = view_trim(rest);
-    if (c.kind == COMMAND_ECHO)
+    if (c.kind == COMMAND_ECHO || c.kind == COMMAND_WHO)
         c.argument = rest;
     else if (c.kind == COMMAND_CONFIRM)
         view_split(&rest, ' ', &c.argument);

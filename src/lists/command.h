@@ -11,13 +11,14 @@ enum command_kind {
     COMMAND_CONFIRM,
     COMMAND_HELP,
     COMMAND_ECHO,
+    COMMAND_WHO,
     COMMAND_UNKNOWN
 };
 
 struct command {
     enum command_kind kind;
     view line;     /* as it was written, printable */
-    view argument; /* CONFIRM: the token; LEAVE: the key, or empty; ECHO: what to say */
+    view argument; /* CONFIRM: the token; LEAVE: the key, or empty; ECHO: what to say; WHO: which members */
 };
 
 enum { COMMANDS_MOST = 11 }; /* the subject and ten lines, as in Mailman */

@@ -3,6 +3,7 @@
 #include "base/words.h"
 #include "mail/address.h"
 #include "store/event.h"
+#include "store/list_setting.h"
 #include "store/person.h"
 #include "store/preference.h"
 
@@ -224,4 +225,51 @@ void op_run_MEMBER_HISTORY(struct op_run *r) {
              DB_T(address), DB_I(before), DB_I(most));
     while (query_row(&q))
         put_row(r, &q, "iitt");
+}
+
+/* Whether one of those who ask may see who is on the list; *ret_all: hidden addresses, too. */
+static bool may_see_roster(struct op_run *r, view list_address, int64_t list, size_t count, bool *ret_all) {
+    enum { PUBLIC, MEMBERS, MODERATORS };
+    int64_t visible = list_setting_of(r, list_address, LIST_SETTING_MEMBER_ROSTER_VISIBILITY);
+    bool member = false;
+    *ret_all = false;
+    for (; count > 0 && !r->in.failed; count--) {
+        int64_t addr = mailbox_find(r, vals_get_view(&r->in)).addr;
+        *ret_all = *ret_all || (addr && (membership_find(r, list, ROLE_OWNER, addr) ||
+                                         membership_find(r, list, ROLE_MODERATOR, addr)));
+        member = member || (addr && membership_find(r, list, ROLE_MEMBER, addr));
+    }
+    return visible == PUBLIC || *ret_all || (visible == MEMBERS && member);
+}
+
+/* in: list, delivery (-1: any; 0: who gets posts; 1: who does not), mode (-1: any; 0: single posts; 1:
+ * digests), most, count of addresses of who asks, these. out: may they see it (0/1), then: members like that,
+ * address and name of the first ones. */
+void op_run_ROSTER_FOR(struct op_run *r) {
+    view address = vals_get_view(&r->in);
+    int64_t delivery = vals_get_int(&r->in), mode = vals_get_int(&r->in), most = vals_get_int(&r->in);
+    int64_t list = need_list(r, address);
+    size_t count = vals_get_count(&r->in);
+    bool all;
+    struct query q;
+    if (list == 0)
+        return;
+    bool may = may_see_roster(r, address, list, count, &all);
+    vals_int(r->out, may);
+    if (!may)
+        return;
+#define ROSTER                                                                                               \
+    " FROM member m JOIN address a ON a.id = m.addr JOIN mailbox b ON b.addr = m.addr JOIN users u ON u.id " \
+    "="                                                                                                      \
+    " b.userid WHERE m.list = $1 AND m.role = 1 AND ($2 < 0 OR ($2 = 0) = (m.status = 0))"                   \
+    " AND ($3 < 0 OR ($3 = 0) = (m.mode = 0)) AND ($4 = 1 OR m.hidden = 0)"
+    vals_int(r->out, db_number(r->db, 0, "SELECT count(*)" ROSTER, DB_I(list), DB_I(delivery), DB_I(mode),
+                               DB_I(all)));
+    db_query(r->db, &q,
+             "SELECT CASE WHEN b.original = '' THEN a.text ELSE b.original END, CASE WHEN b.name = '' THEN "
+             "u.name ELSE"
+             " b.name END" ROSTER " ORDER BY a.text LIMIT $5",
+             DB_I(list), DB_I(delivery), DB_I(mode), DB_I(all), DB_I(most));
+    while (query_row(&q))
+        put_row(r, &q, "tt");
 }

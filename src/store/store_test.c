@@ -375,6 +375,7 @@ static void let_bounce(struct actors *a) {
     ACT(a, R_ROUTER, OP_AUTOREPLY, S("news@here.example"), N(1), S("b@one.example"), N(0));
     ACT(a, R_ROUTER, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
     ACT(a, R_CLI, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
+    ACT(a, R_ROUTER, OP_ROSTER_FOR, S("news@here.example"), N(-1), N(-1), N(10), N(1), S("b@one.example"));
     ACT(a, R_ROUTER, OP_OWED_LETTERS, N(10));
     int64_t id = next_int(a->s);
     struct accept_recipient to = {.address = VIEW("b@one.example")};

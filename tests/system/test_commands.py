@@ -210,3 +210,22 @@ def test_an_invitation(news, sink):
     assert "invited to join" in invitation["Subject"]
     send(news, f"confirm+{token(invitation)}")
     assert members(news) == [ADA]
+
+
+def test_who_is_on_the_list(news, sink):
+    news.cli("member", "add", LIST, ADA, "bo@y.example", "cy@z.example")
+    news.cli("member", "set", LIST, "cy@z.example", "hide_address=true")
+    news.cli("member", "set", LIST, "bo@y.example", "delivery_mode=mime_digests")
+
+    def who(visibility, sender=ADA, words=""):
+        news.cli("list", "set", LIST, f"member_roster_visibility={visibility}")
+        send(news, "request", sender=sender, body=f"who {words}\r\n")
+        said = text(letters(sink, sender)[-1])
+        return [line.strip() for line in said[said.index("- Results:") + 10:said.index("- Done.")].strip().split("\n")]
+    refused = ["You are not authorized to see the membership list."]
+    assert who("moderators") == refused
+    assert who("members", "eve@x.example") == refused
+    assert who("members")[1:] == [ADA, "bo@y.example"]
+    assert who("public", "eve@x.example", "mode=digest delivery=enabled")[1:] == ["bo@y.example"]
+    assert who("moderators", "boss@far.example")[1:] == [ADA, "bo@y.example", "cy@z.example"]
+    assert who("public", words="everything") == ["Unrecognized or invalid argument(s): everything"]

@@ -16,6 +16,8 @@
 #include "store/subscription.h"
 #include "store/vals.h"
 
+enum { ROSTER_MOST = 500 }; /* members that one answer shows */
+
 struct run {
     struct role *role;
     const struct command_mail *mail;
@@ -213,11 +215,70 @@ static bool confirm(struct run *r, const struct command *c, struct err *e) {
     return e->code == ERR_OK;
 }
 
+/* "delivery=enabled mode=digest". False: there is something else, which is said. */
+static bool read_roster_words(struct run *r, view words, int64_t *ret_delivery, int64_t *ret_mode) {
+    view word;
+    *ret_delivery = *ret_mode = -1;
+    while (view_split(&words, ' ', &word)) {
+        if (view_eq_nocase(word, VIEW("delivery=enabled")) ||
+            view_eq_nocase(word, VIEW("delivery=disabled"))) {
+            *ret_delivery = view_eq_nocase(word, VIEW("delivery=disabled"));
+        } else if (view_eq_nocase(word, VIEW("mode=regular")) || view_eq_nocase(word, VIEW("mode=digest"))) {
+            *ret_mode = view_eq_nocase(word, VIEW("mode=digest"));
+        } else if (word.len > 0) {
+            say(r, "Unrecognized or invalid argument(s): %.*s", VIEW_ARG(word));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void show_roster(struct run *r, struct vals *v) {
+    if (!vals_get_int(v)) {
+        say(r, "You are not authorized to see the membership list.");
+        return;
+    }
+    int64_t members = vals_get_int(v), shown = 0;
+    say(r, "Members of the %.*s mailing list:", VIEW_ARG(r->list));
+    for (; vals_more(v); shown++) {
+        view address = vals_get_view(v), name = vals_get_view(v);
+        if (name.len > 0)
+            say(r, "    %.*s <%.*s>", VIEW_ARG(name), VIEW_ARG(address));
+        else
+            say(r, "    %.*s", VIEW_ARG(address));
+    }
+    if (shown < members)
+        say(r, "    and %lld more", (long long)(members - shown));
+}
+
+/* The answer goes to the address that asks, so whoever forges one learns nothing. */
+static bool who(struct run *r, const struct command *c, struct err *e) {
+    struct store_request q;
+    int64_t delivery, mode;
+    r->answers = true;
+    if (!read_roster_words(r, c->argument, &delivery, &mode))
+        return true;
+    store_request_init(&q, OP_ROSTER_FOR);
+    vals_view(&q.args, r->list);
+    vals_int(&q.args, delivery);
+    vals_int(&q.args, mode);
+    vals_int(&q.args, ROSTER_MOST);
+    vals_int(&q.args, 1);
+    vals_view(&q.args, r->mail->post->senders[0]);
+    bool ok = call(r, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    if (ok)
+        show_roster(r, &v);
+    store_request_done(&q);
+    return ok || e->code == ERR_OK;
+}
+
 static void help(struct run *r) {
     r->answers = true;
     say(r, "    join           - join the list (subscribe is the same)");
     say(r, "    leave          - leave the list (unsubscribe is the same)");
     say(r, "    confirm TOKEN  - confirm what the list has asked about");
+    say(r, "    who            - show the members, as far as the list lets you");
     say(r, "    echo TEXT      - answer TEXT");
     say(r, "    help           - show these commands");
     say(r, "    end            - nothing behind it is a command (stop is the same)");
@@ -235,6 +296,8 @@ static bool execute(struct run *r, const struct command *c, struct err *e) {
         return join_or_leave(r, c, e);
     case COMMAND_CONFIRM:
         return confirm(r, c, e);
+    case COMMAND_WHO:
+        return who(r, c, e);
     case COMMAND_HELP:
         help(r);
         break;
@@ -251,7 +314,7 @@ static bool execute(struct run *r, const struct command *c, struct err *e) {
 }
 
 static void answer(struct run *r, size_t commands) {
-    struct buf text = BUF_INIT(LIMIT_BODY_CHUNK / 4);
+    struct buf text = BUF_INIT(LIMIT_BODY_CHUNK);
     if (commands == 0) {
         say(r, "There was no command in it; this is what can be said:");
         help(r);
@@ -278,7 +341,7 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
                     .to = to,
                     .list = to->list_address,
                     .arena = a,
-                    .results = BUF_INIT(LIMIT_BODY_CHUNK / 8),
+                    .results = BUF_INIT(LIMIT_BODY_CHUNK / 2),
                     .letters = letters};
     bool ok = true;
     *ret_said = VIEW("from a program, or from nobody: nothing was done");
