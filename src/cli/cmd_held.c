@@ -100,12 +100,25 @@ bool cmd_held_show(struct cli *c, struct err *e) {
     return ok;
 }
 
+/* In whose words the sender hears that it is refused. `q` holds them; the caller ends it in any case. */
+static bool find_words(struct cli *c, const struct held *h, struct store_request *q, struct letter_words *ret,
+                       struct err *e) {
+    store_request_init(q, OP_LETTER_TEXT);
+    held_letter_ask(h->list, h->sender, &q->args);
+    bool ok = cli_call(c, q, e);
+    *ret = letter_words_read(buf_view(&q->out), h->list, h->sender);
+    return ok;
+}
+
 /* The letter about one held post, behind `args`. */
 static bool add_letter(struct cli *c, int64_t id, view to, view reason, struct buf *args, struct err *e) {
     struct held h;
-    struct store_request q;
+    struct store_request q, text;
     struct message_info info;
+    struct letter_words words = {0};
+    store_request_init(&text, OP_LETTER_TEXT);
     bool ok = find_held(c, id, &q, &h, e) && message_info_first(c, h.message, &info, e) &&
+              (to.len > 0 || find_words(c, &h, &text, &words, e)) &&
               held_letter_args(&(struct held_letter){.hostname = cli_hostname(c),
                                                      .list = h.list,
                                                      .sender = h.sender,
@@ -116,8 +129,10 @@ static bool add_letter(struct cli *c, int64_t id, view to, view reason, struct b
                                                      .size = h.size,
                                                      .first = info.first,
                                                      .to = to,
-                                                     .said = reason},
+                                                     .said = reason,
+                                                     .words = words},
                                &c->arena, clock_now_ms(), args, e);
+    store_request_done(&text);
     store_request_done(&q);
     return ok;
 }
@@ -172,8 +187,7 @@ bool cmd_held_discard(struct cli *c, struct err *e) {
 
 bool cmd_held_reject(struct cli *c, struct err *e) {
     const char *reason = args_get(&c->args, "--reason");
-    return decide(c, MODERATION_REJECT, VIEW(""), reason ? view_of(reason) : VIEW("No reason was given."),
-                  "rejected", e);
+    return decide(c, MODERATION_REJECT, VIEW(""), view_of(reason), "rejected", e);
 }
 
 bool cmd_held_forward(struct cli *c, struct err *e) {

@@ -65,7 +65,8 @@ view edition_variable(const struct making *m, view name) {
     if (view_eq(name, VIEW("message_id_hash")))
         return message_id_hash(m);
     if (view_eq(name, VIEW("language")))
-        return VIEW("en");
+        return said(m, LIST_SETTING_PREFERRED_LANGUAGE).len ? said(m, LIST_SETTING_PREFERRED_LANGUAGE)
+                                                            : VIEW("en");
     if (view_eq(name, VIEW("description")))
         return said(m, LIST_SETTING_DESCRIPTION);
     if (view_eq(name, VIEW("info")))

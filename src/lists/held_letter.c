@@ -5,15 +5,32 @@
 
 enum { HEADER_MOST = 4096 };
 
-static view text_of(const struct held_letter *h, struct arena *a) {
-    if (h->to.len > 0)
-        return arena_printf(a, "This post waits for the moderators of %.*s.\n\nFrom: %.*s\nReason: %.*s\n",
-                            VIEW_ARG(h->list), VIEW_ARG(h->sender), VIEW_ARG(h->reason));
-    return arena_printf(a,
-                        "Your message to %.*s with the subject\n\n    %.*s\n\nwas not accepted."
-                        " The moderators say:\n\n%.*s\n",
-                        VIEW_ARG(h->list), VIEW_ARG(h->subject),
-                        VIEW_ARG(h->said.len > 0 ? h->said : VIEW("No reason was given.")));
+void held_letter_ask(view list, view sender, struct buf *args) {
+    vals_view(args, list);
+    vals_view(args, VIEW("list:user:notice:refuse"));
+    vals_view(args, sender);
+}
+
+static struct letter_made forward(const struct held_letter *h, struct arena *a) {
+    return (struct letter_made){
+        arena_printf(a, "Forward of \"%.*s\"", VIEW_ARG(h->subject)),
+        arena_printf(a, "This post waits for the moderators of %.*s.\n\nFrom: %.*s\nReason: %.*s\n",
+                     VIEW_ARG(h->list), VIEW_ARG(h->sender), VIEW_ARG(h->reason))};
+}
+
+static struct letter_made refuse(const struct held_letter *h, struct arena *a) {
+    struct letter_words w = h->words;
+    view subject = h->subject.len ? h->subject : letter_words_phrase(&w, "words:no-subject");
+    view reason = h->said.len ? h->said : letter_words_phrase(&w, "words:no-reason");
+    const struct letter_variable more[] = {
+        {"subject", subject},
+        {"request", subject},
+        {"reason", reason},
+        {"reason_lines", arena_printf(a, "    %.*s\n\n", VIEW_ARG(reason))},
+    };
+    w.more = more;
+    w.more_count = sizeof more / sizeof more[0];
+    return letter_words_make(&w, "list:user:notice:refuse post", a);
 }
 
 static view header_of(view body) {
@@ -23,18 +40,16 @@ static view header_of(view body) {
 
 bool held_letter_args(const struct held_letter *h, struct arena *a, int64_t now_ms, struct buf *args,
                       struct err *e) {
-    bool forward = h->to.len > 0, whole = forward && (int64_t)h->first.len == h->size;
-    return letter_args(
-        &(struct letter){.hostname = h->hostname,
-                         .list = h->list,
-                         .to = forward ? h->to : h->sender,
-                         .subject = arena_printf(a, "%s \"%.*s\"",
-                                                 forward ? "Forward of" : "Request to mailing list rejected:",
-                                                 VIEW_ARG(h->subject)),
-                         .text = text_of(h, a),
-                         .references = h->msgid,
-                         .message = h->message,
-                         .original = whole ? h->first : header_of(h->first),
-                         .whole = whole},
-        now_ms, args, e);
+    bool is_forward = h->to.len > 0, whole = is_forward && (int64_t)h->first.len == h->size;
+    struct letter_made made = is_forward ? forward(h, a) : refuse(h, a);
+    return letter_args(&(struct letter){.hostname = h->hostname,
+                                        .list = h->list,
+                                        .to = is_forward ? h->to : h->sender,
+                                        .subject = made.subject,
+                                        .text = made.text,
+                                        .references = h->msgid,
+                                        .message = h->message,
+                                        .original = whole ? h->first : header_of(h->first),
+                                        .whole = whole},
+                       now_ms, args, e);
 }

@@ -6,14 +6,19 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "lists/letter_words.h"
 
 struct held_letter {
     view hostname, list, sender, subject, reason, msgid; /* of the post, as HELD_SHOW answers */
     int64_t message, size;
-    view first; /* the first piece of its body */
-    view to;    /* who is asked; empty: the post is refused */
-    view said;  /* what the moderators say; empty: nothing */
+    view first;                /* the first piece of its body */
+    view to;                   /* who is asked; empty: the post is refused */
+    view said;                 /* what the moderators say; empty: nothing */
+    struct letter_words words; /* of a post that is refused */
 };
+
+/* The arguments of LETTER_TEXT, whose answer are the words. */
+void held_letter_ask(view list, view sender, struct buf *args);
 
 /* Append the arguments of ACCEPT. LIMIT: too large. */
 bool held_letter_args(const struct held_letter *h, struct arena *a, int64_t now_ms, struct buf *args,

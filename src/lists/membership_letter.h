@@ -6,20 +6,16 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "lists/letter_words.h"
 #include "store/owed.h"
 
 struct membership_letter {
     enum letter_kind kind;
-    view detail;                          /* of the note */
-    view list, person;                    /* normalised addresses */
-    view name;                            /* the person's, or empty */
-    view display_name, description, info; /* settings of the list; may be empty */
-    view secret;                          /* the list's: for WARNING and PROBE */
+    view detail; /* of the note */
+    struct letter_words words;
+    view secret; /* the list's: for WARNING and PROBE */
     view hostname;
 };
-
-/* A text of people with the variables of such a letter ($listname, $owner_email and so on). */
-view membership_letter_expand(const struct membership_letter *l, view text, struct arena *a);
 
 /* Append it as ACCEPT takes it. */
 bool membership_letter_args(const struct membership_letter *l, struct arena *a, int64_t now_ms,

@@ -10,10 +10,10 @@ static struct arena arena;
 static struct membership_letter letter_of(enum letter_kind kind) {
     return (struct membership_letter){.kind = kind,
                                       .detail = VIEW("0123456789abcdef"),
-                                      .list = VIEW("news@here.example"),
-                                      .person = VIEW("anne@one.example"),
-                                      .name = VIEW("Anne Elk"),
-                                      .display_name = VIEW("The News"),
+                                      .words = {.list = VIEW("news@here.example"),
+                                                .person = VIEW("anne@one.example"),
+                                                .name = VIEW("Anne Elk"),
+                                                .display_name = VIEW("The News")},
                                       .secret = VIEW("secret"),
                                       .hostname = VIEW("mx.here.example")};
 }

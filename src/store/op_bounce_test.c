@@ -198,7 +198,7 @@ static void test_owed__is_read_and_written_once(struct unit_store *s) {
     assert_int_equal(next_int(s), LETTER_DISABLED);
     expect(s, S("5.1.1 no such user"));
     next_int(s);
-    expect(s, S(news), S(one), S(""), S("The News"), S(""), S(""));
+    expect(s, S(news), S(one), S(""), S("The News"), S(""), S(""), S("en"), S(""));
     expect_end(s);
     must(s, OP_OWED_WRITTEN, N(id), N(0));
     must(s, OP_OWED_WRITTEN, N(id), N(0));

@@ -11,6 +11,7 @@
 #include "store/list_setting.h"
 #include "store/moderation.h"
 #include "store/person.h"
+#include "store/template.h"
 
 /* The list's own secret, so that nobody who has to know it knows those of others. */
 static view list_secret(struct op_run *r, view list) {
@@ -26,6 +27,17 @@ static view list_secret(struct op_run *r, view list) {
     return arena_view(r->arena, view_from(mac, len));
 }
 
+/* A text above or below that no setting says anything about, not even that there is none. */
+static view decoration(struct op_run *r, view list, enum list_setting s, view said, const char *name) {
+    ptrdiff_t at = view_rfind(list, '@');
+    view domain = view_skip(list, (size_t)(at < 0 ? 0 : at));
+    bool is_said =
+        said.len > 0 ||
+        db_number(r->db, 0, "SELECT count(*) FROM setting WHERE name = $1 AND scope IN ($2, $3, '')",
+                  DB_T(view_of(list_setting_name(s))), DB_T(list), DB_T(domain));
+    return is_said ? said : template_text_of(r, list, name, VIEW(""));
+}
+
 void edition_facts_put(struct op_run *r, view address, view archive, int64_t number) {
     view values[LIST_SETTING_COUNT];
     vals_view(r->out, address);
@@ -33,6 +45,10 @@ void edition_facts_put(struct op_run *r, view address, view archive, int64_t num
     vals_int(r->out, number);
     vals_view(r->out, list_secret(r, address));
     list_settings_of(r, address, values);
+    values[LIST_SETTING_MSG_HEADER] = decoration(
+        r, address, LIST_SETTING_MSG_HEADER, values[LIST_SETTING_MSG_HEADER], "list:member:regular:header");
+    values[LIST_SETTING_MSG_FOOTER] = decoration(
+        r, address, LIST_SETTING_MSG_FOOTER, values[LIST_SETTING_MSG_FOOTER], "list:member:regular:footer");
     for (int i = 0; i < LIST_SETTING_COUNT; i++)
         if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
             vals_view(r->out, values[i]);
@@ -40,7 +56,7 @@ void edition_facts_put(struct op_run *r, view address, view archive, int64_t num
 
 /* in: message, list (id). out: the list's address (empty: it is gone, or the edition is made, and nothing
  * follows), its archive setting, the post's number, the list's secret, and every setting of editions in their
- * order. */
+ * order; header and footer are the templates where no setting says anything. */
 void op_run_LIST_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), id = vals_get_int(&r->in), number = 0;
     view address = VIEW(""), archive = VIEW("");

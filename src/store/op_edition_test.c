@@ -8,6 +8,7 @@
 #include "store/moderation.h"
 #include "store/preference.h"
 #include "store/role.h"
+#include "store/template.h"
 
 #include "base/id.h"
 
@@ -44,6 +45,26 @@ static void test_edition__is_made_from_the_list_as_it_is_set(struct unit_store *
     expect(s, S(""), S(""), S(""), S("[n %d] "), S("no_munging"));
     must(s, OP_LIST_EDITION, N(one), N(list));
     expect(s, S(news), S("public"), N(1));
+}
+
+static void expect_footer(struct unit_store *s, int64_t message, int64_t list, const char *footer) {
+    must(s, OP_LIST_EDITION, N(message), N(list));
+    next_view(s), next_view(s), next_int(s), next_view(s);
+    for (enum list_setting i = 0; i < LIST_SETTING_MSG_FOOTER; i++)
+        if (list_setting_part(i) == SETTINGS_EDITION)
+            next_view(s);
+    expect(s, S(footer));
+}
+
+static void test_edition__its_footer_may_be_a_template(struct unit_store *s) {
+    int64_t list = make_list(s, news), one = take(s, list, "one");
+    must(s, OP_TEMPLATE_SET, S(""), S("me"), N(1), S("list:member:regular:footer"), S(""),
+         N(TEMPLATE_BY_TEXT), S("-- of the site"), S(""), S(""));
+    expect_footer(s, one, list, "-- of the site");
+    must(s, OP_SETTING_SET, S(news), S("me"), N(1), S("msg_footer"), N(SETTING_REPLACE), S(""));
+    expect_footer(s, one, list, "");
+    must(s, OP_SETTING_SET, S(news), S("me"), N(1), S("msg_footer"), N(SETTING_REPLACE), S("-- set"));
+    expect_footer(s, one, list, "-- set");
 }
 
 static void test_edition__each_list_has_a_secret_of_its_own(struct unit_store *s) {
@@ -269,6 +290,7 @@ static void test_fetch__gives_the_name_where_it_is_needed(struct unit_store *s) 
 int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_edition__is_made_from_the_list_as_it_is_set),
+        STORE_CASE(test_edition__its_footer_may_be_a_template),
         STORE_CASE(test_edition__each_list_has_a_secret_of_its_own),
         STORE_CASE(test_secret__is_the_one_of_editions),
         STORE_CASE(test_keep__once_and_until_the_post_goes),

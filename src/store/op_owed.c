@@ -3,6 +3,7 @@
 #include "store/event.h"
 #include "store/list_setting.h"
 #include "store/owed.h"
+#include "store/template.h"
 
 static const struct {
     enum letter_kind number;
@@ -44,35 +45,58 @@ void letter_owe(struct op_run *r, enum letter_kind kind, int64_t list, int64_t a
 static const enum list_setting told[] = {LIST_SETTING_DISPLAY_NAME, LIST_SETTING_DESCRIPTION,
                                          LIST_SETTING_INFO};
 
+/* In which languages it is to be written, and the text for it. */
+static void put_text(struct op_run *r, int64_t kind, int64_t list, view address, int64_t addr) {
+    bool to_owners = letter_kind_is_valid(kind) && letter_kind_to((enum letter_kind)kind) == LETTER_TO_OWNERS;
+    view languages = languages_of(r, list, address, to_owners ? 0 : addr), rest = languages;
+    view first = VIEW("");
+    view_split(&rest, ' ', &first);
+    vals_view(r->out, languages);
+    vals_view(r->out, letter_kind_is_valid(kind)
+                          ? template_text_of(r, address, letter_kind_template((enum letter_kind)kind), first)
+                          : VIEW(""));
+}
+
 static void put_letter(struct op_run *r, int64_t id) {
     struct query q;
-    view list = VIEW("");
+    view address = VIEW("");
+    int64_t kind = 0, list = 0, addr = 0;
     db_query(
         r->db, &q,
         "SELECT o.id, o.kind, o.detail, o.at, l.address, a.text, coalesce(CASE WHEN b.name = '' THEN u.name "
         "ELSE"
-        " b.name END, '') FROM owed_letter o JOIN list l ON l.id = o.list JOIN address a ON a.id = o.addr"
-        " LEFT JOIN mailbox b ON b.addr = o.addr LEFT JOIN users u ON u.id = b.userid WHERE o.id = $1",
+        " b.name END, ''), o.list, o.addr FROM owed_letter o JOIN list l ON l.id = o.list JOIN address a ON"
+        " a.id = o.addr LEFT JOIN mailbox b ON b.addr = o.addr LEFT JOIN users u ON u.id = b.userid WHERE"
+        " o.id = $1",
         DB_I(id));
     bool found = query_row(&q);
     if (found) {
+        kind = query_int(&q, 1);
         vals_int(r->out, query_int(&q, 0));
-        vals_int(r->out, query_int(&q, 1));
+        vals_int(r->out, kind);
         vals_view(r->out, query_text(&q, 2));
         vals_int(r->out, query_int(&q, 3));
         for (int i = 4; i < 7; i++)
             vals_view(r->out, query_text(&q, i));
-        list = arena_view(r->arena, query_text(&q, 4));
+        address = arena_view(r->arena, query_text(&q, 4));
+        list = query_int(&q, 7);
+        addr = query_int(&q, 8);
     }
     query_done(&q);
     if (!found) /* its list or address went away */
         return;
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
-        vals_view(r->out, list_setting_text_of(r, list, told[i]));
+        vals_view(r->out, list_setting_text_of(r, address, told[i]));
+    put_text(r, kind, list, address, addr);
 }
 
+/* Octets of letters after which no more are told: one more, with a text and the list's info, fits behind. */
+enum { LETTERS_MOST = LIMIT_STORE_PACKET / 2 };
+
 /* in: most (up to LIMIT_ROUTE_BATCH). out: id, kind, detail, when it was noted (ms), list, address it is
- * about, that person's name, the list's display_name, description and info; the oldest first */
+ * about, that person's name, the list's display_name, description and info, the languages it is to be written
+ * in, the best first, the text for it (empty: the shipped one); the oldest first. Fewer where texts are long.
+ */
 void op_run_OWED_LETTERS(struct op_run *r) {
     int64_t ids[LIMIT_ROUTE_BATCH], n = 0, most = vals_get_int(&r->in);
     struct query q;
@@ -81,7 +105,7 @@ void op_run_OWED_LETTERS(struct op_run *r) {
     while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
         ids[n++] = query_int(&q, 0);
     query_done(&q);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n && r->out->len < LETTERS_MOST; i++)
         put_letter(r, ids[i]);
 }
 

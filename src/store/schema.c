@@ -246,9 +246,12 @@ static const char programs[] =
     "ALTER TABLE list ADD COLUMN digest_sent {int} NOT NULL DEFAULT 0;"
     /* With archive none: the last UID before it was switched off. */
     "ALTER TABLE list ADD COLUMN unarchived {int} NOT NULL DEFAULT 0;"
-    /* Where a text that people get is; username, password: of the server it is on. */
-    "CREATE TABLE template(scope {text}, name {text}, uri {text} NOT NULL, username {text} NOT NULL,"
-    " password {text} NOT NULL, PRIMARY KEY(scope, name)) {rowless};"
+    /* A text that people get, or where it is; username, password: of the server it is on. language: '' of any
+     * person. fetched: when the text came, 0: there is none yet. due: when it is asked for next, 0: never. */
+    "CREATE TABLE template(scope {text}, name {text}, language {text}, uri {text} NOT NULL, username {text} "
+    "NOT "
+    "NULL, password {text} NOT NULL, text {text} NOT NULL, fetched {int} NOT NULL, due {int} NOT NULL,"
+    " PRIMARY KEY(scope, name, language));"
     /* Members whose mail came back. score: days with a bounce; last: when the last one was; warnings: letters
      * since delivery was switched off, warned: when the last of them was; due: when the next step is, 0:
      * none. */

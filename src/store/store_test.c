@@ -21,6 +21,7 @@
 #include "store/schema.h"
 #include "store/store_private.h"
 #include "store/subscription.h"
+#include "store/template.h"
 #include "store/wire.h"
 
 static const enum store_role roles[] = {R_SMTPD, R_ROUTER, R_DELIVER, R_ARCHIVED, R_CLI, R_HTTPD};
@@ -357,11 +358,19 @@ static void set_up_relay(struct actors *a) {
 }
 
 static void set_up_templates(struct actors *a) {
+    const char *const name = "list:user:notice:welcome", *const uri = "http://x/";
     for (int i = 0; i < 2; i++)
-        ACT(a, R_HTTPD, OP_TEMPLATE_SET, S(""), S("me"), N(1), S("list:user:notice:welcome"), S("http://x/"),
-            S(""), S(""));
+        ACT(a, i ? R_HTTPD : R_CLI, OP_TEMPLATE_SET, S(""), S("me"), N(1), S(name), S(""), N(TEMPLATE_BY_URI),
+            S(uri), S(""), S(""));
+    ACT(a, R_DELIVER, OP_TEMPLATES_DUE, N(10));
+    ACT(a, R_DELIVER, OP_TEMPLATE_FETCHED, S(""), S(name), S(""), S(uri), N(1), S("Welcome"));
+    ACT(a, R_CLI, OP_LETTER_TEXT, S("news@here.example"), S(name), S("b@one.example"));
+    ACT(a, R_HTTPD, OP_LETTER_TEXT, S("news@here.example"), S(name), S("b@one.example"));
+    ACT(a, R_ROUTER, OP_LETTER_TEXT, S("news@here.example"), S(name), S("b@one.example"));
+    ACT(a, R_CLI, OP_TEMPLATE_LS, S(""));
     ACT(a, R_HTTPD, OP_TEMPLATE_LS, S(""));
-    ACT(a, R_HTTPD, OP_TEMPLATE_SET, S(""), S("me"), N(1), S("list:user:notice:welcome"), S(""), S(""),
+    ACT(a, R_CLI, OP_TEMPLATE_SHOW, S(""), S(name), S(""));
+    ACT(a, R_HTTPD, OP_TEMPLATE_SET, S(""), S("me"), N(1), S(name), S(""), N(TEMPLATE_REMOVE), S(""), S(""),
         S(""));
 }
 

@@ -203,26 +203,44 @@ static void held_show(struct call *c) {
 static const struct param_spec decide_params[] = {
     {"action", PARAM_WORD, .required = true, .words = ACTION_WORDS}, {"comment"}, {"forward", PARAM_TEXTS}};
 
+/* In whose words the sender hears that it is refused. False: answered. */
+static bool find_words(struct call *c, const struct held *h, struct letter_words *ret) {
+    struct store_request q;
+    store_request_init(&q, OP_LETTER_TEXT);
+    held_letter_ask(h->list, h->sender, &q.args);
+    bool ok = ask(c, &q);
+    *ret = letter_words_read(arena_view(c->arena, buf_view(&q.out)), h->list, h->sender);
+    store_request_done(&q);
+    return ok;
+}
+
+/* `to` empty: to the sender, that it is refused. False: answered. */
+static bool add_letter(struct call *c, const struct held *h, view to, view first, struct buf *args) {
+    struct held_letter letter = {.hostname = view_of(c->role->config->hostname),
+                                 .list = h->list,
+                                 .sender = h->sender,
+                                 .subject = h->subject,
+                                 .reason = h->reason,
+                                 .msgid = h->msgid,
+                                 .message = h->message,
+                                 .size = h->size,
+                                 .first = first,
+                                 .to = to,
+                                 .said = param_text(c, "comment")};
+    struct err e;
+    if (to.len == 0 && !find_words(c, h, &letter.words))
+        return false;
+    if (held_letter_args(&letter, c->arena, clock_now_ms(), args, &e))
+        return true;
+    reply_error(c, 400, "%s", e.text);
+    return false;
+}
+
 static bool add_letters(struct call *c, const struct held *h, const view *to, size_t count, view first,
                         struct buf *args) {
-    struct err e;
-    for (size_t i = 0; i < count; i++) {
-        struct held_letter letter = {.hostname = view_of(c->role->config->hostname),
-                                     .list = h->list,
-                                     .sender = h->sender,
-                                     .subject = h->subject,
-                                     .reason = h->reason,
-                                     .msgid = h->msgid,
-                                     .message = h->message,
-                                     .size = h->size,
-                                     .first = first,
-                                     .to = to[i],
-                                     .said = param_text(c, "comment")};
-        if (!held_letter_args(&letter, c->arena, clock_now_ms(), args, &e)) {
-            reply_error(c, 400, "%s", e.text);
+    for (size_t i = 0; i < count; i++)
+        if (!add_letter(c, h, to[i], first, args))
             return false;
-        }
-    }
     return true;
 }
 

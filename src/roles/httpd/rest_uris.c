@@ -1,45 +1,24 @@
 /* rest_uris.c: where the texts are that people get: uris of the site, of a domain, of a list. */
 #include "roles/httpd/resources.h"
-
-/* One row for each name, by name: what a request may give of all of them, and of one. */
-#define TEMPLATES(X)                                                                                         \
-    X("domain:admin:notice:new-list")                                                                        \
-    X("list:admin:action:post")                                                                              \
-    X("list:admin:action:subscribe")                                                                         \
-    X("list:admin:action:unsubscribe")                                                                       \
-    X("list:admin:notice:disable")                                                                           \
-    X("list:admin:notice:increment")                                                                         \
-    X("list:admin:notice:pending")                                                                           \
-    X("list:admin:notice:removal")                                                                           \
-    X("list:admin:notice:subscribe")                                                                         \
-    X("list:admin:notice:unrecognized")                                                                      \
-    X("list:admin:notice:unsubscribe")                                                                       \
-    X("list:member:digest:footer")                                                                           \
-    X("list:member:digest:header")                                                                           \
-    X("list:member:digest:masthead")                                                                         \
-    X("list:member:regular:footer")                                                                          \
-    X("list:member:regular:header")                                                                          \
-    X("list:user:action:invite")                                                                             \
-    X("list:user:action:subscribe")                                                                          \
-    X("list:user:action:unsubscribe")                                                                        \
-    X("list:user:notice:goodbye")                                                                            \
-    X("list:user:notice:hold")                                                                               \
-    X("list:user:notice:no-more-today")                                                                      \
-    X("list:user:notice:post")                                                                               \
-    X("list:user:notice:probe")                                                                              \
-    X("list:user:notice:refuse")                                                                             \
-    X("list:user:notice:rejected")                                                                           \
-    X("list:user:notice:warning")                                                                            \
-    X("list:user:notice:welcome")
+#include "store/template.h"
 
 #define CREDENTIALS                                                                                          \
     {"username"}, {                                                                                          \
         "password"                                                                                           \
     }
-#define OPTIONAL(template) {template},
-#define REQUIRED(template) {template, .required = true},
-static const struct param_spec patch_params[] = {CREDENTIALS, TEMPLATES(OPTIONAL)};
-static const struct param_spec put_params[] = {CREDENTIALS, TEMPLATES(REQUIRED)};
+/* What a request may give, of all names and (PUT) with all of them. */
+#define TEMPLATE(name, variables) {name},
+static const struct param_spec patch_params[] = {
+    CREDENTIALS,
+#include "store/template.def"
+};
+#undef TEMPLATE
+#define TEMPLATE(name, variables) {name, .required = true},
+static const struct param_spec put_params[] = {
+    CREDENTIALS,
+#include "store/template.def"
+};
+#undef TEMPLATE
 enum { BEFORE_NAMES = 2, NAMES = sizeof patch_params / sizeof patch_params[0] - BEFORE_NAMES };
 
 /* Whose they are. */
@@ -99,9 +78,14 @@ static json_t *link_to(struct call *c, const struct place *p, view name) {
     return json_link(c, "%.*suris%s%.*s", VIEW_ARG(p->prefix), name.len ? "/" : "", VIEW_ARG(name));
 }
 
+/* NULL: programs are not shown it, since it has no URI, or is for people of one language only. */
 static json_t *template_json(struct call *c, const struct place *p, struct vals *v) {
-    view name = vals_get_view(v), uri = vals_get_view(v), username = vals_get_view(v);
-    view password = vals_get_view(v);
+    view name = vals_get_view(v), language = vals_get_view(v), uri = vals_get_view(v);
+    view username = vals_get_view(v), password = vals_get_view(v);
+    vals_get_int(v); /* how long it is, */
+    vals_get_int(v); /* and when it came */
+    if (uri.len == 0 || language.len > 0)
+        return NULL;
     json_t *o = json_object();
     json_object_set_new(o, "uri", json_text(uri));
     if (!p->name)
@@ -128,7 +112,7 @@ static json_t *templates_of(struct call *c, const struct place *p) {
     while (found && vals_more(&v)) {
         bool wanted = is_named(p, v);
         json_t *one = template_json(c, p, &v);
-        if (wanted)
+        if (wanted && one)
             json_array_append(found, one);
         json_decref(one);
     }
@@ -191,8 +175,11 @@ static void set(struct call *c, const struct place *p, bool all_away) {
         if (all_away ? p->name && p->name != name : !param_given(c, name))
             continue;
         count++;
+        view uri = all_away ? VIEW("") : param_text(c, name);
         vals_view(&templates, view_of(name));
-        vals_view(&templates, all_away ? VIEW("") : param_text(c, name));
+        vals_view(&templates, VIEW("")); /* in any language */
+        vals_int(&templates, uri.len ? TEMPLATE_BY_URI : TEMPLATE_REMOVE);
+        vals_view(&templates, uri);
         vals_view(&templates, param_text(c, "username"));
         vals_view(&templates, param_text(c, "password"));
     }

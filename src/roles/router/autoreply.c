@@ -2,7 +2,7 @@
  * (settings autorespond_*): once in a grace period, and never to programs (RFC 3834). */
 #include "base/clock.h"
 #include "lists/letter.h"
-#include "lists/membership_letter.h"
+#include "lists/letter_words.h"
 #include "roles/router/router.h"
 #include "store/list_setting.h"
 
@@ -53,19 +53,19 @@ static bool is_due(struct role *role, view list, enum autoreply_kind kind, view 
 static bool write_answer(struct role *role, const struct command_mail *mail, view list,
                          const view values[ASKED], struct arena *a, struct buf *letters) {
     struct err e;
-    struct membership_letter l = {.list = list,
-                                  .person = mail->post->senders[0],
-                                  .display_name = values[DISPLAY_NAME],
-                                  .description = values[DESCRIPTION],
-                                  .info = values[INFO]};
+    struct letter_words w = {.list = list,
+                             .person = mail->post->senders[0],
+                             .display_name = values[DISPLAY_NAME],
+                             .description = values[DESCRIPTION],
+                             .info = values[INFO]};
     return letter_args(
         &(struct letter){
             .hostname = view_of(role->config->hostname),
             .list = list,
             .to = mail->post->senders[0],
-            .subject = membership_letter_expand(
-                &l, VIEW("Auto-response for your message to the \"$display_name\" mailing list"), a),
-            .text = membership_letter_expand(&l, values[TEXT], a),
+            .subject = letter_words_expand(
+                &w, VIEW("Auto-response for your message to the \"$display_name\" mailing list"), a),
+            .text = letter_words_expand(&w, values[TEXT], a),
             .references = mail->message_id,
             .message = mail->id},
         clock_now_ms(), letters, &e);

@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "lists/chain.h"
-#include "lists/letter.h"
 #include "mail/address.h"
 #include "mail/text.h"
 #include "roles/router/router.h"
@@ -445,61 +444,16 @@ static view one_line(struct message *m, view text) {
     return clean;
 }
 
-/* The letter to those who can say what becomes of a held post. */
-static bool add_letter(struct batch *b, struct message *m, const struct post_to *to, view head,
-                       struct buf *args) {
-    struct address list = address_split(to->address);
-    struct err e;
+static struct held_post held_post_of(struct message *m, const struct post_to *to, view head) {
     bool whole = (int64_t)head.len == m->size && m->size <= LETTER_WHOLE;
-    view from = m->post.sender_count ? m->post.senders[0] : VIEW("nobody"),
-         subject = one_line(m, m->post.subject);
-    size_t before = args->len;
-    bool ok = letter_args(
-        &(struct letter){
-            .hostname = view_of(b->role->config->hostname),
-            .list = to->address,
-            .to = arena_printf(&m->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
-            .subject =
-                arena_printf(&m->arena, "%.*s: a post from %.*s waits", VIEW_ARG(list.local), VIEW_ARG(from)),
-            .text = arena_printf(
-                &m->arena,
-                "A post to %.*s waits for a moderator.\n\n    From:    %.*s\n    Subject: %.*s\n"
-                "    Reason:  %.*s\n\n\"postroad held ls %.*s\" shows its number; held accept, reject,"
-                "\ndiscard and forward say what becomes of it. Queue id: %s\n",
-                VIEW_ARG(to->address), VIEW_ARG(from), VIEW_ARG(subject), VIEW_ARG(to->verdict.reason),
-                VIEW_ARG(to->address), id_format(m->id).s),
-            .references = m->message_id,
-            .message = m->id,
-            .original = whole ? head : view_slice(m->post.header.section, 0, LETTER_HEADER),
-            .whole = whole},
-        clock_now_ms(), args, &e);
-    if (!ok || args->failed) {
-        args->failed = false;
-        buf_truncate(args, before);
-    }
-    return args->len > before;
-}
-
-static bool add_letter_to_member(struct batch *b, struct message *m, const struct post_to *to,
-                                 struct buf *args) {
-    struct err e;
-    return letter_may_go(b->role, to->tells) &&
-           letter_args(
-               &(struct letter){
-                   .hostname = view_of(b->role->config->hostname),
-                   .list = to->address,
-                   .to = to->tells,
-                   .subject = arena_printf(&m->arena, "Your message to %.*s awaits moderator approval",
-                                           VIEW_ARG(to->address)),
-                   .text = arena_printf(&m->arena,
-                                        "Your message to %.*s with the subject\n\n    %.*s\n\nwaits "
-                                        "until a moderator of the list has looked at it. Why:\n\n"
-                                        "    %.*s\n\nNothing is to be done. If it is refused you are told.\n",
-                                        VIEW_ARG(to->address), VIEW_ARG(one_line(m, m->post.subject)),
-                                        VIEW_ARG(to->verdict.reason)),
-                   .references = m->message_id,
-                   .message = m->id},
-               clock_now_ms(), args, &e);
+    return (struct held_post){.id = m->id,
+                              .list = to->address,
+                              .sender = m->post.sender_count ? m->post.senders[0] : VIEW("nobody"),
+                              .subject = one_line(m, m->post.subject),
+                              .reason = to->verdict.reason,
+                              .message_id = m->message_id,
+                              .original = whole ? head : view_slice(m->post.header.section, 0, LETTER_HEADER),
+                              .whole = whole};
 }
 
 static bool has_room(const struct message *m, const struct buf *args) {
@@ -511,10 +465,11 @@ static int64_t add_letters(struct batch *b, struct message *m, view head, struct
     int64_t n = 0;
     for (size_t i = 0; i < m->list_count; i++) {
         const struct post_to *to = &m->lists[i];
+        struct held_post held = held_post_of(m, to, head);
         if (to->reached && to->tells_moderators && has_room(m, args))
-            n += add_letter(b, m, to, head, args);
+            n += held_tell_moderators(b->role, &held, &m->arena, args);
         if (to->reached && to->tells.len > 0 && has_room(m, args))
-            n += add_letter_to_member(b, m, to, args);
+            n += held_tell_member(b->role, &held, to->tells, &m->arena, args);
     }
     return n;
 }

@@ -19,8 +19,9 @@ static struct owed read_owed(struct vals *v) {
     o.letter.kind = (enum letter_kind)vals_get_int(v);
     o.letter.detail = vals_get_view(v);
     (void)vals_get_int(v); /* when it was noted */
-    view *const texts[] = {&o.letter.list,         &o.letter.person,      &o.letter.name,
-                           &o.letter.display_name, &o.letter.description, &o.letter.info};
+    struct letter_words *w = &o.letter.words;
+    view *const texts[] = {&w->list,        &w->person, &w->name,      &w->display_name,
+                           &w->description, &w->info,   &w->languages, &w->text};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = vals_get_view(v);
     return o;
@@ -44,12 +45,12 @@ static void write_letter(struct role *role, struct owed *o, struct arena *a, str
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
     bool keyed = o->letter.kind == LETTER_WARNING || o->letter.kind == LETTER_PROBE;
     o->letter.hostname = view_of(role->config->hostname);
-    bool ok = !keyed || list_secret(role, o->letter.list, a, &o->letter.secret, e);
+    bool ok = !keyed || list_secret(role, o->letter.words.list, a, &o->letter.secret, e);
     ok = ok && letter_kind_is_valid(o->letter.kind) &&
          membership_letter_args(&o->letter, a, clock_now_ms(), &args, e);
     if (!ok)
-        log_line(LOG_WARN, "letter-not-written", LOG_V("list", o->letter.list),
-                 LOG_V("about", o->letter.person), LOG_S("reason", e->text));
+        log_line(LOG_WARN, "letter-not-written", LOG_V("list", o->letter.words.list),
+                 LOG_V("about", o->letter.words.person), LOG_S("reason", e->text));
     vals_int(&q->args, o->id);
     vals_int(&q->args, ok);
     buf_add(&q->args, buf_view(&args));

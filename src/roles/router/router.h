@@ -1,7 +1,7 @@
 /* router.h: what the files of this role share. main.c: the loop, expansions, the reaper; batch.c: a batch of
  * messages from the inbox to committed decisions; edition.c: what a list makes of a post; command.c: mail
- * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe; digest.c:
- * digests; autoreply.c: what a list answers to everybody. */
+ * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe; held.c:
+ * letters about held posts; digest.c: digests; autoreply.c: what a list answers to everybody. */
 #ifndef ROLES_ROUTER_ROUTER_H
 #define ROLES_ROUTER_ROUTER_H
 
@@ -57,6 +57,19 @@ void bounce_done(struct returned *r);
  * further. Letters as command_run. */
 bool autoreply(struct role *role, const struct command_mail *mail, view list, enum autoreply_kind kind,
                struct arena *a, struct buf *letters, int64_t *letter_count, bool *ret_discard, struct err *e);
+
+/* A post that a list holds. */
+struct held_post {
+    int64_t id;
+    view list, sender, subject, reason, message_id;
+    view original; /* its octets, or its header */
+    bool whole;
+};
+/* Append the letter to those who can say what becomes of it, to the member whose post it is, as ACCEPT takes
+ * it. False: there is none. */
+bool held_tell_moderators(struct role *role, const struct held_post *p, struct arena *a, struct buf *args);
+bool held_tell_member(struct role *role, const struct held_post *p, view member, struct arena *a,
+                      struct buf *args);
 
 /* Write letters that lists owe. True when there were any. */
 bool letters_write(struct role *role);
