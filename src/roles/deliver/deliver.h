@@ -10,6 +10,7 @@
  *   outcome.c  what becomes of rows after a dialogue or a failure: events, retries, notifications
  *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
  *   backoff.c  when to try again
+ *   templates.c  texts of letters that are behind URIs
  *
  * One lock (deliver.lock) guards queues, hops and the content cache; it is never held over I/O. */
 #ifndef ROLES_DELIVER_DELIVER_H
@@ -225,6 +226,10 @@ void results_stop(void); /* after everything is committed */
 /* Take over the results of a job's rows, and with them, in the same commit, the arguments of ACCEPT of a
  * notification about them (empty: none). */
 void results_add(struct queue *q, const struct job *job, const struct result *results, view notice);
+
+/* ---- templates.c ---- */
+bool templates_start(struct err *e);
+void templates_stop(void);
 
 /* ---- backoff.c ---- */
 /* Milliseconds to wait after `tries` failures, with jitter. */

@@ -1,6 +1,8 @@
 /* deliver: sends what the queue holds to the world: leases destinations, delivers with many threads, records
  * every result, returns what cannot be delivered.
  *
+ * Also fetches texts of letters that are behind URIs.
+ *
  * Trusts: nobody it talks to. May touch: the network outwards, the store (its own operations only), DNS.
  * Never: listening sockets, archive files.
  * When it dies: leases go back at its next start or when they end; rows whose results were not committed are
@@ -141,7 +143,7 @@ static bool start(struct err *e) {
         return false;
     if (c->tls_out && !(deliver.tls = tls_client_context(e)))
         return false;
-    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e);
+    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e);
 }
 
 static void run_threads(void) {
@@ -157,6 +159,7 @@ static void run_threads(void) {
 
 static void stop(void) {
     struct err e;
+    templates_stop();
     results_stop();
     release_finished();
     hop_tend();
