@@ -65,7 +65,6 @@
 #define LIMIT_SETTING_TEXT                                                                                   \
     (32 * 1024)                    /* octets of one list setting; of the expressions that ban in a scope */
 #define LIMIT_SETTING_LINE    1000 /* octets of a setting that is one line */
-#define LIMIT_TEMPLATE_TEXT LIMIT_SETTING_TEXT /* octets of a text that people get */
 #define LIMIT_EDITION_TEXT    (128 * 1024) /* octets a list adds to a post */
 #define LIMIT_EDITION         (192 * 1024) /* octets of its recipe in the store */
 #define LIMIT_EDITION_NAMED   (64 * 1024)  /* octets of the addresses that are looked at for second copies */
@@ -74,6 +73,9 @@
 #define LIMIT_LETTERS_A_DAY   10           /* that programs of ours write to one address */
 #define LIMIT_POST_SENDERS    16           /* addresses of a post that are taken for its senders */
 #define LIMIT_JOB_ROWS        100          /* recipients in one outgoing transaction */
+
+/* Octets of a text that people get. */
+#define LIMIT_TEMPLATE_TEXT LIMIT_SETTING_TEXT
 
 /* What people ask. */
 #define LIMIT_TRACE_POSTS 200 /* newest posts of a list that a search for it finds */

@@ -15,7 +15,9 @@ struct translation translation_of(view file, struct arena *a) {
 static view line_at(view rest) {
     view line = VIEW("");
     view_split(&rest, '\n', &line);
-    return view_ends_with(line, VIEW("\r")) ? view_slice(line, 0, line.len - 1) : line;
+    while (view_ends_with(line, VIEW("\r")))
+        line.len--;
+    return line;
 }
 
 static void pass_line(struct translation *t) {
@@ -60,7 +62,8 @@ static void read_text(struct translation *t, struct buf *out) {
         }
         for (; empty > 0; empty--)
             buf_add_char(out, '\n');
-        buf_add(out, view_skip(line, view_starts_with(line, VIEW("\\"))));
+        bool escaped = view_starts_with(line, VIEW("\\[")) || view_starts_with(line, VIEW("\\\\"));
+        buf_add(out, view_skip(line, escaped));
         buf_add_char(out, '\n');
     }
 }
