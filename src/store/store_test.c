@@ -465,6 +465,7 @@ static void set_up_members(struct actors *a) {
     ACT(a, R_CLI, OP_REQUEST_MODERATE, S("by-mail"), S("me"), N(1), S(""));
     ACT(a, R_ROUTER, OP_UNSUBSCRIBE, S(list), S("mail"), S("y@one.example"), N(0), S("by-mail"));
     ACT(a, R_ROUTER, OP_LIST_SECRET, S(list));
+    ACT(a, R_HTTPD, OP_LIST_SECRET, S(list));
     for (int i = 0; i < 2; i++)
         ACT(a, R_ROUTER, OP_LETTER_COUNT, S("y@one.example"));
     ACT(a, R_ROUTER, OP_REQUESTS_END, N(10));

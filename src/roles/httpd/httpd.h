@@ -1,6 +1,7 @@
 /* httpd.h: what the files of this role share. main.c: the role; server.c: HTTP, by libmicrohttpd; rest.c:
  * from a request to the function that answers it; params.c: what a request gives; reply.c: what it gets;
- * rest_*.c: the resources of Mailman's REST API 3.1, one file each, by store operations. */
+ * rest_*.c: the resources of Mailman's REST API 3.1, one file each, by store operations; page.c: pages for
+ * people, unsubscribe_page.c: the one that ends a membership. */
 #ifndef ROLES_HTTPD_HTTPD_H
 #define ROLES_HTTPD_HTTPD_H
 
@@ -83,6 +84,7 @@ struct call {
     /* The answer. */
     int status;
     struct buf out; /* its body */
+    bool page;      /* which is HTML, for people */
     view location;
     unsigned allow; /* 405: methods there are */
     /* A collection whose entries are read while it is sent. */
@@ -116,6 +118,8 @@ bool params_check(struct call *c);
 bool params_check_specs(struct call *c, const struct param_spec *specs, size_t count);
 bool param_given(const struct call *c, const char *name);
 view param_text(const struct call *c, const char *name); /* "" when it is not given */
+/* What %XX stand for. A plus is a blank in forms, and itself in paths. */
+view percent_decode(struct arena *a, view text, bool form);
 int64_t param_number(const struct call *c, const char *name,
                      int64_t otherwise); /* of BOOL, NUMBER and WORD */
 /* The values of a name that may be given many times. Returns how many; *ret in the arena. */
@@ -158,6 +162,25 @@ json_t *json_id(struct call *c, int64_t id); /* of a member or user: 32 hexadeci
 view text_of_id(struct call *c, int64_t id); /* the same in a path */
 bool id_of_text(struct call *c, view text, int64_t *ret);
 json_t *json_time(int64_t ms); /* 2026-11-23T15:12:42.397915 */
+
+/* ---- pages for people (page.c) ---- */
+
+/* Everything that is not a literal of this program goes through page_text or page_printf. */
+void page_begin(struct call *c, int status, const char *title);
+void page_text(struct call *c, view text); /* what may be hostile: escaped, and without controls */
+void page_name(struct call *c, view text); /* the same, set apart: its letters may run from right to left */
+void page_html(struct call *c, const char *html); /* a literal */
+void page_end(struct call *c);
+/* A page of one paragraph. */
+void page_say(struct call *c, int status, const char *title, const char *html);
+
+/* ---- one click to leave (unsubscribe_page.c) ---- */
+
+#define UNSUBSCRIBE_PATH "/unsubscribe/"
+/* Whether a body says List-Unsubscribe=One-Click, as a form of either kind. */
+bool unsubscribe_said(struct call *c, view content_type, view body);
+/* `path` is LIST/MEMBER/KEY as it came. */
+void unsubscribe_answer(struct call *c, view path, bool said);
 
 /* ---- the store ---- */
 

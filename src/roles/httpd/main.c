@@ -1,9 +1,10 @@
-/* httpd: answers programs over HTTP: the REST interface that clients of Mailman 3 know.
+/* httpd: answers programs over HTTP: the REST interface that clients of Mailman 3 know; and lets members leave
+ * a list by one click.
  *
- * Trusts: who shows a key (postroad key), to change what the command line can change. May touch: its
- * listening sockets, the store (its own operations only). Never: signing keys, message bytes in the queue
- * other than held posts. When it dies: a request that is not answered is asked again; each change is one
- * transaction. */
+ * Trusts: who shows a key (postroad key), to change what the command line can change; who shows the key of a
+ * member's copy, to end that membership. May touch: its listening sockets, the store (its own operations
+ * only). Never: signing keys, message bytes in the queue other than held posts. When it dies: a request that
+ * is not answered is asked again; each change is one transaction. */
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -38,8 +38,8 @@ static int hex(char ch) {
     return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
-static view decode(struct call *c, view text) {
-    char *out = arena_alloc(c->arena, text.len + 1);
+view percent_decode(struct arena *a, view text, bool form) {
+    char *out = arena_alloc(a, text.len + 1);
     size_t n = 0;
     for (size_t i = 0; out && i < text.len; i++) {
         bool escape =
@@ -48,10 +48,14 @@ static view decode(struct call *c, view text) {
             out[n++] = (char)(hex(text.ptr[i + 1]) * 16 + hex(text.ptr[i + 2]));
             i += 2;
         } else {
-            out[n++] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+            out[n++] = form && text.ptr[i] == '+' ? ' ' : text.ptr[i];
         }
     }
     return view_from(out, out ? n : 0);
+}
+
+static view decode(struct call *c, view text) {
+    return percent_decode(c->arena, text, true);
 }
 
 bool params_add_form(struct call *c, view form) {

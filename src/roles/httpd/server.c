@@ -16,6 +16,7 @@ enum {
     CONNECTIONS_MOST = 1000,
     IDLE_SECONDS = 60,
     BODY_MOST = 64 * 1024 * 1024, /* octets: 50,000 members in one request, and a message */
+    CLICK_MOST = 64 * 1024,       /* of what anybody may send */
     ARENA_MOST = 256 * 1024 * 1024,
     SLICE_MOST = 16 * 1024 * 1024,
     BLOCK = 32 * 1024
@@ -33,15 +34,25 @@ struct exchange {
     struct arena arena, slice;
     struct buf body;
     size_t taken; /* of call.out */
+    bool begun;
+    view click; /* LIST/MEMBER/KEY as it came, of an address that ends a membership */
 };
 
-static struct exchange *begin(struct server *s) {
+static struct exchange *begin(struct server *s, view uri) {
     struct exchange *x = mem_alloc(sizeof *x);
     arena_init(&x->arena, ARENA_MOST);
     arena_init(&x->slice, SLICE_MOST);
     x->body = BUF_INIT(BODY_MOST);
     x->call =
         (struct call){.role = s->role, .arena = &x->arena, .slice = &x->slice, .out = BUF_INIT(ARENA_MOST)};
+    view path = uri;
+    ptrdiff_t query = view_find(uri, '?');
+    if (query >= 0)
+        path = view_slice(uri, 0, (size_t)query);
+    if (view_starts_with(path, VIEW(UNSUBSCRIBE_PATH))) {
+        x->click = arena_view(&x->arena, view_skip(path, sizeof UNSUBSCRIBE_PATH - 1));
+        x->body.limit = CLICK_MOST;
+    }
     return x;
 }
 
@@ -126,6 +137,33 @@ static bool read_given(struct exchange *x, struct MHD_Connection *m) {
                                                                    : params_add_form(&x->call, body);
 }
 
+/* ---- one click (RFC 8058) ---- */
+
+static void answer_click(struct exchange *x, struct MHD_Connection *m, const char *method) {
+    struct call *c = &x->call;
+    c->method = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ? METHOD_GET : method_of(method);
+    if (x->body.failed)
+        page_say(c, 413, "This is too much", "More was sent than leaving a mailing list takes.");
+    else
+        unsubscribe_answer(c, x->click,
+                           unsubscribe_said(c, header(m, MHD_HTTP_HEADER_CONTENT_TYPE), buf_view(&x->body)));
+    if (c->arena->failed || c->out.failed)
+        page_say(c, 500, "Not now", "This cannot be done.");
+}
+
+/* Nobody else learns the address, which is as good as the key in it; nothing of a page is run or fetched. */
+static void add_page_headers(struct MHD_Response *r) {
+    static const char *const fields[][2] = {
+        {MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8"},
+        {MHD_HTTP_HEADER_CACHE_CONTROL, "no-store"},
+        {"Referrer-Policy", "no-referrer"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Content-Security-Policy",
+         "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        MHD_add_response_header(r, fields[i][0], fields[i][1]);
+}
+
 /* ---- the answer ---- */
 
 static ssize_t give_piece(void *ctx, uint64_t pos, char *out, size_t most) {
@@ -155,7 +193,9 @@ static struct MHD_Response *response_of(struct exchange *x) {
 static void add_headers(struct exchange *x, struct MHD_Response *r) {
     const struct call *c = &x->call;
     char allow[64] = "";
-    if (c->out.len > 0)
+    if (c->page)
+        add_page_headers(r);
+    else if (c->out.len > 0)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
                                 c->status < 400 ? "application/json" : "application/json; charset=UTF-8");
     if (c->location.len > 0)
@@ -187,7 +227,9 @@ static void answer(struct exchange *x, struct server *s, struct MHD_Connection *
                    const char *method) {
     struct call *c = &x->call;
     c->method = method_of(method);
-    if (!set_path(x, s, m, url))
+    if (x->click.ptr)
+        answer_click(x, m, method);
+    else if (!set_path(x, s, m, url))
         reply_title(c, 404);
     else if (x->body.failed)
         reply_error(c, 413, "The body of a request has at most %d octets", BODY_MOST);
@@ -204,8 +246,8 @@ static enum MHD_Result take(void *ctx, struct MHD_Connection *m, const char *url
     struct server *s = ctx;
     struct exchange *x = *of_request;
     (void)version;
-    if (!x) {
-        *of_request = begin(s);
+    if (!x->begun) {
+        x->begun = true;
         return MHD_YES;
     }
     if (*len > 0) {
@@ -217,6 +259,12 @@ static enum MHD_Result take(void *ctx, struct MHD_Connection *m, const char *url
     log_line(LOG_DEBUG, "request", LOG_S("method", method), LOG_V("path", x->call.path),
              LOG_V("by", x->call.who), LOG_I("status", x->call.status));
     return send_answer(x, m);
+}
+
+/* The first to see a request, and the only one to see its path as it came. */
+static void *came(void *ctx, const char *uri, struct MHD_Connection *m) {
+    (void)m;
+    return begin(ctx, view_of(uri));
 }
 
 static void completed(void *ctx, struct MHD_Connection *m, void **of_request,
@@ -233,11 +281,11 @@ struct server *server_start(struct role *r, int fd, const struct sockaddr_any *a
     struct server *s = mem_alloc(sizeof *s);
     s->role = r;
     s->address = sockaddr_format(addr);
-    s->daemon = MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, take, s,
-                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-                                 MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MOST,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-                                 MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, take, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_URI_LOG_CALLBACK, came, s, MHD_OPTION_END);
     if (!s->daemon) {
         free(s);
         err_errno(e, ERR_SYSTEM, "cannot serve HTTP");
