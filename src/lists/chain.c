@@ -8,13 +8,19 @@
 #include "mail/address.h"
 #include "mail/text.h"
 
-enum { PATTERNS_MOST = 1000 };
+enum { PATTERNS_MOST = 1000, PATTERNS_US = 4 * PATTERN_BUDGET_US };
+
+/* What is left of what the expressions of a list may cost for one post. */
+struct patterns {
+    int count;
+    int64_t us;
+};
 
 struct look {
     const struct post *post;
     const struct facts *facts;
     struct arena *arena;
-    int *patterns_left;
+    struct patterns *patterns;
     struct verdict *verdict; /* a rule that hits sets its reason, and the action where that is its own */
 };
 
@@ -33,10 +39,11 @@ static int64_t action_of(const struct look *c, enum list_setting s) {
     return MODERATION_HOLD + facts_number(c->facts, s);
 }
 
-/* An expression on a text. Beyond PATTERNS_MOST for a post it fails. */
+/* An expression on a text. Beyond what they may cost for a post it fails. */
 static enum pattern_answer try_pattern(const struct look *c, view expression, view text) {
     struct err e;
-    return --*c->patterns_left < 0 ? PATTERN_FAILED : pattern_match(expression, text, &e);
+    return --c->patterns->count < 0 ? PATTERN_FAILED
+                                    : pattern_match_within(expression, text, &c->patterns->us, &e);
 }
 
 /* Whether the address is one of the lines, or matches one that is an expression. */
@@ -320,10 +327,10 @@ void chain_decide(const struct post *p, const struct facts *f, struct arena *a, 
     *ret = (struct verdict){.action = MODERATION_ACCEPT, .rule = "", .reason = VIEW("")};
     if (f->list.len == 0)
         return; /* it is gone: for whoever commits to say */
-    int patterns_left = PATTERNS_MOST;
+    struct patterns patterns = {PATTERNS_MOST, PATTERNS_US};
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         struct verdict one = {.action = MODERATION_HOLD, .rule = rules[i].name, .reason = VIEW("")};
-        if (!rules[i].hits(&(struct look){p, f, a, &patterns_left, &one}))
+        if (!rules[i].hits(&(struct look){p, f, a, &patterns, &one}))
             continue;
         if (rules[i].follow == DISCARD)
             one.action = MODERATION_DISCARD;

@@ -56,9 +56,10 @@ static bool matches_ban(struct op_run *r, view list, view domain, view address) 
     add_ban_patterns(r, list, domain, &patterns);
     view rest = buf_view(&patterns), one;
     bool banned = patterns.failed;
+    int64_t left_us = PATTERN_BUDGET_US; /* others wait for this transaction */
     while (!banned && view_split(&rest, '\n', &one)) {
         struct err e;
-        banned = pattern_match(one, address, &e) != PATTERN_NO;
+        banned = pattern_match_within(one, address, &left_us, &e) != PATTERN_NO;
     }
     buf_done(&patterns);
     return banned;
