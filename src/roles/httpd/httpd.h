@@ -99,8 +99,9 @@ struct call {
     struct arena *slice; /* memory of one slice of them, and of links */
 };
 
-/* Answer it. What is left to be sent, if `entries` is set, comes from rest_more until that is false. */
-void rest_answer(struct call *c, view authorization);
+/* Answer it; `name`: whose key came with it, empty when nobody's. What is left to be sent, if `entries` is
+ * set, comes from rest_more until that is false. */
+void rest_answer(struct call *c, view name);
 bool rest_more(struct call *c, bool *ret_failed);
 
 /* Whose key that is ("Basic ..."): false when nobody's. */

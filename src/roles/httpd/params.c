@@ -146,7 +146,7 @@ static int compare_views(const void *a, const void *b) {
 
 static view join(struct call *c, const view *names, size_t count) {
     view joined = VIEW("");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && joined.len < 2 * LIMIT_ERR_TEXT; i++) /* no more of it is said */
         joined = arena_printf(c->arena, "%.*s%s%.*s", VIEW_ARG(joined), i ? ", " : "", VIEW_ARG(names[i]));
     return joined;
 }

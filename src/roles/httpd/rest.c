@@ -9,6 +9,11 @@ bool ask_or(struct call *c, struct store_request *q, struct err *ret_e) {
     *ret_e = (struct err){.code = ERR_OK};
     if (store_call(c->role->store, q, ret_e))
         return true;
+    if (q->args.failed) {
+        reply_error(c, 413, "Too much is given");
+        ret_e->code = ERR_OK;
+        return false;
+    }
     if (err_info(ret_e->code)->class == ERR_CLASS_PERMANENT || ret_e->code == ERR_CONFLICT)
         return false;
     reply_error(c, 503, "%s", ret_e->text);
@@ -67,14 +72,13 @@ static const struct route *find(struct call *c) {
     return found;
 }
 
-void rest_answer(struct call *c, view authorization) {
-    view name;
+void rest_answer(struct call *c, view name) {
     c->route = find(c);
     if (c->allow == 0) {
         reply_title(c, 404);
         return;
     }
-    if (!keys_know(c->role, authorization, c->arena, &name)) {
+    if (name.len == 0) {
         reply_error(c, 401, "REST API authorization failed");
         return;
     }

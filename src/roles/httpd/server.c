@@ -16,7 +16,7 @@ enum {
     CONNECTIONS_MOST = 1000,
     IDLE_SECONDS = 60,
     BODY_MOST = 64 * 1024 * 1024, /* octets: 50,000 members in one request, and a message */
-    CLICK_MOST = 64 * 1024,       /* of what anybody may send */
+    STRANGER_MOST = 64 * 1024,    /* of somebody without a key */
     ARENA_MOST = 256 * 1024 * 1024,
     SLICE_MOST = 16 * 1024 * 1024,
     BLOCK = 32 * 1024
@@ -35,6 +35,7 @@ struct exchange {
     struct buf body;
     size_t taken; /* of call.out */
     bool begun;
+    view name;  /* whose key came with it; empty: nobody's, and then its body is not looked at */
     view click; /* LIST/MEMBER/KEY as it came, of an address that ends a membership */
 };
 
@@ -42,17 +43,15 @@ static struct exchange *begin(struct server *s, view uri) {
     struct exchange *x = mem_alloc(sizeof *x);
     arena_init(&x->arena, ARENA_MOST);
     arena_init(&x->slice, SLICE_MOST);
-    x->body = BUF_INIT(BODY_MOST);
+    x->body = BUF_INIT(STRANGER_MOST);
     x->call =
         (struct call){.role = s->role, .arena = &x->arena, .slice = &x->slice, .out = BUF_INIT(ARENA_MOST)};
     view path = uri;
     ptrdiff_t query = view_find(uri, '?');
     if (query >= 0)
         path = view_slice(uri, 0, (size_t)query);
-    if (view_starts_with(path, VIEW(UNSUBSCRIBE_PATH))) {
+    if (view_starts_with(path, VIEW(UNSUBSCRIBE_PATH)))
         x->click = arena_view(&x->arena, view_skip(path, sizeof UNSUBSCRIBE_PATH - 1));
-        x->body.limit = CLICK_MOST;
-    }
     return x;
 }
 
@@ -232,13 +231,29 @@ static void answer(struct exchange *x, struct server *s, struct MHD_Connection *
     else if (!set_path(x, s, m, url))
         reply_title(c, 404);
     else if (x->body.failed)
-        reply_error(c, 413, "The body of a request has at most %d octets", BODY_MOST);
-    else if (read_given(x, m))
-        rest_answer(c, header(m, MHD_HTTP_HEADER_AUTHORIZATION));
+        reply_error(c, 413, "The body of a request has at most %zu octets", x->body.limit);
+    else if (x->name.len == 0 || read_given(x, m))
+        rest_answer(c, x->name);
     if (c->status == 405 && strcmp(method, "OPTIONS") == 0) {
         buf_reset(&c->out);
         c->status = 200;
     }
+}
+
+/* The header is here, the body is not: who has a key may send a large one. */
+static void meet(struct exchange *x, struct MHD_Connection *m) {
+    x->begun = true;
+    if (!x->click.ptr &&
+        keys_know(x->call.role, header(m, MHD_HTTP_HEADER_AUTHORIZATION), &x->arena, &x->name))
+        x->body.limit = BODY_MOST;
+    else
+        x->name = VIEW("");
+}
+
+/* The first to see a request, and the only one to see its path as it came. */
+static void *came(void *ctx, const char *uri, struct MHD_Connection *m) {
+    (void)m;
+    return begin(ctx, view_of(uri));
 }
 
 static enum MHD_Result take(void *ctx, struct MHD_Connection *m, const char *url, const char *method,
@@ -247,7 +262,7 @@ static enum MHD_Result take(void *ctx, struct MHD_Connection *m, const char *url
     struct exchange *x = *of_request;
     (void)version;
     if (!x->begun) {
-        x->begun = true;
+        meet(x, m);
         return MHD_YES;
     }
     if (*len > 0) {
@@ -259,12 +274,6 @@ static enum MHD_Result take(void *ctx, struct MHD_Connection *m, const char *url
     log_line(LOG_DEBUG, "request", LOG_S("method", method), LOG_V("path", x->call.path),
              LOG_V("by", x->call.who), LOG_I("status", x->call.status));
     return send_answer(x, m);
-}
-
-/* The first to see a request, and the only one to see its path as it came. */
-static void *came(void *ctx, const char *uri, struct MHD_Connection *m) {
-    (void)m;
-    return begin(ctx, view_of(uri));
 }
 
 static void completed(void *ctx, struct MHD_Connection *m, void **of_request,
