@@ -184,14 +184,14 @@ def test_broken_http(served):
     rest = served.rest
     key = f"Authorization: Basic {rest.key}\r\nContent-Type: {FORM}\r\n"
     body = "email=a@x.example"
-    for request in ("\r\n\r\n", "\0" * 1000, "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /3.1/system\r\n\r\n", "X" * 100_000, "POST /3.1/bans HTTP/1.1\r\n" + "A: b\r\n" * 20_000 + "\r\n",
+    for request in ("\0" * 1000, "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /3.1/system\r\n\r\n", "X" * 100_000, "POST /3.1/bans HTTP/1.1\r\n" + "A: b\r\n" * 20_000 + "\r\n",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Content-Length: -1\r\n\r\n{body}",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Content-Length: 99999999999999999999\r\n\r\n{body}",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Content-Length: 100\r\n\r\n{body}",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Content-Length: x\r\n\r\n{body}",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Transfer-Encoding: chunked\r\n\r\nzz\r\n{body}\r\n0\r\n\r\n",
                     f"POST /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n{body}\r\n0\r\n\r\n",
-                    f"BREW /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Content-Length: {len(body)}\r\n\r\n{body}"):
+                    f"BREW /3.1/bans HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"):
         raw(rest, request.encode(), waits="Content-Length: 100" not in request)
         assert rest.get("bans").entries == [], request[:100]
     hosts = 'evil.example/"><script>', "a b", "x\x01", "", "[::1]:80", "y" * 4000
