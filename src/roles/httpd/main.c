@@ -1,5 +1,5 @@
-/* httpd: answers programs over HTTP: the REST interface that clients of Mailman 3 know; and lets members leave
- * a list by one click.
+/* httpd: answers programs over HTTP: the REST interface that clients of Mailman 3 know; and lets members
+ * leave a list by one click.
  *
  * Trusts: who shows a key (postroad key), to change what the command line can change; who shows the key of a
  * member's copy, to end that membership. May touch: its listening sockets, the store (its own operations
