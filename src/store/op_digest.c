@@ -38,9 +38,10 @@ static bool is_due(struct op_run *r, const struct waiting *w) {
            r->now_ms >= id_time_ms(w->oldest) + DAY_MS && r->now_ms >= w->sent + DAY_MS;
 }
 
-/* out: ids of lists whose digest is to be sent now */
+/* in: most. out: ids of lists whose digest is to be sent now */
 void op_run_DIGESTS_DUE(struct op_run *r) {
     struct waiting waiting[LIMIT_ROUTE_BATCH];
+    int64_t most = vals_get_int(&r->in);
     size_t n = 0;
     struct query q;
     db_query(r->db, &q,
@@ -48,7 +49,7 @@ void op_run_DIGESTS_DUE(struct op_run *r) {
              "l.address FROM digest d"
              " JOIN list l ON l.id = d.list GROUP BY d.list, l.digest_sent, l.digest_asked, l.address"
              " ORDER BY min(d.message) LIMIT $1",
-             DB_I(LIMIT_ROUTE_BATCH));
+             DB_I(most < LIMIT_ROUTE_BATCH ? most : LIMIT_ROUTE_BATCH));
     while (query_row(&q) && n < LIMIT_ROUTE_BATCH) {
         struct waiting *w = &waiting[n++];
         int64_t *const numbers[] = {&w->list, &w->size, &w->oldest, &w->sent, &w->asked};

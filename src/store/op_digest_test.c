@@ -45,7 +45,7 @@ static int64_t copies(struct unit_store *s, int64_t message) {
 }
 
 static bool is_due(struct unit_store *s) {
-    must(s, OP_DIGESTS_DUE);
+    must(s, OP_DIGESTS_DUE, N(10));
     return vals_more(&s->results);
 }
 

@@ -405,7 +405,7 @@ static void send_digest(struct actors *a, int64_t list) {
         N(0), S("recipe"), N(0), N(0), N(0));
     ACT(a, R_CLI, OP_DIGEST_LS, S(""), N(10));
     ACT(a, R_CLI, OP_DIGEST_ASK, S(news), S("me"));
-    ACT(a, R_ROUTER, OP_DIGESTS_DUE);
+    ACT(a, R_ROUTER, OP_DIGESTS_DUE, N(10));
     expect(a->s, N(list));
     ACT(a, R_ROUTER, OP_DIGEST_TAKE, N(list));
     ACT(a, R_ROUTER, OP_EDITION, N(message), N(list));

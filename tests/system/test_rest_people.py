@@ -131,7 +131,7 @@ def test_a_member(world):
     for other in "bee@example.org", "a+b@x.example", "o'neil@x.example":
         c.made("members", list_id=LIST_ID, subscriber=other, **DONE)
         path = f"lists/{LIST_ID}/member/" + urllib.parse.quote_plus(other)
-        assert c.good(path)["address"] == c.base + "addresses/" + other.replace("'", "%27")
+        assert c.good(path)["address"] == c.base + "addresses/" + other
         c.done("DELETE", path)
     c.done("DELETE", f"members/{member}")
     assert c.error("DELETE", f"members/{member}") == (404, "404 Not Found")

@@ -87,6 +87,7 @@ struct call {
     bool page;      /* which is HTML, for people */
     view location;
     unsigned allow; /* 405: methods there are */
+    bool described; /* an error in a handler's words: Mailman names the charset of those */
     /* A collection whose entries are read while it is sent. */
     bool (*entries)(struct call *c, const int64_t *ids,
                     size_t count); /* appends with entry_add; false: failed */

@@ -224,6 +224,6 @@ enum attribute_answer attribute_read(struct call *c, const struct attribute *a, 
     view why = readers[a->kind](c, a, value, ret);
     if (why.len == 0)
         return keep(c, a, ret);
-    *ret = view_trim(why);
+    *ret = view_trim(why).len > 0 ? why : VIEW(""); /* of some, Mailman says nothing */
     return ATTRIBUTE_WRONG;
 }

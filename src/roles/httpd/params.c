@@ -78,6 +78,8 @@ static bool add_json_value(struct call *c, view name, const json_t *value) {
         return json_array_size(value) > 0 || add(c, name, VIEW_NULL);
     }
     view text = VIEW_NULL;
+    if (json_is_object(value))
+        return false;
     if (json_is_string(value))
         text = arena_view(c->arena, view_from(json_string_value(value), json_string_length(value)));
     else if (json_is_boolean(value))
@@ -90,7 +92,9 @@ static bool add_json_value(struct call *c, view name, const json_t *value) {
 }
 
 static bool bad_json(struct call *c, const char *why) {
-    reply_error(c, 400, "Could not parse the JSON body: %s", why);
+    reply_object(c, 400,
+                 json_pack("{ssso}", "title", "Invalid JSON", "description",
+                           json_sprintf("Could not parse JSON body - %s", why)));
     return false;
 }
 
@@ -100,13 +104,13 @@ bool params_add_json(struct call *c, view body) {
     bool ok = json_is_object(object);
     if (!ok) {
         json_decref(object);
-        return bad_json(c, error.text);
+        return bad_json(c, *error.text ? error.text : "an object is wanted");
     }
     for (void *i = json_object_iter(object); ok && i; i = json_object_iter_next(object, i))
         ok = add_json_value(c, arena_view(c->arena, view_of(json_object_iter_key(i))),
                             json_object_iter_value(i));
     json_decref(object);
-    return ok || c->status != 0 || bad_json(c, "lists within lists");
+    return ok || c->status != 0 || bad_json(c, "values are texts, numbers, truth values, or lists of them");
 }
 
 /* ---- checking ---- */

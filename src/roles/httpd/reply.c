@@ -26,7 +26,7 @@ json_t *json_text(view v) {
 static void add_path(struct buf *out, view path) {
     for (size_t i = 0; i < path.len; i++) {
         char ch = path.ptr[i];
-        if (ascii_is_alnum(ch) || (ch && strchr("/-._~@+=&?:", ch)))
+        if (ascii_is_alnum(ch) || (ch && strchr("/-._~@+=&?:'!$*", ch)))
             buf_add_char(out, ch);
         else
             buf_printf(out, "%%%02X", (unsigned char)ch);
@@ -67,9 +67,10 @@ bool id_of_text(struct call *c, view text, int64_t *ret) {
     int64_t id = 0;
     for (size_t i = 0; i < text.len; i++) {
         char ch = ascii_lower(text.ptr[i]);
-        if (!(ascii_is_digit(ch) || (ch >= 'a' && ch <= 'f')) || id >> 58)
+        if (!(ascii_is_digit(ch) || (ch >= 'a' && ch <= 'f')))
             return false;
-        id = id * 16 + (ascii_is_digit(ch) ? ch - '0' : ch - 'a' + 10);
+        /* what another server called somebody is nobody here, and well-formed */
+        id = id >> 58 ? INT64_MAX : id * 16 + (ascii_is_digit(ch) ? ch - '0' : ch - 'a' + 10);
     }
     *ret = id;
     return text.len == 32 && id > 0;
@@ -128,6 +129,7 @@ static void dump(struct buf *out, const json_t *object) {
 void reply_object(struct call *c, int status, json_t *object) {
     buf_reset(&c->out);
     c->status = status;
+    c->described = false;
     if (status < 400)
         add_etag(object);
     dump(&c->out, object);
@@ -161,6 +163,7 @@ void reply_error(struct call *c, int status, const char *fmt, ...) {
     va_end(args);
     reply_object(c, status,
                  json_pack("{ssso}", "title", reason(status), "description", json_text(view_of(text))));
+    c->described = status != 401;
 }
 
 void reply_empty(struct call *c) {

@@ -88,10 +88,12 @@ bool find_domain(struct call *c, view name, view *ret_name) {
 static const struct param_spec create_params[] = {
     {"mail_host", .required = true}, {"description"}, {"alias_domain"}, {"owner", PARAM_TEXTS}};
 
-/* Appends the count of owners and their addresses. */
+/* Appends the count of owners and their addresses. A form says with an empty one that there is none. */
 static bool add_owners(struct call *c, struct buf *args) {
     view *owners, address;
     size_t n = param_texts(c, "owner", &owners);
+    if (n == 1 && owners[0].len == 0)
+        n = 0;
     vals_int(args, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
         if (!param_address(c, owners[i], &address)) {
@@ -137,6 +139,9 @@ static void domain_show(struct call *c) {
 }
 
 static const struct param_spec change_params[] = {{"alias_domain"}, {"description"}, {"owner", PARAM_TEXTS}};
+static const struct param_spec put_params[] = {{"alias_domain", .required = true},
+                                               {"description", .required = true},
+                                               {"owner", PARAM_TEXTS, .required = true}};
 
 static const struct param_spec put_params[] = {{"alias_domain", .required = true},
                                                {"description", .required = true},
@@ -147,19 +152,18 @@ static void domain_change(struct call *c) {
     struct store_request q;
     if (!find(c, &d) || !params_check(c))
         return;
-    bool all = c->method == METHOD_PUT;
     store_request_init(&q, OP_DOMAIN_SET);
     vals_view(&q.args, d.name);
     vals_view(&q.args, c->who);
-    vals_view(&q.args, all || param_given(c, "description") ? param_text(c, "description") : d.description);
-    vals_view(&q.args, all || param_given(c, "alias_domain") ? param_text(c, "alias_domain") : d.alias);
+    vals_view(&q.args, param_given(c, "description") ? param_text(c, "description") : d.description);
+    vals_view(&q.args, param_given(c, "alias_domain") ? param_text(c, "alias_domain") : d.alias);
     bool ok = ask(c, &q);
     store_request_done(&q);
     if (ok && param_given(c, "owner")) {
         store_request_init(&q, OP_DOMAIN_OWNER_SET);
         vals_view(&q.args, d.name);
         vals_view(&q.args, c->who);
-        vals_int(&q.args, 1);
+        vals_int(&q.args, 0); /* to those there are: DELETE domains/DOMAIN/owners takes them away */
         ok = add_owners(c, &q.args) && ask(c, &q);
         store_request_done(&q);
     }
@@ -190,8 +194,12 @@ static void owners_ls(struct call *c) {
     if (ask(c, &q)) {
         int64_t *ids, start, most;
         size_t n = ids_of(c, buf_view(&q.out), &ids);
-        if (page_wanted(c, &start, &most))
-            reply_rows(c, (int64_t)n, 0, ids, n, user_entries);
+        if (page_wanted(c, &start, &most)) {
+            size_t first = (size_t)start < n ? (size_t)start : n, shown = n - first;
+            if (param_given(c, "count") && shown > (size_t)most)
+                shown = (size_t)most;
+            reply_rows(c, (int64_t)n, start, ids + first, shown, user_entries);
+        }
     }
     store_request_done(&q);
 }

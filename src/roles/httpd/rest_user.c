@@ -153,7 +153,7 @@ static void user_create(struct call *c) {
         view id = text_of_id(c, vals_get_int(&v));
         reply_created(c, "users/%.*s", VIEW_ARG(id));
     } else if (e.code == ERR_EXISTS) {
-        reply_error(c, 400, "User already exists: %.*s", VIEW_ARG(given));
+        reply_error(c, 400, "User already exists: %.*s", VIEW_ARG(address));
     } else if (e.code != ERR_OK) {
         reply_error(c, 400, "%s", e.text);
     }

@@ -69,11 +69,11 @@ static void end(struct exchange *x) {
 static const struct {
     const char *name;
     enum method method;
-} methods[] = {{"GET", METHOD_GET},
-               {"POST", METHOD_POST},
-               {"PUT", METHOD_PUT},
+} methods[] = {{"DELETE", METHOD_DELETE},
+               {"GET", METHOD_GET},
                {"PATCH", METHOD_PATCH},
-               {"DELETE", METHOD_DELETE}};
+               {"POST", METHOD_POST},
+               {"PUT", METHOD_PUT}};
 
 static enum method method_of(const char *name) {
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
@@ -189,27 +189,32 @@ static struct MHD_Response *response_of(struct exchange *x) {
     return MHD_create_response_from_buffer(c->out.len, c->out.data, MHD_RESPMEM_MUST_COPY);
 }
 
+/* Which methods there are is said where one was asked for that is not, and where just that was asked. */
+static void add_allow(const struct call *c, struct MHD_Response *r) {
+    char allow[64] = "";
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (c->allow & methods[i].method)
+            snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", *allow ? ", " : "",
+                     methods[i].name);
+    if (c->status == 405)
+        strcat(allow, ", OPTIONS");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
+}
+
 static void add_headers(struct exchange *x, struct MHD_Response *r) {
     const struct call *c = &x->call;
-    char allow[64] = "";
     if (c->page)
         add_page_headers(r);
-    else if (c->out.len > 0)
+    else if (c->status != 204)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                c->status < 400 ? "application/json" : "application/json; charset=UTF-8");
+                                c->described ? "application/json; charset=UTF-8" : "application/json");
     if (c->location.len > 0)
         MHD_add_response_header(r, MHD_HTTP_HEADER_LOCATION, arena_str(&x->arena, c->location));
     if (c->status == 401)
         MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
                                 "Basic realm=\"mailman3-rest\",charset=\"utf-8\"");
-    if (c->status != 405 && c->status != 0 && !c->allow)
-        return;
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (c->allow & methods[i].method)
-            snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s, ", methods[i].name);
-    strcat(allow, "OPTIONS");
-    if (c->status == 405 || c->route == NULL)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
+    if (c->allow && !c->route && c->status != 401)
+        add_allow(c, r);
 }
 
 static enum MHD_Result send_answer(struct exchange *x, struct MHD_Connection *m) {

@@ -235,6 +235,7 @@ bool digests_send(struct role *role) {
     if (clock_mono_ms() < next_ms)
         return false;
     store_request_init(&q, OP_DIGESTS_DUE);
+    vals_int(&q.args, LIMIT_ROUTE_BATCH);
     bool ok = store_call(role->store, &q, &e);
     struct vals v = vals_of(buf_view(&q.out));
     while (ok && vals_more(&v) && !role_stopping()) {
