@@ -41,7 +41,8 @@ lmtp_host: 127.0.0.1
 lmtp_port: {port}
 smtp_host: 127.0.0.1
 smtp_port: {relay}
-{mta}"""
+{mta}
+{sections}"""
 
 SET_UP = """import sys
 from mailman.core.initialize import initialize
@@ -51,10 +52,10 @@ initialize(sys.argv[1])
 
 class Mailman:
     """lists: {address: members}; relay: port that takes what it sends; mta, site: more lines of [mta] and
-    [mailman]; script: Python that is run before the start, with Mailman set up; runners: those of IDLE that are started
-    all the same. Starting takes some seconds."""
+    [mailman]; sections: further sections; script: Python that is run before the start, with Mailman set up; runners:
+    those of IDLE that are started all the same. Starting takes some seconds."""
 
-    def __init__(self, lists, relay, mta="", script=None, runners=(), site=""):
+    def __init__(self, lists, relay, mta="", script=None, runners=(), site="", sections=""):
         if os.geteuid() != 0:
             pytest.skip("Mailman can only be given a user of its own by root")
         self.package = unpacked("mailman3", "mailman3", *(f"python3-{name}" for name in PYTHON))
@@ -66,7 +67,7 @@ class Mailman:
         try:
             idle = "".join(f"[runner.{name}]\nstart: no\n" for name in IDLE if name not in runners)
             (self.folder / "mailman.cfg").write_text(CONFIGURATION.format(folder=self.folder, port=self.port, relay=relay, mta=mta,
-                                                                          site=site) + idle)
+                                                                          site=site, sections=sections) + idle)
             for address, members in lists.items():
                 self.run("mailman", "create", "--quiet", address)
                 (self.folder / "members").write_text("".join(f"{m}\n" for m in members))
@@ -81,6 +82,8 @@ class Mailman:
     def _as_user(self, *words):
         return on_top(self.package, ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env",
                                      f"HOME={self.folder}", "PYTHONWARNINGS=ignore",
+                                     # what comes out of its sets comes in the same order each time
+                                     "PYTHONHASHSEED=0",
                                      # nobody has compiled what is only unpacked: one process does for the others
                                      f"PYTHONPYCACHEPREFIX={self.folder}/compiled", *words])
 

@@ -143,10 +143,6 @@ static const struct param_spec put_params[] = {{"alias_domain", .required = true
                                                {"description", .required = true},
                                                {"owner", PARAM_TEXTS, .required = true}};
 
-static const struct param_spec put_params[] = {{"alias_domain", .required = true},
-                                               {"description", .required = true},
-                                               {"owner", PARAM_TEXTS, .required = true}};
-
 static void domain_change(struct call *c) {
     struct domain d;
     struct store_request q;
