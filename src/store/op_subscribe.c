@@ -38,7 +38,8 @@ static void tell_done(struct op_run *r, const struct request *q) {
     enum list_setting wanted = join ? LIST_SETTING_SEND_WELCOME_MESSAGE : LIST_SETTING_SEND_GOODBYE_MESSAGE;
     if (said ? (q->proofs & SUBSCRIBE_WELCOME) != 0 : is_set(r, q, wanted))
         letter_owe(r, join ? LETTER_WELCOME : LETTER_GOODBYE, q->list, q->addr, VIEW(""));
-    if (is_set(r, q, LIST_SETTING_ADMIN_NOTIFY_MCHANGES))
+    bool owners_said = q->proofs & (OWNERS_QUIETLY | OWNERS_TOLD);
+    if (owners_said ? (q->proofs & OWNERS_TOLD) != 0 : is_set(r, q, LIST_SETTING_ADMIN_NOTIFY_MCHANGES))
         letter_owe(r, join ? LETTER_JOINED : LETTER_LEFT, q->list, q->addr, VIEW(""));
 }
 

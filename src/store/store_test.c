@@ -469,6 +469,19 @@ static void set_up_members(struct actors *a) {
     for (int i = 0; i < 2; i++)
         ACT(a, R_ROUTER, OP_LETTER_COUNT, S("y@one.example"));
     ACT(a, R_ROUTER, OP_REQUESTS_END, N(10));
+    ACT(a, R_CLI, OP_SUBSCRIBE_MANY, S(list), S("me"), N(PROOF_VERIFIED | PROOF_CONFIRMED | PROOF_APPROVED),
+        N(1), N(-1), N(1), S("z@one.example"), S("Z@one.example"), S("Z"), S("of-many"));
+    ACT(a, R_CLI, OP_REQUEST_FIND, S(list), N(REQUEST_SUBSCRIBE), N(-1), N(0), N(10));
+    ACT(a, R_CLI, OP_HELD_IDS, S(list));
+    ACT(a, R_CLI, OP_LIST_SHOW, S(list));
+    ACT(a, R_CLI, OP_LIST_IDS, S(""), N(0), N(0), N(10));
+    ACT(a, R_CLI, OP_LIST_ROWS, N(1), N(1));
+    ACT(a, R_CLI, OP_MEMBER_FIND, N(FIND_BY_NOTHING), S(""), N(0), S(list), N(0), N(-1), N(-1), N(-1), N(0),
+        N(0));
+    ACT(a, R_CLI, OP_MEMBER_SHOW, N(1), N(1));
+    ACT(a, R_CLI, OP_ADDRESS_GET, N(0), S("z@one.example"));
+    ACT(a, R_CLI, OP_ADDRESS_CHANGE, S("me"), S("z@one.example"), S("z@two.example"), S("z@two.example"));
+    ACT(a, R_CLI, OP_UNSUBSCRIBE_MANY, S(list), S("me"), N(OWNERS_TOLD), N(1), S("z@two.example"));
 }
 
 static void set_up_people(struct actors *a) {

@@ -15,8 +15,19 @@ enum policy { POLICY_OPEN, POLICY_CONFIRM, POLICY_MODERATE, POLICY_CONFIRM_THEN_
  * or who has that right, wants it; INVITED: it was offered, so the subscriber's yes is all that is needed. */
 enum proof { PROOF_VERIFIED = 1, PROOF_CONFIRMED = 2, PROOF_APPROVED = 4, PROOF_INVITED = 8 };
 
-/* Kept with the proofs: what the subscriber hears when it is done, if it is not what the list says. */
-enum { SUBSCRIBE_QUIETLY = 16, SUBSCRIBE_WELCOME = 32 };
+/* Kept with the proofs: what the subscriber hears when it is done, if it is not what the list says; and those
+ * who look after the list. */
+enum { SUBSCRIBE_QUIETLY = 16, SUBSCRIBE_WELCOME = 32, OWNERS_QUIETLY = 64, OWNERS_TOLD = 128 };
+
+/* What becomes of one of many. NOT: a list cannot be its own member. */
+enum subscribed {
+    SUBSCRIBED,
+    SUBSCRIBED_WAITS,
+    SUBSCRIBED_ALREADY,
+    SUBSCRIBED_PENDING,
+    SUBSCRIBED_BANNED,
+    SUBSCRIBED_NOT
+};
 
 /* What is said to a request; REJECT: no, and who asked hears of it. */
 enum request_answer { ANSWER_NO, ANSWER_YES, ANSWER_REJECT };
