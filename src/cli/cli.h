@@ -6,6 +6,7 @@
 #define CLI_CLI_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/config.h"
@@ -39,6 +40,8 @@ bool cli_config(struct cli *c, struct err *e);
 /* Run one operation; the store is opened at the first call. */
 bool cli_call(struct cli *c, struct store_request *r, struct err *e);
 void cli_close_store(struct cli *c);
+/* The process that runs the instance; NOT_FOUND: none does. After cli_config(). */
+bool cli_supervisor(struct cli *c, pid_t *ret_pid, struct err *e);
 /* A word of the arguments as a normalised address, or domain. */
 bool cli_address(struct cli *c, const char *text, view *ret_address, struct err *e);
 bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e);

@@ -47,7 +47,7 @@ bool cmd_run(struct cli *c, struct err *e) {
 }
 
 /* Whoever runs holds the lock of its file; the number in it alone proves nothing. */
-static bool find_supervisor(struct cli *c, pid_t *ret_pid, struct err *e) {
+bool cli_supervisor(struct cli *c, pid_t *ret_pid, struct err *e) {
     FREE_AUTO char *path = config_path(c->config, "data/run/supervisor.pid");
     CLOSE_AUTO int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[32] = "";
@@ -104,14 +104,14 @@ static bool ask(struct cli *c, pid_t pid, int number, const char *deed, struct e
 
 bool cmd_reload(struct cli *c, struct err *e) {
     pid_t pid;
-    return cli_config(c, e) && find_supervisor(c, &pid, e) && ask(c, pid, SIGHUP, "reload", e);
+    return cli_config(c, e) && cli_supervisor(c, &pid, e) && ask(c, pid, SIGHUP, "reload", e);
 }
 
 /* The supervisor becomes this very program. */
 bool cmd_upgrade(struct cli *c, struct err *e) {
     pid_t pid;
     FREE_AUTO char *self = realpath("/proc/self/exe", NULL);
-    if (!cli_config(c, e) || !find_supervisor(c, &pid, e))
+    if (!cli_config(c, e) || !cli_supervisor(c, &pid, e))
         return false;
     FREE_AUTO char *path = config_path(c->config, "data/run/upgrade");
     if (!self)

@@ -207,7 +207,7 @@ static bool asks_for_help(char *const *argv, size_t argc) {
 
 static bool run_command(struct cli *c, const struct command *k, char *const *argv, size_t argc,
                         struct err *e) {
-    if (k->run == cmd_sendmail && !asks_for_help(argv, argc)) {
+    if (k->run == cmd_mailman || (k->run == cmd_sendmail && !asks_for_help(argv, argc))) {
         c->argv = argv;
         c->argc = argc;
         return k->run(c, e);
@@ -268,13 +268,20 @@ static const char *called_as(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* As programs of the machine call their way into the mail system. */
-static bool is_mail_program(const char *name) {
-    static const char *const names[] = {"sendmail", "mailq", "newaliases"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
+/* Names under which this program is another one, that takes its words itself. */
+static cli_command other_program(const char *name) {
+    static const struct {
+        const char *name;
+        cli_command run;
+    } programs[] = {{"sendmail", cmd_sendmail},
+                    {"mailq", cmd_sendmail},
+                    {"newaliases", cmd_sendmail},
+                    {"postroad-mailman", cmd_mailman},
+                    {"mailman", cmd_mailman}};
+    for (size_t i = 0; i < COUNT_OF(programs); i++)
+        if (strcmp(name, programs[i].name) == 0)
+            return programs[i].run;
+    return NULL;
 }
 
 int main(int argc, char **argv) {
@@ -287,7 +294,8 @@ int main(int argc, char **argv) {
     c.called = called_as(argc > 0 ? argv[0] : "");
     c.argv = argv + 1;
     c.argc = words;
-    bool ok = is_mail_program(c.called) ? cmd_sendmail(&c, &e) : run(&c, argv + 1, words, &command, &e);
+    cli_command other = other_program(c.called);
+    bool ok = other ? other(&c, &e) : run(&c, argv + 1, words, &command, &e);
     cli_progress_end(&c);
     cli_close_store(&c);
     struct err out_err;
