@@ -70,7 +70,8 @@ bool mailman_cmd_version(struct cli *c, struct err *e) {
     return true;
 }
 
-/* Wrong usage is told as click does; nothing else is. */
+/* Wrong usage is told as click does: with the usage in front, but for what is wrong with one option's value
+ * (PARAMETER). */
 static void say_error(struct cli *c, const struct mailman_row *command, const struct err *e) {
     struct buf text = BUF_INIT(HELP_BYTES);
     cli_progress_end(c);

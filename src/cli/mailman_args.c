@@ -67,7 +67,7 @@ static bool give(struct reader *r, view name, const char *value, struct err *e) 
 /* The word behind the option, which it uses up. */
 static bool next_value(struct reader *r, view option, const char **ret, struct err *e) {
     if (r->at == r->argc)
-        return err_set(e, ERR_USAGE, "Option '%.*s' requires an argument.", VIEW_ARG(option));
+        return err_set(e, ERR_PARAMETER, "Option '%.*s' requires an argument.", VIEW_ARG(option));
     *ret = r->argv[r->at++];
     return true;
 }
@@ -79,7 +79,7 @@ static bool take_long(struct reader *r, const char *word, struct err *e) {
     if (!row)
         return unknown(r, option, e);
     if (!takes_value(row) && value)
-        return err_set(e, ERR_USAGE, "Option '%.*s' does not take a value.", VIEW_ARG(option));
+        return err_set(e, ERR_PARAMETER, "Option '%.*s' does not take a value.", VIEW_ARG(option));
     if (takes_value(row) && !value && !next_value(r, option, &value, e))
         return false;
     return give(r, name, value, e);

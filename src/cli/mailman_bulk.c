@@ -78,6 +78,15 @@ static void say_added(struct run *r, const struct mailman_person *p, int64_t out
         mailman_complain(r->cli, "%s: %.*s", why[outcome], VIEW_ARG(text));
 }
 
+static int64_t readable(const struct mailman_person *people, size_t count) {
+    int64_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += people[i].address.len > 0;
+    return n;
+}
+
+#define UNREADABLE "Cannot parse as valid email address"
+
 static bool add_slice(struct run *r, const struct mailman_person *people, size_t count, struct err *e) {
     struct store_request q;
     store_request_init(&q, OP_SUBSCRIBE_MANY);
@@ -86,8 +95,10 @@ static bool add_slice(struct run *r, const struct mailman_person *people, size_t
     vals_int(&q.args, r->proofs);
     vals_int(&q.args, r->mode);
     vals_int(&q.args, r->status);
-    vals_int(&q.args, (int64_t)count);
+    vals_int(&q.args, readable(people, count));
     for (size_t i = 0; i < count; i++) {
+        if (people[i].address.len == 0)
+            continue;
         vals_view(&q.args, people[i].address);
         vals_view(&q.args, people[i].original);
         vals_view(&q.args, people[i].name);
@@ -96,7 +107,10 @@ static bool add_slice(struct run *r, const struct mailman_person *people, size_t
     bool ok = cli_call(r->cli, &q, e);
     struct vals v = vals_of(buf_view(&q.out));
     for (size_t i = 0; ok && i < count; i++)
-        say_added(r, &people[i], vals_get_int(&v));
+        if (people[i].address.len > 0)
+            say_added(r, &people[i], vals_get_int(&v));
+        else
+            mailman_complain(r->cli, UNREADABLE " (skipping): %.*s", VIEW_ARG(people[i].text));
     store_request_done(&q);
     return ok;
 }
@@ -107,13 +121,14 @@ static bool remove_slice(struct run *r, const struct mailman_person *people, siz
     vals_view(&q.args, r->list);
     vals_view(&q.args, r->who);
     vals_int(&q.args, r->proofs);
-    vals_int(&q.args, (int64_t)count);
+    vals_int(&q.args, readable(people, count));
     for (size_t i = 0; i < count; i++)
-        vals_view(&q.args, people[i].address);
+        if (people[i].address.len > 0)
+            vals_view(&q.args, people[i].address);
     bool ok = cli_call(r->cli, &q, e);
     struct vals v = vals_of(buf_view(&q.out));
     for (size_t i = 0; ok && i < count; i++) {
-        bool was = vals_get_int(&v) != 0;
+        bool was = people[i].address.len > 0 && vals_get_int(&v) != 0;
         view text = person_text(r, &people[i]);
         if (r->aloud)
             cli_print(r->cli, "[DEL] %.*s\n", VIEW_ARG(text));
@@ -136,20 +151,6 @@ static bool in_slices(struct run *r, const struct mailman_people *people, bool a
     return true;
 }
 
-/* What cannot be read is told, and left out. */
-static void drop_unreadable(struct run *r, struct mailman_people *people, const char *why) {
-    size_t n = 0;
-    for (size_t i = 0; i < people->count; i++) {
-        if (people->rows[i].address.len > 0)
-            people->rows[n++] = people->rows[i];
-        else if (!r->quiet)
-            mailman_complain(r->cli, "%s (skipping): %.*s", why, VIEW_ARG(people->rows[i].text));
-    }
-    people->count = n;
-}
-
-#define UNREADABLE "Cannot parse as valid email address"
-
 static bool begin(struct run *r, struct cli *c, const char *spec, struct err *e) {
     struct mailman_list list;
     *r = (struct run){.cli = c};
@@ -168,7 +169,6 @@ bool mailman_cmd_addmembers(struct cli *c, struct err *e) {
     bool ok = begin(&r, c, c->args.words[1], e) && mailman_people_read(c, c->args.words[0], &people, e);
     if (ok) {
         r.proofs = (args_has(&c->args, "--invite") ? PROOF_INVITED : PROOF_ALL) | welcome(c);
-        drop_unreadable(&r, &people, UNREADABLE);
         ok = in_slices(&r, &people, true, e);
     }
     free(people.rows);
@@ -213,7 +213,6 @@ static bool remove_from_one(struct cli *c, struct mailman_people *people, struct
         add_all(people, &m);
     if (ok) {
         r.proofs = goodbye(c);
-        drop_unreadable(&r, people, "Member not subscribed");
         ok = in_slices(&r, people, false, e);
     }
     free(m.rows);
@@ -227,7 +226,6 @@ static bool remove_from_all(struct cli *c, struct mailman_people *people, struct
     if (!cli_who(c, &r.who, e) || !mailman_lists(c, false, &lists, e))
         return false;
     r.quiet = lists.count != 1;
-    drop_unreadable(&r, people, "Member not subscribed");
     for (size_t i = 0; i < lists.count; i++) {
         r.list = lists.rows[i].address;
         if (!in_slices(&r, people, false, e))
@@ -285,9 +283,20 @@ static bool sync_one_way(struct run *r, const struct mailman_people *people, boo
     return true;
 }
 
+/* What cannot be read is told, and left out. */
+static void drop_unreadable(struct run *r, struct mailman_people *people) {
+    size_t n = 0;
+    for (size_t i = 0; i < people->count; i++)
+        if (people->rows[i].address.len > 0)
+            people->rows[n++] = people->rows[i];
+        else
+            mailman_complain(r->cli, UNREADABLE " (skipping): %.*s", VIEW_ARG(people->rows[i].text));
+    people->count = n;
+}
+
 static bool sync(struct run *r, struct mailman_people *wanted, struct mailman_people *now, struct err *e) {
     struct cli *c = r->cli;
-    drop_unreadable(r, wanted, UNREADABLE);
+    drop_unreadable(r, wanted);
     sort(wanted);
     sort(now);
     struct mailman_people added = without(wanted, now), removed = without(now, wanted);

@@ -73,19 +73,31 @@ static bool check_language(const char *code, struct err *e) {
            err_set(e, ERR_USAGE, "Invalid language code: %.60s", code);
 }
 
+static int by_text(const void *a, const void *b) {
+    return view_cmp(*(const view *)a, *(const view *)b);
+}
+
+static bool complain_of(view *wrong, size_t count, struct err *e) {
+    struct buf all = BUF_INIT(LIMIT_ERR_TEXT / 2);
+    qsort(wrong, count, sizeof *wrong, by_text);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&all, "%s%.*s", i > 0 ? ", " : "", VIEW_ARG(wrong[i]));
+    err_set(e, ERR_USAGE, "Illegal owner addresses: %s", all.data);
+    buf_done(&all);
+    return false;
+}
+
 static bool read_owners(struct cli *c, struct mailman_people *owners, struct err *e) {
-    struct buf wrong = BUF_INIT(LIMIT_ERR_TEXT / 2);
+    view wrong[ARGS_GIVEN_MAX];
+    size_t n = 0;
     for (size_t i = 0; i < c->args.given_count; i++) {
         if (!view_eq(c->args.given[i].name, VIEW("--owner")))
             continue;
         mailman_people_add(c, view_of(c->args.given[i].value), owners);
         if (owners->rows[owners->count - 1].address.len == 0)
-            buf_printf(&wrong, "%s%s", wrong.len > 0 ? ", " : "", c->args.given[i].value);
+            wrong[n++] = view_of(c->args.given[i].value);
     }
-    bool ok =
-        wrong.len == 0 || err_set(e, ERR_USAGE, "Illegal owner addresses: %.*s", VIEW_ARG(buf_view(&wrong)));
-    buf_done(&wrong);
-    return ok;
+    return n == 0 || complain_of(wrong, n, e);
 }
 
 /* One that is there already is all right. */
