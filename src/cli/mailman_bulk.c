@@ -70,7 +70,7 @@ static void say_added(struct run *r, const struct mailman_person *p, int64_t out
     static const char *const why[] = {[SUBSCRIBED_ALREADY] = "Already subscribed (skipping)",
                                       [SUBSCRIBED_PENDING] = "Subscription already pending (skipping)",
                                       [SUBSCRIBED_BANNED] = "Membership is banned (skipping)",
-                                      [SUBSCRIBED_NOT] = "A list cannot be its own member (skipping)"};
+                                      [SUBSCRIBED_NOT] = "Belongs to a list (skipping)"};
     view text = person_text(r, p);
     if (r->aloud)
         cli_print(r->cli, "[ADD] %.*s\n", VIEW_ARG(text));

@@ -38,6 +38,8 @@ static enum subscribed outcome(struct op_run *r, enum err_code code, struct buf 
         return vals_get_int(&v) == WAITS_NOBODY ? SUBSCRIBED : SUBSCRIBED_WAITS;
     if (code == ERR_EXISTS)
         return SUBSCRIBED_PENDING;
+    if (code == ERR_REFUSED) /* bans were looked at before */
+        return SUBSCRIBED_NOT;
     op_refuse(r, code, "a subscription failed");
     return SUBSCRIBED_NOT;
 }

@@ -48,6 +48,14 @@ static void test_subscribe_many__invited_wait(struct unit_store *s) {
     assert_int_equal(members(s), 1);
 }
 
+static void test_subscribe_many__of_a_list(struct unit_store *s) {
+    make_list(s, news);
+    must(s, OP_SUBSCRIBE_MANY, S(news), S("me"), N(PROOF_INVITED), N(-1), N(-1), N(2),
+         S("news-owner@here.example"), S(""), S(""), S("t1"), S(two), S(""), S(""), S("t2"));
+    expect(s, N(SUBSCRIBED_NOT), N(SUBSCRIBED_WAITS));
+    assert_number(s, 1, "SELECT count(*) FROM request");
+}
+
 static void test_many__whether_people_hear_of_it(struct unit_store *s) {
     make_list(s, news);
     must(s, OP_SUBSCRIBE_MANY, S(news), S("me"), N(ALL | SUBSCRIBE_QUIETLY), N(-1), N(-1), N(1), S(one),
@@ -95,6 +103,7 @@ int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_subscribe_many__each_its_own_answer),
         STORE_CASE(test_subscribe_many__invited_wait),
+        STORE_CASE(test_subscribe_many__of_a_list),
         STORE_CASE(test_many__whether_people_hear_of_it),
         STORE_CASE(test_address_change__everything_follows),
     };

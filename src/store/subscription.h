@@ -19,7 +19,7 @@ enum proof { PROOF_VERIFIED = 1, PROOF_CONFIRMED = 2, PROOF_APPROVED = 4, PROOF_
  * who look after the list. */
 enum { SUBSCRIBE_QUIETLY = 16, SUBSCRIBE_WELCOME = 32, OWNERS_QUIETLY = 64, OWNERS_TOLD = 128 };
 
-/* What becomes of one of many. NOT: a list cannot be its own member. */
+/* What becomes of one of many. NOT: it is an address of a list's. */
 enum subscribed {
     SUBSCRIBED,
     SUBSCRIBED_WAITS,

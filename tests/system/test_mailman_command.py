@@ -92,7 +92,7 @@ def test_very_many_in_slices_and_each_that_fails_is_named(news, shim, tmp_path):
     got = shim(news, "addmembers", file, NEWS)
     assert got.stdout == "" and got.stderr.splitlines() == [
         "Membership is banned (skipping): x@banned.example", "Cannot parse as valid email address (skipping): line 121 is wrong",
-        f"A list cannot be its own member (skipping): {NEWS}"]
+        f"Belongs to a list (skipping): {NEWS}"]
     assert shim(news, "members", "-c", NEWS).stdout == "247\n"
     assert shim(news, "members", NEWS).stdout.splitlines()[:2] == ["Person 0 <P000@many.example>", "Person 1 <P001@many.example>"]
     again = shim(news, "addmembers", file, NEWS).stderr
@@ -106,14 +106,22 @@ def test_very_many_in_slices_and_each_that_fails_is_named(news, shim, tmp_path):
     assert [row["event"] for row in history] == ["unsubscribed", "subscribed"]
 
 
-def test_a_run_that_stops_says_where(news, shim, tmp_path):
-    """Nothing of a slice is done by half: here the list goes while the file is read."""
+def test_nobody_is_a_member_and_each_is_named(news, shim, tmp_path):
     file = tmp_path / "people"
-    file.write_text("".join(f"p{n}@many.example\n" for n in range(120)))
-    news.cli("list", "set", NEWS, "send_welcome_message=false")
+    file.write_text("".join(f"p{n}@many.example\n" for n in range(120)) + "what is this\n")
     got = shim(news, "delmembers", "-l", NEWS, "-f", file)
-    assert got.stderr.count("Member not subscribed (skipping): ") == 120
-    assert shim(news, "addmembers", file, NEWS).stderr == ""
+    assert got.stdout == "" and got.stderr.count("Member not subscribed (skipping): ") == 121
+    assert got.stderr.endswith(": p119@many.example\nMember not subscribed (skipping): what is this\n")
+    assert shim(news, "delmembers", "--fromall", "-f", file).stderr == got.stderr  # there is but one list
+    shim(news, "create", "-q", "talk@example.org")
+    assert shim(news, "delmembers", "--fromall", "-f", file).stderr == ""
+
+
+def test_what_belongs_to_a_list_is_not_invited(news, shim):
+    """It keeps back nobody else of its slice."""
+    got = shim(news, "addmembers", "-i", "-", NEWS, input="ada@x.example\nnews-owner@example.org\nbo@x.example\n")
+    assert got.stderr == "Belongs to a list (skipping): news-owner@example.org\n"
+    assert sorted(row["address"] for row in news.json("request", "ls", NEWS)) == ["ada@x.example", "bo@x.example"]
 
 
 def test_an_address_changes_and_everything_stays(news, shim):
