@@ -201,7 +201,8 @@ void op_run_MEMBER_OF(struct op_run *r) {
     if (!need_mailbox(r, vals_get_view(&r->in), &b))
         return;
     db_query(r->db, &q,
-             "SELECT l.address, m.role, a.text, m.id, m.follows, m.since, m.status, m.hidden FROM mailbox b"
+             "SELECT l.address, m.role, a.text, m.id, m.follows, m.since, m.status, m.hidden, m.action FROM "
+             "mailbox b"
              " JOIN member m ON m.addr = b.addr JOIN list l ON l.id = m.list JOIN address a ON a.id = b.addr"
              " WHERE b.userid = $1 ORDER BY l.address, m.role, a.text",
              DB_I(b.userid));

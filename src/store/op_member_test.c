@@ -63,6 +63,11 @@ static void test_member__roles(struct unit_store *s) {
     expect(s, N(ROLE_OWNER));
     must(s, OP_MEMBER_OF, S("a@one.example"));
     expect(s, S(news), N(ROLE_MEMBER), S("a@one.example"));
+    change(s, "UPDATE member SET action = 2 WHERE role = $1", N(ROLE_MEMBER));
+    must(s, OP_MEMBER_OF, S("a@one.example"));
+    for (int i = 0; i < 8; i++)
+        (void)(i == 0 || i == 2 ? next_view(s).len : (size_t)next_int(s));
+    expect(s, N(2), S(news), N(ROLE_MODERATOR));
     REMOVE(s, ROLE_MODERATOR, N(1), S("a@one.example"));
     expect(s, N(1));
     assert_number(s, 1, "SELECT count(*) FROM member WHERE addr = $1", N(address_of(s, "a@one.example")));
