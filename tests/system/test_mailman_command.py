@@ -5,11 +5,13 @@ import email.policy
 import json
 import pathlib
 import re
+import subprocess
 
 import pytest
 
 import peers_mailman
-from mailman_cases import ALIKE, ANT, BEE, CASES, FILES
+from mailman_cases import ALIKE, CASES, FILES
+from postroad import until
 
 NEWS = "news@example.org"
 
@@ -104,6 +106,21 @@ def test_very_many_in_slices_and_each_that_fails_is_named(news, shim, tmp_path):
     assert shim(news, "members", NEWS).stdout == "new@many.example\nPerson 1 <P001@many.example>\n"
     history = news.json("member", "history", "p000@many.example")
     assert [row["event"] for row in history] == ["unsubscribed", "subscribed"]
+
+
+def test_a_run_that_stops_says_where(post, shim, tmp_path):
+    """The list goes while addresses are added to it."""
+    shim(post, "create", "-q", NEWS)
+    file = tmp_path / "people"
+    file.write_text("".join(f"Person {n} <p{n}@many.example>\n" for n in range(50000)))
+    with subprocess.Popen([tmp_path / "mailman", "-C", post.dir, "addmembers", "-W", file, NEWS], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=post.environment(post.command_leaks)) as process:
+        until(lambda: shim(post, "members", "-c", NEWS).stdout != "0\n", 60, "the first slice")
+        shim(post, "remove", "-q", NEWS)
+        out, err = process.communicate(timeout=120)
+    said = re.fullmatch(rf"Error: stopped at Person (\d+) <p\1@many\.example>, (\d+) of 50000 are done \(run it again to go on\): "
+                        rf"no list {NEWS} here\n", err)
+    assert said and said[1] == said[2] and int(said[1]) % 100 == 0 and out == "" and process.returncode == 1, err
 
 
 def test_nobody_is_a_member_and_each_is_named(news, shim, tmp_path):
