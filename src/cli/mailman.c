@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "roles/httpd/configuration.h"
 
 #define DEFAULT_DIR "/etc/postroad"
 enum { HELP_BYTES = 1 << 20 };

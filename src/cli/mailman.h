@@ -19,8 +19,6 @@
 #include "cli/cli.h"
 #include "store/role.h"
 
-#define MAILMAN_VERSION "GNU Mailman 3.3.8 (Tom Sawyer)"
-
 enum mailman_kind {
     MAILMAN_COMMAND,
     MAILMAN_ELSEWHERE,

@@ -9,9 +9,9 @@
 #include "lists/post.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "roles/httpd/configuration.h"
 #include "store/subscription.h"
 
-#define QUEUE_WORDS "archive bad bounces command digest in nntp out pipeline retry shunt virgin"
 enum { REQUESTS_SHOWN = 500 };
 
 /* ---- a message ---- */
@@ -59,7 +59,7 @@ bool mailman_send(struct cli *c, const char *const *to, size_t count, view from,
 /* ---- inject ---- */
 
 static bool show_queues(struct cli *c) {
-    view rest = VIEW(QUEUE_WORDS), name;
+    view rest = VIEW(MAILMAN_QUEUES), name;
     cli_print(c, "Available queues:\n");
     while (view_split(&rest, ' ', &name))
         cli_print(c, "    %.*s\n", VIEW_ARG(name));
@@ -79,7 +79,7 @@ static bool find_addressee(struct cli *c, view list, const char **ret, struct er
             *ret = arena_str(&c->arena, to);
             return true;
         }
-    if (!words_find(QUEUE_WORDS, view_of(queue), &number))
+    if (!words_find(MAILMAN_QUEUES, view_of(queue), &number))
         return err_set(e, ERR_USAGE, "No such queue: %.60s", queue);
     return err_set(e, ERR_REFUSED,
                    "No message is taken for the queue %.60s: in, command and bounces take some", queue);

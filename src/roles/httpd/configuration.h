@@ -6,6 +6,10 @@
 #include "base/arena.h"
 #include "base/config.h"
 
+/* Clients that look for Mailman find the version whose interface this is, and its queues. */
+#define MAILMAN_VERSION "GNU Mailman 3.3.8 (Tom Sawyer)"
+#define MAILMAN_QUEUES  "archive bad bounces command digest in nntp out pipeline retry shunt virgin"
+
 enum { CONFIGURATION_KEYS_MAX = 64 }; /* of a section */
 
 /* Their names, with blanks between. */

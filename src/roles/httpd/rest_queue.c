@@ -9,10 +9,10 @@
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/text.h"
+#include "roles/httpd/configuration.h"
 #include "roles/httpd/resources.h"
 #include "store/accept.h"
 
-#define QUEUE_WORDS "archive bad bounces command digest in nntp out pipeline retry shunt virgin"
 /* By where LIST-... leads, queues of Mailman that take mail of others. */
 static const struct {
     const char *queue, *part;
@@ -54,7 +54,7 @@ static json_t *queue_json(struct call *c, view name) {
 
 static void queues_ls(struct call *c) {
     json_t *entries = json_array(), *one;
-    view rest = view_of(QUEUE_WORDS), name;
+    view rest = view_of(MAILMAN_QUEUES), name;
     bool ok = params_check(c);
     while (ok && view_split(&rest, ' ', &name)) {
         ok = (one = queue_json(c, name)) != NULL;
@@ -70,7 +70,7 @@ static void queues_ls(struct call *c) {
 
 static bool is_queue(view name) {
     int64_t number;
-    return words_find(QUEUE_WORDS, name, &number);
+    return words_find(MAILMAN_QUEUES, name, &number);
 }
 
 static void queue_show(struct call *c) {

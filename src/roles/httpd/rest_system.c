@@ -1,9 +1,7 @@
 /* rest_system.c: what this server is. */
 #include "base/words.h"
+#include "roles/httpd/configuration.h"
 #include "roles/httpd/resources.h"
-
-/* Clients that look for Mailman find the version whose interface this is. */
-#define MAILMAN_VERSION "GNU Mailman 3.3.8 (Tom Sawyer)"
 
 static void versions(struct call *c) {
     json_t *o = json_object();
