@@ -42,6 +42,8 @@ bool cli_call(struct cli *c, struct store_request *r, struct err *e);
 void cli_close_store(struct cli *c);
 /* The process that runs the instance; NOT_FOUND: none does. After cli_config(). */
 bool cli_supervisor(struct cli *c, pid_t *ret_pid, struct err *e);
+/* What an answer is known by: 128 random bits, in hexadecimal. */
+view cli_token(struct cli *c);
 /* A word of the arguments as a normalised address, or domain. */
 bool cli_address(struct cli *c, const char *text, view *ret_address, struct err *e);
 bool cli_domain(struct cli *c, const char *text, view *ret_domain, struct err *e);

@@ -7,8 +7,7 @@
 
 enum { TOKEN_BYTES = 16 };
 
-/* 128 random bits, in hexadecimal. */
-static view new_token(struct cli *c) {
+view cli_token(struct cli *c) {
     unsigned char random[TOKEN_BYTES];
     struct buf text = BUF_INIT(2 * TOKEN_BYTES + 1);
     random_bytes(random, sizeof random);
@@ -43,7 +42,7 @@ static void say(struct cli *c, view list, view address, view token, enum waits w
 }
 
 bool cmd_member_subscribe(struct cli *c, struct err *e) {
-    view list, address, who, token = new_token(c), name;
+    view list, address, who, token = cli_token(c), name;
     if (!cli_address(c, c->args.words[0], &list, e) || !cli_address(c, c->args.words[1], &address, e) ||
         !cli_who(c, &who, e) || !cli_person_name(c, &name, e))
         return false;
@@ -66,7 +65,7 @@ bool cmd_member_subscribe(struct cli *c, struct err *e) {
 }
 
 bool cmd_member_unsubscribe(struct cli *c, struct err *e) {
-    view list, address, who, token = new_token(c);
+    view list, address, who, token = cli_token(c);
     if (!cli_address(c, c->args.words[0], &list, e) || !cli_address(c, c->args.words[1], &address, e) ||
         !cli_who(c, &who, e))
         return false;

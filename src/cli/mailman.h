@@ -99,8 +99,6 @@ bool mailman_members(struct cli *c, view list, enum member_role role, struct mai
 bool mailman_show(struct cli *c, const struct buf *text, struct err *e);
 /* A line on standard error, after what standard output has. */
 void mailman_complain(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* 128 random bits in hexadecimal: what an answer is known by. */
-view mailman_token(struct cli *c);
 
 /* -- mailman_people.c */
 /* Somebody as a line or an option names them; in the arena. */

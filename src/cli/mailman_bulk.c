@@ -102,7 +102,7 @@ static bool add_slice(struct run *r, const struct mailman_person *people, size_t
         vals_view(&q.args, people[i].address);
         vals_view(&q.args, people[i].original);
         vals_view(&q.args, people[i].name);
-        vals_view(&q.args, mailman_token(r->cli));
+        vals_view(&q.args, cli_token(r->cli));
     }
     bool ok = cli_call(r->cli, &q, e);
     struct vals v = vals_of(buf_view(&q.out));

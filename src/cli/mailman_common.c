@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/id.h"
 #include "base/mem.h"
 #include "cli/mailman.h"
 #include "mail/address.h"
 #include "mail/text.h"
 #include "store/people.h"
 
-enum { IDS_AT_ONCE = 400, TOKEN_BYTES = 16 };
+enum { IDS_AT_ONCE = 400 };
 
 /* ---- lists ---- */
 
@@ -269,15 +268,4 @@ void mailman_complain(struct cli *c, const char *fmt, ...) {
     vfprintf(stderr, fmt, ap);
     va_end(ap);
     fputc('\n', stderr);
-}
-
-view mailman_token(struct cli *c) {
-    unsigned char random[TOKEN_BYTES];
-    struct buf text = BUF_INIT(2 * TOKEN_BYTES + 1);
-    random_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        buf_printf(&text, "%02x", random[i]);
-    view token = arena_view(&c->arena, buf_view(&text));
-    buf_done(&text);
-    return token;
 }
