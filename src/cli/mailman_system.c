@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/mailman.h"
 #include "roles/httpd/configuration.h"
+#include "net/hint.h"
 
 enum { TEXT_BYTES = 1 << 24 };
 
@@ -154,6 +155,22 @@ static bool bump(struct cli *c, view address, struct err *e) {
     return ok;
 }
 
+/* Router sends it; with --dry-run nobody is asked. */
+static bool ask_for_digest(struct cli *c, view address, struct err *e) {
+    struct store_request r;
+    view who;
+    if (args_has(&c->args, "--dry-run") || !cli_who(c, &who, e))
+        return args_has(&c->args, "--dry-run");
+    store_request_init(&r, OP_DIGEST_ASK);
+    vals_view(&r.args, address);
+    vals_view(&r.args, who);
+    bool ok = cli_call(c, &r, e);
+    store_request_done(&r);
+    if (!ok && e->code == ERR_NOT_FOUND)
+        return true; /* removed meanwhile */
+    return ok;
+}
+
 bool mailman_cmd_digests(struct cli *c, struct err *e) {
     bool send = args_has(&c->args, "--send"), periodic = args_has(&c->args, "--periodic");
     struct mailman_lists lists;
@@ -167,6 +184,10 @@ bool mailman_cmd_digests(struct cli *c, struct err *e) {
     for (size_t i = 0; args_has(&c->args, "--bump") && i < lists.count; i++)
         if (!bump(c, lists.rows[i].address, e))
             return false;
-    return !(send || periodic) ||
-           err_set(e, ERR_REFUSED, "no digests are collected here, so none can be sent");
+    for (size_t i = 0; (send || periodic) && i < lists.count; i++)
+        if (!ask_for_digest(c, lists.rows[i].address, e))
+            return false;
+    if (send || periodic)
+        hint_send(c->config->dir, "router");
+    return true;
 }

@@ -11,7 +11,7 @@ import pytest
 
 import peers_mailman
 from mailman_cases import ALIKE, CASES, FILES
-from postroad import until
+from postroad import message, until
 
 NEWS = "news@example.org"
 
@@ -172,10 +172,17 @@ def test_output_into_a_file(news, shim, tmp_path):
     assert shim(news, "conf", "-s", "mailman", "-k", "site_owner").stdout.strip().startswith("postmaster@")
 
 
-def test_digests_are_not_sent(news, shim):
-    for option in ("--send", "--periodic"):
-        got = shim(news, "digests", option, status=1)
-        assert got.stderr == "Error: no digests are collected here, so none can be sent\n"
+def test_digests_are_sent(post, shim, sink):
+    post.cli("list", "create", NEWS, "--archive", "none")
+    post.cli("member", "add", NEWS, "anne@x.example")
+    post.cli("member", "set", NEWS, "anne@x.example", "delivery_mode=mime_digests")
+    with post.raw() as c:
+        c.begin("anne@x.example", NEWS)
+        assert c.data(message(sender="anne@x.example", to=NEWS)) == 250
+    post.wait()
+    assert sink.to("anne@x.example") == []
+    shim(post, "digests", "--send")
+    until(lambda: sink.to("anne@x.example"))
 
 
 def letters(sink, to):
