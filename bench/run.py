@@ -19,6 +19,7 @@ import sys
 import compare
 import deadline
 import lists
+import restful
 import sides
 import sizes
 import stall
@@ -33,6 +34,7 @@ SCENES = {
        ("accept", "single", "sustained", "fanout")},
     "deadline": deadline.scene,
     "lists": lists.scene,
+    "rest": restful.scene,
     "growth": sizes.growth,
     "aliases": sizes.aliases,
     "memory": sizes.memory,

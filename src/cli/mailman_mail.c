@@ -121,7 +121,7 @@ static bool inject(struct cli *c, const char *to, struct err *e) {
 
 bool mailman_cmd_inject(struct cli *c, struct err *e) {
     struct mailman_list list;
-    const char *to;
+    const char *to = "";
     if (args_has(&c->args, "--show"))
         return show_queues(c);
     return mailman_need_list(c, c->args.words[0], &list, e) && find_addressee(c, list.address, &to, e) &&

@@ -20,7 +20,9 @@ enum bounced {
 enum { FORWARD_TO_NOBODY, FORWARD_TO_OWNERS, FORWARD_TO_SITE };
 
 /* A message could not be delivered to the address on account of the list, for good and for reasons of that
- * address. `why`: printable. *ret_score: the days counted so far. */
-enum bounced bounce_count(struct op_run *r, int64_t list, int64_t addr, view why, int64_t *ret_score);
+ * address. seen: a server told us so; else a mail says it, which may be forged. `why`: printable. *ret_score:
+ * the days counted so far. */
+enum bounced bounce_count(struct op_run *r, int64_t list, int64_t addr, bool seen, view why,
+                          int64_t *ret_score);
 
 #endif

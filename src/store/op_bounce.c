@@ -94,9 +94,9 @@ static enum bounced probe(struct op_run *r, struct bouncer *b, view why) {
 }
 
 /* Below the threshold, or at it. */
-static enum bounced add(struct op_run *r, struct bouncer *b, view why) {
+static enum bounced add(struct op_run *r, struct bouncer *b, bool seen, view why) {
     bool stale = b->last < r->now_ms - setting(r, b, LIST_SETTING_BOUNCE_INFO_STALE_AFTER);
-    bool probes = setting(r, b, LIST_SETTING_BOUNCE_PROBES) != 0;
+    bool probes = !seen && setting(r, b, LIST_SETTING_BOUNCE_PROBES) != 0;
     b->score = stale ? 1 : b->score + 1;
     b->last = r->now_ms;
     bool full = b->score >= setting(r, b, LIST_SETTING_BOUNCE_SCORE_THRESHOLD);
@@ -108,7 +108,8 @@ static enum bounced add(struct op_run *r, struct bouncer *b, view why) {
     return BOUNCED_COUNTED;
 }
 
-enum bounced bounce_count(struct op_run *r, int64_t list, int64_t addr, view why, int64_t *ret_score) {
+enum bounced bounce_count(struct op_run *r, int64_t list, int64_t addr, bool seen, view why,
+                          int64_t *ret_score) {
     struct bouncer b;
     *ret_score = 0;
     if (!find(r, list, addr, &b))
@@ -118,7 +119,7 @@ enum bounced bounce_count(struct op_run *r, int64_t list, int64_t addr, view why
         return BOUNCED_IGNORED;
     if (b.last > 0 && b.last / DAY_MS == r->now_ms / DAY_MS)
         return BOUNCED_TODAY;
-    enum bounced what = add(r, &b, why);
+    enum bounced what = add(r, &b, seen, why);
     *ret_score = what == BOUNCED_PROBED ? 0 : b.score;
     record(r, &b, EVENT_COUNTED,
            arena_printf(r->arena, "%.*s score=%lld %.*s", VIEW_ARG(words_at(BOUNCED_WORDS, what)),
@@ -138,7 +139,7 @@ void op_run_BOUNCE(struct op_run *r) {
     enum bounced what = BOUNCED_NO_MEMBER;
     struct bouncer b;
     if (addr && !is_probe) {
-        what = bounce_count(r, list, addr, why, &score);
+        what = bounce_count(r, list, addr, false, why, &score);
     } else if (addr && find(r, list, addr, &b)) {
         what = b.status == STATUS_ENABLED ? disable(r, &b, why) : BOUNCED_IGNORED;
         score = b.score;

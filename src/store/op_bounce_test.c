@@ -20,6 +20,7 @@ static void set(struct unit_store *s, const char *setting, const char *value) {
 static void set_up(struct unit_store *s) {
     make_list(s, news);
     add_member(s, news, one);
+    set(s, "bounce_probes", "false");
 }
 
 static enum bounced bounce(struct unit_store *s) {
@@ -150,9 +151,10 @@ static void test_disabled__and_then_by_the_user(struct unit_store *s) {
     assert_int_equal(owed(s, LETTER_WARNING), 0);
 }
 
+/* As lists come. */
 static void test_probe__tries_first(struct unit_store *s) {
-    set_up(s);
-    set(s, "bounce_probes", "true");
+    make_list(s, news);
+    add_member(s, news, one);
     set(s, "bounce_score_threshold", "1");
     assert_int_equal(bounce(s), BOUNCED_PROBED);
     assert_int_equal(status(s), STATUS_ENABLED);
@@ -185,6 +187,21 @@ static void test_results__a_refusal_counts_at_once(struct unit_store *s) {
          N(0), N(1), S("mx.one.example"), S("550 5.1.1 no such user"),
          N(0)); /* the row is gone: nothing happens twice */
     assert_number(s, 1, "SELECT count(*) FROM event WHERE kind = $1", N(EVENT_COUNTED));
+}
+
+/* What a server told us is nothing that somebody may have forged. */
+static void test_results__need_no_probe(struct unit_store *s) {
+    int64_t list = make_list(s, news);
+    add_member(s, news, one);
+    set(s, "bounce_score_threshold", "1");
+    int64_t message = route_mail(s, "hello", list, NULL), addr = address_of(s, one);
+    keep_edition(s, message, list);
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
+    must(s, OP_RESULTS, N(1), N(destination_of(s, "one.example")),
+         N(number(s, "SELECT due FROM delivery WHERE rcpt = $1", N(addr))), N(message), N(list), N(addr),
+         N(0), N(0), N(EVENT_BOUNCED), N(0), N(1), S("mx.one.example"), S("550 5.1.1 no such user"), N(0));
+    assert_int_equal(status(s), STATUS_BY_BOUNCES);
+    assert_int_equal(owed(s, LETTER_PROBE), 0);
 }
 
 /* -- letters that are owed */
@@ -248,6 +265,7 @@ int main(void) {
         STORE_CASE(test_probe__tries_first),
         STORE_CASE(test_owners__hear_of_each_if_they_want),
         STORE_CASE(test_results__a_refusal_counts_at_once),
+        STORE_CASE(test_results__need_no_probe),
         STORE_CASE(test_owed__is_read_and_written_once),
         STORE_CASE(test_owed__goes_with_its_list),
         STORE_CASE(test_autoreply__once_in_a_grace_period),

@@ -114,7 +114,7 @@ static void commit_result(struct op_run *r) {
                DB_I(dest), DB_I(next), DB_I(message), DB_I(list), DB_I(rcpt), DB_I(tries + 1), DB_I(flags));
     event_record(r, message, kind, rcpt, list, host, detail);
     if (counts && list)
-        bounce_count(r, list, rcpt, detail, &score);
+        bounce_count(r, list, rcpt, true, detail, &score);
 }
 
 /* in: count; per result: destination, due, message, list, rcpt, tries, flags (of a row that stays), event

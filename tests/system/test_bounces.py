@@ -14,7 +14,7 @@ BOSS = "boss@far.example"
 
 def make_list(post):
     post.cli("list", "create", LIST, "--owner", BOSS, "--archive", "none")
-    post.cli("list", "set", LIST, "default_nonmember_action=accept", "require_explicit_destination=false")
+    post.cli("list", "set", LIST, "default_nonmember_action=accept", "require_explicit_destination=false", "bounce_probes=false")
     post.cli("member", "add", LIST, ADA, "bo@y.example")
     return post
 
@@ -151,7 +151,7 @@ def test_an_answer_to_the_warning_switches_delivery_on(news, sink):
 
 
 def test_a_probe_tries_the_address(news, sink):
-    news.cli("list", "set", LIST, "bounce_score_threshold=1", "bounce_probes=true")
+    news.cli("list", "set", LIST, "bounce_score_threshold=1", "bounce_probes=")
     assert come_back(news, dsn(ADA)) == f"{ADA}: probed score=0"
     [probe] = sink.to(ADA)
     assert status(news) == ["enabled"]
