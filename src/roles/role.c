@@ -152,8 +152,11 @@ void role_ready(struct role *r) {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
         exit(err_info(e.code)->exit);
     }
-    if (probe)
-        exit(sandbox_probe(probe));
+    if (probe) { /* threads of libraries run: their clean-up at an exit is not what is tried */
+        bool possible = sandbox_probe(probe);
+        fflush(stdout);
+        _exit(possible);
+    }
     notify_send(atomic_load(&reload_function) ? "READY=1\nX_POSTROAD_RELOADS=1" : "READY=1");
 }
 

@@ -32,7 +32,7 @@ struct slice {
     int64_t list, proofs, mode, status;
 };
 
-static enum subscribed outcome(struct op_run *r, enum err_code code, struct buf *out) {
+static enum subscribed outcome(struct op_run *r, const struct slice *s, enum err_code code, struct buf *out) {
     struct vals v = vals_of(buf_view(out));
     if (code == ERR_OK)
         return vals_get_int(&v) == WAITS_NOBODY ? SUBSCRIBED : SUBSCRIBED_WAITS;
@@ -40,6 +40,8 @@ static enum subscribed outcome(struct op_run *r, enum err_code code, struct buf 
         return SUBSCRIBED_PENDING;
     if (code == ERR_REFUSED) /* bans were looked at before */
         return SUBSCRIBED_NOT;
+    if (code == ERR_NOT_FOUND)
+        op_refuse(r, code, "no list %.*s here", VIEW_ARG(s->list_address)); /* removed meanwhile */
     op_refuse(r, code, "a subscription failed");
     return SUBSCRIBED_NOT;
 }
@@ -65,7 +67,7 @@ static enum subscribed subscribe_one(struct op_run *r, const struct slice *s, st
     vals_view(args, token);
     vals_int(args, s->mode);
     vals_int(args, s->status);
-    return outcome(r, run_one(r, op_run_SUBSCRIBE, args, out), out);
+    return outcome(r, s, run_one(r, op_run_SUBSCRIBE, args, out), out);
 }
 
 /* in: list, who does it, proofs, delivery mode and status that are preferred (-1: nothing), count, of each:

@@ -92,6 +92,7 @@ def test_list_without_members_is_archived(post):
 
 def test_owner_and_bounces(news, sink):
     octets = message(id="owner@test.example")
+    news.cli("list", "set", "news@example.org", "forward_unrecognized_bounces_to=discard")
     news.post("me@sender.example", "news-owner@example.org", octets)
     news.post("", "news-bounces+a=x.example@example.org", message(id="b1@test.example"))
     news.post("", "news-bounces@example.org", message(id="b2@test.example"))

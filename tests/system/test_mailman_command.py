@@ -260,7 +260,7 @@ class Commands(peers_mailman.Mailman):
         return json.loads(self.script(RUNNER.format(cases=json.dumps(cases))).splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def peer():
     made = Commands({}, 9)
     for name, text in FILES.items():

@@ -10,7 +10,11 @@
 #include "mail/address.h"
 #include "roles/httpd/httpd.h"
 
-enum { GIVEN_MOST = 1 << 20 };
+enum {
+    GIVEN_MOST = 1 << 20,
+    WHY_MOST = 1000,
+    JOINED_MOST = 3500 /* the names of all settings have 1600 octets */
+};
 
 /* ---- reading ---- */
 
@@ -150,7 +154,7 @@ static int compare_views(const void *a, const void *b) {
 
 static view join(struct call *c, const view *names, size_t count) {
     view joined = VIEW("");
-    for (size_t i = 0; i < count && joined.len < 2 * LIMIT_ERR_TEXT; i++) /* no more of it is said */
+    for (size_t i = 0; i < count && joined.len < JOINED_MOST; i++) /* no more of it is said */
         joined = arena_printf(c->arena, "%.*s%s%.*s", VIEW_ARG(joined), i ? ", " : "", VIEW_ARG(names[i]));
     return joined;
 }
@@ -237,6 +241,7 @@ static bool find_invalid(struct call *c, const struct param_spec *specs, size_t 
     view wrong = VIEW("");
     for (size_t i = 0; i < c->given_count && wrong.len < LIMIT_ERR_TEXT; i++) {
         view why = why_not(c, spec_of(specs, count, c->given[i].name), c->given[i].value);
+        why = view_slice(why, 0, WHY_MOST); /* it quotes the value */
         if (why.len > 0)
             wrong = arena_printf(c->arena, "%.*s%sInvalid Parameter \"%.*s\": %.*s.", VIEW_ARG(wrong),
                                  wrong.len ? " " : "", VIEW_ARG(c->given[i].name), VIEW_ARG(why));

@@ -136,7 +136,7 @@ void reply_object(struct call *c, int status, json_t *object) {
     json_decref(object);
 }
 
-enum { DESCRIPTION_MOST = 8192 }; /* the names of all settings have 1600 octets */
+enum { DESCRIPTION_MOST = 4096 }; /* the names of all settings have 1600 octets */
 
 static const char *reason(int status) {
     static const struct {
