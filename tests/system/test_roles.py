@@ -222,8 +222,8 @@ def test_a_client_that_does_not_read(news):
         try:
             while sent < 50_000_000:
                 sent += greedy.socket.send(b"HELP\r\n" * 10000)
-        except BlockingIOError:
-            pass
+        except (BlockingIOError, ConnectionError):
+            pass  # it is not read any more, or was cut off: so many commands bring no mail
         assert c.cmd("NOOP") == 250
         c.post("me@sender.example", ["x@far.example"], message())
         with open(f"/proc/{news.pid('smtpd')}/status", encoding="ascii") as status:
