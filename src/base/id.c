@@ -117,3 +117,13 @@ bool id_parse(view v, int64_t *ret_id) {
     *ret_id = (int64_t)id;
     return true;
 }
+
+void random_hex(size_t len, char *ret) {
+    random_bytes(ret + len, len); /* the digits of each octet are written at or before its place */
+    for (size_t i = 0; i < len; i++) {
+        unsigned octet = (unsigned char)ret[len + i];
+        ret[2 * i] = "0123456789abcdef"[octet >> 4];
+        ret[2 * i + 1] = "0123456789abcdef"[octet & 15];
+    }
+    ret[2 * len] = '\0';
+}

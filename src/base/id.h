@@ -27,5 +27,7 @@ bool id_parse(view v, int64_t *ret_id);
 /* Cryptographically strong bytes. */
 void random_bytes(void *p, size_t len);
 uint64_t random_u64(void);
+/* So many of them in hexadecimal digits: 2 * len, and a NUL. */
+void random_hex(size_t len, char *ret);
 
 #endif

@@ -146,6 +146,23 @@ static void test_id__random_bytes_fill_exactly(void **state) {
     assert_true(random_u64() != random_u64());
 }
 
+static void test_id__random_hex_is_digits_and_differs(void **state) {
+    (void)state;
+    char one[2 * 16 + 2] = "", two[2 * 16 + 2] = "";
+    one[33] = two[33] = 'x'; /* behind the NUL */
+    random_hex(16, one);
+    random_hex(16, two);
+    assert_int_equal(strlen(one), 32);
+    assert_int_equal(strspn(one, "0123456789abcdef"), 32);
+    assert_true(one[33] == 'x' && strcmp(one, two) != 0);
+    size_t zeros = 0;
+    char many[2 * 1000 + 1];
+    random_hex(1000, many);
+    for (size_t i = 0; i < 2000; i++)
+        zeros += many[i] == '0';
+    check(zeros > 60 && zeros < 200, "%zu of 2,000 digits are 0", zeros); /* 125 are to be expected */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_id__rises_and_carries_its_time),
@@ -155,6 +172,7 @@ int main(void) {
         cmocka_unit_test(test_id__reads_what_people_write),
         cmocka_unit_test(test_id__at_ms_is_the_least_of_its_time),
         cmocka_unit_test(test_id__random_bytes_fill_exactly),
+        cmocka_unit_test(test_id__random_hex_is_digits_and_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,4 @@
 /* cmd_key.c: postroad key: keys that programs show to the REST interface. */
-#include <stdio.h>
-
 #include "base/id.h"
 #include "base/password.h"
 #include "cli/cli.h"
@@ -20,11 +18,8 @@ static bool check_name(const char *name, struct err *e) {
 static bool find_key(struct cli *c, view *ret, struct err *e) {
     const char *file = args_get(&c->args, "--key-from");
     if (!file) {
-        unsigned char octets[KEY_OCTETS];
         char text[2 * KEY_OCTETS + 1];
-        random_bytes(octets, sizeof octets);
-        for (size_t i = 0; i < sizeof octets; i++)
-            snprintf(text + 2 * i, 3, "%02x", octets[i]);
+        random_hex(KEY_OCTETS, text);
         *ret = arena_view(&c->arena, view_of(text));
         return true;
     }

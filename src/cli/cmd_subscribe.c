@@ -8,14 +8,9 @@
 enum { TOKEN_BYTES = 16 };
 
 view cli_token(struct cli *c) {
-    unsigned char random[TOKEN_BYTES];
-    struct buf text = BUF_INIT(2 * TOKEN_BYTES + 1);
-    random_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        buf_printf(&text, "%02x", random[i]);
-    view token = arena_view(&c->arena, buf_view(&text));
-    buf_done(&text);
-    return token;
+    char text[2 * TOKEN_BYTES + 1];
+    random_hex(TOKEN_BYTES, text);
+    return arena_view(&c->arena, view_of(text));
 }
 
 static int64_t proofs_given(const struct cli *c) {

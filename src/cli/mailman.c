@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 
 #define DEFAULT_DIR "/etc/postroad"
 enum { HELP_BYTES = 1 << 20 };

@@ -5,6 +5,7 @@
 #include "base/words.h"
 #include "cli/mailman.h"
 #include "lists/style.h"
+#include "mail/list_address.h"
 #include "mail/address.h"
 #include "store/list_setting.h"
 #include "store/preference.h"
@@ -166,22 +167,19 @@ static bool add_owners(struct cli *c, view address, view who, const struct mailm
 }
 
 static bool tell_owners(struct cli *c, view list, const struct mailman_people *owners, struct err *e) {
-    struct address a = address_split(list);
+    view owner = list_part_address(list, "owner", &c->arena);
     const char **to = arena_array(&c->arena, const char *, owners->count + 1);
     if (owners->count == 0 || mailman_pair(&c->args, "--notify", "--no-notify") != 1)
         return true;
     for (size_t i = 0; i < owners->count; i++)
         to[i] = arena_str(&c->arena, owners->rows[i].address);
     return mailman_send(
-        c, to, owners->count,
-        arena_printf(&c->arena, "%.*s-owner@%.*s", VIEW_ARG(a.local), VIEW_ARG(a.domain)),
-        arena_printf(&c->arena, "Your new mailing list: %.*s", VIEW_ARG(list)),
+        c, to, owners->count, owner, arena_printf(&c->arena, "Your new mailing list: %.*s", VIEW_ARG(list)),
         arena_printf(&c->arena,
                      "The mailing list %.*s is there, and you are its owner.\n\nPosts go to\n\n    %.*s\n\n"
-                     "questions about it to\n\n    %.*s-owner@%.*s\n\nand commands, such as \"help\", to\n\n"
-                     "    %.*s-request@%.*s\n",
-                     VIEW_ARG(list), VIEW_ARG(list), VIEW_ARG(a.local), VIEW_ARG(a.domain), VIEW_ARG(a.local),
-                     VIEW_ARG(a.domain)),
+                     "questions about it to\n\n    %.*s\n\nand commands, such as \"help\", to\n\n    %.*s\n",
+                     VIEW_ARG(list), VIEW_ARG(list), VIEW_ARG(owner),
+                     VIEW_ARG(list_part_address(list, "request", &c->arena))),
         e);
 }
 

@@ -7,9 +7,10 @@
 #include "cli/mailman.h"
 #include "cli/sendmail.h"
 #include "lists/post.h"
+#include "mail/list_address.h"
 #include "mail/address.h"
 #include "mail/header.h"
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 #include "store/subscription.h"
 
 enum { REQUESTS_SHOWN = 500 };
@@ -177,9 +178,8 @@ static bool add_held(struct cli *c, view list, int64_t *count, struct buf *text,
 
 static bool notify_one(struct cli *c, view list, struct err *e) {
     struct buf text = BUF_INIT(LIMIT_STORE_PACKET / 2);
-    struct address a = address_split(list);
     int64_t count = 0;
-    view owner = arena_printf(&c->arena, "%.*s-owner@%.*s", VIEW_ARG(a.local), VIEW_ARG(a.domain));
+    view owner = list_part_address(list, "owner", &c->arena);
     const char *to = arena_str(&c->arena, owner);
     bool ok = add_requests(c, list, REQUEST_SUBSCRIBE, &count, &text, e) &&
               add_requests(c, list, REQUEST_UNSUBSCRIBE, &count, &text, e) &&

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "cli/mailman.h"
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 #include "net/hint.h"
 
 enum { TEXT_BYTES = 1 << 24 };

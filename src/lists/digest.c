@@ -6,20 +6,15 @@
 #include "base/id.h"
 #include "lists/digest_text.h"
 #include "lists/post.h"
-#include "mail/address.h"
 #include "mail/date.h"
 #include "mail/header.h"
-#include "mail/mailboxes.h"
+#include "mail/list_address.h"
+#include "mail/mime.h"
 #include "mail/text.h"
 
 enum { SCRATCH = 8 * 1024 * 1024, TOPIC_MOST = 100 };
 
 /* ---- what both kinds begin with ---- */
-
-static view part_address(const struct digest *d, const char *part, struct arena *a) {
-    struct address list = address_split(d->list);
-    return arena_printf(a, "%.*s-%s@%.*s", VIEW_ARG(list.local), part, VIEW_ARG(list.domain));
-}
 
 static view title(const struct digest *d, struct arena *a) {
     return arena_printf(a, "%.*s Digest, Vol %lld, Issue %lld", VIEW_ARG(d->display_name),
@@ -36,7 +31,7 @@ static void add_field(struct buf *out, const char *name, view text, struct arena
 static void add_header(const struct digest *d, const char *type, struct arena *a, struct buf *out) {
     struct buf date = BUF_INIT(LIMIT_SMTP_LINE);
     date_format(d->now_ms, &date);
-    header_add(out, "From", part_address(d, "request", a));
+    header_add(out, "From", list_part_address(d->list, "request", a));
     header_add(out, "To", d->list);
     header_add(out, "Reply-To", d->list);
     add_field(out, "Subject", title(d, a), a);
@@ -52,8 +47,8 @@ view digest_masthead(const struct digest *d, struct arena *a) {
         "To post to the %.*s mailing list, write to\n\n    %.*s\n\nTo leave it or to change how you get "
         "it, write \"help\" to\n\n    %.*s\n\nWhoever looks after the list is at\n\n    %.*s\n\nWhen you "
         "answer, please give your message a subject of its own,\nnot that of this digest.\n",
-        VIEW_ARG(d->display_name), VIEW_ARG(d->list), VIEW_ARG(part_address(d, "request", a)),
-        VIEW_ARG(part_address(d, "owner", a)));
+        VIEW_ARG(d->display_name), VIEW_ARG(d->list), VIEW_ARG(list_part_address(d->list, "request", a)),
+        VIEW_ARG(list_part_address(d->list, "owner", a)));
 }
 
 /* ---- the topics ---- */
@@ -129,23 +124,13 @@ static bool is_kept(view name) {
     return false;
 }
 
-static void add_lines(view text, struct buf *out) {
-    view line;
-    while (view_split(&text, '\n', &line)) {
-        if (view_ends_with(line, VIEW("\r")))
-            line.len--;
-        buf_add(out, line);
-        buf_add_str(out, "\r\n");
-    }
-}
-
 static void add_text_part(const char *boundary, const char *description, view text, struct buf *out) {
     if (text.len == 0)
         return;
     buf_printf(out, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: %s\r\n",
                boundary, text_is_7bit(text) ? "7bit" : "8bit");
     buf_printf(out, "Content-Description: %s\r\n\r\n", description);
-    add_lines(text, out);
+    text_add_lines(out, text);
     buf_add_str(out, "\r\n");
 }
 
@@ -164,20 +149,11 @@ static void add_post(view post, size_t number, struct buf *out) {
     arena_done(&a);
 }
 
-/* 128 random bits are in no message. */
-static void make_boundary(char boundary[40]) {
-    unsigned char random[16];
-    random_bytes(random, sizeof random);
-    snprintf(boundary, 3, "=_");
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(boundary + 2 + 2 * i, 3, "%02x", random[i]);
-}
-
 void digest_mime(const struct digest *d, struct arena *a, struct buf *out) {
-    char outer[40], inner[40], type[80];
+    char outer[MIME_BOUNDARY], inner[MIME_BOUNDARY], type[80];
     struct buf topics = BUF_INIT(LIMIT_STORE_PACKET);
-    make_boundary(outer);
-    make_boundary(inner);
+    mime_boundary(outer);
+    mime_boundary(inner);
     snprintf(type, sizeof type, "multipart/mixed; boundary=\"%s\"", outer);
     add_header(d, type, a, out);
     buf_add_str(out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
@@ -236,7 +212,7 @@ void digest_plain(const struct digest *d, struct arena *a, struct buf *out) {
     for (size_t i = 0; i < name.len + sizeof "End of " - 1 && i < 70; i++)
         buf_add_char(&text, '*');
     buf_add_char(&text, '\n');
-    add_lines(buf_view(&text), out);
+    text_add_lines(out, buf_view(&text));
     out->failed = out->failed || text.failed;
     buf_done(&text);
 }
@@ -250,6 +226,6 @@ void digest_summary(const struct digest *d, struct arena *a, struct buf *out) {
     digest_topics(d, a, &text);
     if (d->footer.len > 0)
         buf_printf(&text, "\n%.*s\n", VIEW_ARG(d->footer));
-    add_lines(buf_view(&text), out);
+    text_add_lines(out, buf_view(&text));
     buf_done(&text);
 }

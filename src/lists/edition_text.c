@@ -5,21 +5,18 @@
 
 #include "lists/edition_private.h"
 #include "lists/template.h"
+#include "mail/list_address.h"
 
 static view said(const struct making *m, enum list_setting s) {
     view v = m->l->settings[s];
     return v.ptr ? v : VIEW("");
 }
 
-/* "news" stands for itself as "News". */
 static view display_name(const struct making *m) {
     view name = said(m, LIST_SETTING_DISPLAY_NAME);
     if (name.len > 0)
         return name;
-    view local = arena_view(m->arena, address_split(m->l->list).local);
-    if (local.len > 0 && local.ptr[0] >= 'a' && local.ptr[0] <= 'z')
-        return arena_printf(m->arena, "%c%.*s", local.ptr[0] - 'a' + 'A', VIEW_ARG(view_skip(local, 1)));
-    return local;
+    return list_name_for_people(m->l->list, m->arena);
 }
 
 /* Mailman's hash of a Message-ID without its brackets: SHA-1 in base32 (RFC 4648 6). */
@@ -37,17 +34,14 @@ static view message_id_hash(const struct making *m) {
     return arena_view(m->arena, view_from(text, sizeof text));
 }
 
-static view role_address(struct address list, view name, struct arena *a) {
+static view role_address(view list, view name, struct arena *a) {
     static const struct {
         const char *name, *role;
     } roles[] = {{"request_email", "request"}, {"request_address", "request"}, {"owner_email", "owner"}};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (view_eq(name, view_of(roles[i].name)))
-            return arena_printf(a, "%.*s-%s@%.*s", VIEW_ARG(list.local), roles[i].role,
-                                VIEW_ARG(list.domain));
-    if (view_eq(name, VIEW("site_email"))) /* who runs this server is there (routing/postmaster.h) */
-        return arena_printf(a, "postmaster@%.*s", VIEW_ARG(list.domain));
-    return VIEW_NULL;
+            return list_part_address(list, roles[i].role, a);
+    return view_eq(name, VIEW("site_email")) ? list_site_address(list, a) : VIEW_NULL;
 }
 
 view edition_variable(const struct making *m, view name) {
@@ -71,7 +65,7 @@ view edition_variable(const struct making *m, view name) {
         return said(m, LIST_SETTING_DESCRIPTION);
     if (view_eq(name, VIEW("info")))
         return said(m, LIST_SETTING_INFO);
-    return role_address(list, name, m->arena);
+    return role_address(m->l->list, name, m->arena);
 }
 
 static const struct {

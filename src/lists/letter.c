@@ -9,6 +9,7 @@
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mail/mime.h"
 #include "mail/text.h"
 #include "store/accept.h"
 
@@ -36,35 +37,21 @@ static void add_header(const struct letter *l, int64_t now_ms, view message_id, 
     buf_done(&value);
 }
 
-static void add_lines(view text, struct buf *out) {
-    view line;
-    while (view_split(&text, '\n', &line)) {
-        if (view_ends_with(line, VIEW("\r")))
-            line.len--;
-        buf_add(out, line);
-        buf_add_str(out, "\r\n");
-    }
-}
-
 static void add_text(view text, struct buf *out) {
     buf_printf(out, "Content-Transfer-Encoding: %s\r\n\r\n", text_is_7bit(text) ? "7bit" : "8bit");
-    add_lines(text, out);
+    text_add_lines(out, text);
 }
 
 static const char plain[] = "text/plain; charset=utf-8";
 
-/* A boundary of 128 random bits is in no message. */
 static void format(const struct letter *l, int64_t now_ms, view message_id, struct buf *out) {
-    unsigned char random[16];
-    char boundary[2 * sizeof random + 4] = "=_", type[128];
+    char boundary[MIME_BOUNDARY], type[128];
     if (l->original.len == 0) {
         add_header(l, now_ms, message_id, plain, out);
         add_text(l->text, out);
         return;
     }
-    random_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(boundary + 2 + 2 * i, 3, "%02x", random[i]);
+    mime_boundary(boundary);
     snprintf(type, sizeof type, "multipart/mixed; boundary=\"%s\"", boundary);
     add_header(l, now_ms, message_id, type, out);
     buf_printf(out, "\r\n--%s\r\nContent-Type: %s\r\n", boundary, plain);

@@ -7,7 +7,7 @@
 #include "base/words.h"
 #include "lists/shipped.h"
 #include "lists/template.h"
-#include "mail/address.h"
+#include "mail/list_address.h"
 #include "mail/text.h"
 #include "store/template.h"
 
@@ -33,12 +33,7 @@ static view first_of(view words) {
 }
 
 static view display_name(const struct letter_words *w, struct arena *a) {
-    view local = address_split(w->list).local;
-    if (w->display_name.len > 0)
-        return w->display_name;
-    if (local.len == 0 || local.ptr[0] < 'a' || local.ptr[0] > 'z')
-        return local;
-    return arena_printf(a, "%c%.*s", local.ptr[0] - 'a' + 'A', VIEW_ARG(view_skip(local, 1)));
+    return w->display_name.len > 0 ? w->display_name : list_name_for_people(w->list, a);
 }
 
 /* An address beside the list's, or NULL. */
@@ -49,13 +44,10 @@ static view part_of(const struct letter_words *w, view name, struct arena *a) {
                  {"owner_email", "owner"},
                  {"leave_email", "leave"},
                  {"join_email", "join"}};
-    struct address list = address_split(w->list);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (view_eq(name, view_of(parts[i].name)))
-            return arena_printf(a, "%.*s-%s@%.*s", VIEW_ARG(list.local), parts[i].part,
-                                VIEW_ARG(list.domain));
-    return view_eq(name, VIEW("site_email")) ? arena_printf(a, "postmaster@%.*s", VIEW_ARG(list.domain))
-                                             : VIEW_NULL;
+            return list_part_address(w->list, parts[i].part, a);
+    return view_eq(name, VIEW("site_email")) ? list_site_address(w->list, a) : VIEW_NULL;
 }
 
 static view in_table(const struct letter_variable *table, size_t count, view name) {

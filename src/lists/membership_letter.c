@@ -3,6 +3,7 @@
 
 #include "lists/letter.h"
 #include "lists/unsubscribe.h"
+#include "mail/list_address.h"
 #include "mail/verp.h"
 
 /* Who writes, of the list; of those that are not here its owner does. */
@@ -60,11 +61,6 @@ static view member_of(const struct letter_words *w, struct arena *a) {
                             : arena_printf(a, "%.*s <%.*s>", VIEW_ARG(w->name), VIEW_ARG(w->person));
 }
 
-static view owner_of(const struct letter_words *w, struct arena *a) {
-    struct address list = address_split(w->list);
-    return arena_printf(a, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
-}
-
 bool membership_letter_args(const struct membership_letter *l, struct arena *a, int64_t now_ms,
                             struct buf *args, struct err *e) {
     struct letter_words w = l->words;
@@ -83,13 +79,14 @@ bool membership_letter_args(const struct membership_letter *l, struct arena *a, 
     w.more = more;
     w.more_count = sizeof more / sizeof more[0];
     struct letter_made made = letter_words_make(&w, letter_kind_template(l->kind), a);
-    return letter_args(
-        &(struct letter){.hostname = l->hostname,
-                         .list = w.list,
-                         .part = letter_words_expand(&w, part_of(l->kind), a),
-                         .to = letter_kind_to(l->kind) == LETTER_TO_OWNERS ? owner_of(&w, a) : w.person,
-                         .subject = made.subject,
-                         .text = made.text,
-                         .sender = l->kind == LETTER_PROBE ? probe_sender(l, a) : VIEW("")},
-        now_ms, args, e);
+    return letter_args(&(struct letter){.hostname = l->hostname,
+                                        .list = w.list,
+                                        .part = letter_words_expand(&w, part_of(l->kind), a),
+                                        .to = letter_kind_to(l->kind) == LETTER_TO_OWNERS
+                                                  ? list_part_address(w.list, "owner", a)
+                                                  : w.person,
+                                        .subject = made.subject,
+                                        .text = made.text,
+                                        .sender = l->kind == LETTER_PROBE ? probe_sender(l, a) : VIEW("")},
+                       now_ms, args, e);
 }

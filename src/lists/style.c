@@ -17,15 +17,6 @@ const struct list_style *list_style_find(view name) {
     return NULL;
 }
 
-view list_name_for_people(view address, struct arena *a) {
-    ptrdiff_t at = view_rfind(address, '@');
-    view local = at < 0 ? address : view_slice(address, 0, (size_t)at);
-    char *text = arena_str(a, local);
-    if (*text >= 'a' && *text <= 'z')
-        *text = (char)(*text - 'a' + 'A');
-    return view_of(text);
-}
-
 static void add(struct buf *args, view name, view value) {
     vals_view(args, name);
     vals_int(args, SETTING_REPLACE);

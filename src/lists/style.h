@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "mail/list_address.h"
 #include "store/class.h"
 
 struct list_style {
@@ -21,7 +22,5 @@ const struct list_style *list_style_find(view name);
 /* Of a list in that style, what it is told itself, as OP_LIST_CREATE wants it: count of (name, how, value).
  */
 void list_style_add(const struct list_style *style, view address, struct arena *a, struct buf *args);
-/* "Test-1" of test-1@example.com: what a list is called that nobody gave a name. */
-view list_name_for_people(view address, struct arena *a);
 
 #endif

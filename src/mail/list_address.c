@@ -23,3 +23,19 @@ enum list_part list_part_of(view address, view *ret_list, view *ret_detail) {
     }
     return LIST_PART_NONE;
 }
+
+view list_part_address(view list, const char *part, struct arena *a) {
+    struct address l = address_split(list);
+    return arena_printf(a, "%.*s-%s@%.*s", VIEW_ARG(l.local), part, VIEW_ARG(l.domain));
+}
+
+view list_site_address(view list, struct arena *a) {
+    return arena_printf(a, "postmaster@%.*s", VIEW_ARG(address_split(list).domain));
+}
+
+view list_name_for_people(view list, struct arena *a) {
+    char *text = arena_str(a, address_split(list).local);
+    if (*text >= 'a' && *text <= 'z')
+        *text = (char)(*text - 'a' + 'A');
+    return view_of(text);
+}

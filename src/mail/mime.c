@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/limits.h"
 #include "mail/charset.h"
 
@@ -444,4 +445,10 @@ bool mime_parse(view message, struct arena *a, struct mime *ret) {
     struct walk w = {.arena = a, .mime = ret};
     *ret = (struct mime){0};
     return walk_part(&w, -1, message, message) && !a->failed;
+}
+
+void mime_boundary(char ret[MIME_BOUNDARY]) {
+    ret[0] = '=';
+    ret[1] = '_';
+    random_hex(16, ret + 2);
 }

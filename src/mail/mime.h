@@ -42,6 +42,10 @@ bool mime_is(const struct mime_part *p, const char *type);
  * 2231). Empty when it is not there. */
 view mime_parameter(view value, const char *name, struct arena *a);
 
+/* A boundary of 128 random bits: it is in no message. */
+#define MIME_BOUNDARY (2 + 2 * 16 + 1)
+void mime_boundary(char ret[MIME_BOUNDARY]);
+
 /* A Content-Transfer-Encoding that leaves the octets as they are: 7bit, 8bit, binary, or none. */
 bool mime_is_plain(view encoding);
 /* The octets of a body in that Content-Transfer-Encoding. What is

@@ -56,3 +56,13 @@ void text_add_printable(struct buf *out, view v, bool utf8) {
         v = view_skip(v, n);
     }
 }
+
+void text_add_lines(struct buf *out, view lines) {
+    view line;
+    while (view_split(&lines, '\n', &line)) {
+        if (view_ends_with(line, VIEW("\r")))
+            line.len--;
+        buf_add(out, line);
+        buf_add_str(out, "\r\n");
+    }
+}

@@ -17,4 +17,7 @@ bool text_is_7bit(view v);
  */
 void text_add_printable(struct buf *out, view v, bool utf8);
 
+/* Append lines that end in LF or CRLF as lines that end in CRLF, the last one too. */
+void text_add_lines(struct buf *out, view lines);
+
 #endif

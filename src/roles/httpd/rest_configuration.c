@@ -1,6 +1,7 @@
-/* rest_configuration.c: system/configuration: what clients of Mailman 3.3 look for there (configuration.h).
+/* rest_configuration.c: system/configuration: what clients of Mailman 3.3 look for there
+ * (lists/mailman_configuration.h).
  */
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 #include "roles/httpd/resources.h"
 
 static void sections_ls(struct call *c) {

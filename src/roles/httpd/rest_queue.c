@@ -9,7 +9,7 @@
 #include "mail/address.h"
 #include "mail/date.h"
 #include "mail/text.h"
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 #include "roles/httpd/resources.h"
 #include "store/accept.h"
 
@@ -90,21 +90,10 @@ struct letter_in {
     struct buf fields;
 };
 
-/* Lines that end in LF or CRLF, as SMTP would have brought them. */
-static void add_lines(struct buf *out, view text) {
-    view line;
-    while (view_split(&text, '\n', &line)) {
-        if (view_ends_with(line, VIEW("\r")))
-            line.len--;
-        buf_add(out, line);
-        buf_add_str(out, "\r\n");
-    }
-}
-
 static bool read_letter(struct call *c, struct letter_in *l) {
     const struct config *config = c->role->config;
     struct post post;
-    add_lines(&l->body, param_text(c, "text"));
+    text_add_lines(&l->body, param_text(c, "text"));
     if (l->body.failed) {
         reply_error(c, 400, "The message is larger than message_size_max (%lld octets)",
                     (long long)config->message_size_max);

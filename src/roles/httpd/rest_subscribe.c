@@ -31,10 +31,7 @@ struct subscriber {
 /* ---- what waits ---- */
 
 void make_token(char ret[TOKEN_SIZE]) {
-    unsigned char octets[(TOKEN_SIZE - 1) / 2];
-    random_bytes(octets, sizeof octets);
-    for (size_t i = 0; i < sizeof octets; i++)
-        snprintf(ret + 2 * i, 3, "%02x", octets[i]);
+    random_hex((TOKEN_SIZE - 1) / 2, ret);
 }
 
 void hurry_letters(struct call *c) {

@@ -1,6 +1,6 @@
 /* rest_system.c: what this server is. */
 #include "base/words.h"
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 #include "roles/httpd/resources.h"
 
 static void versions(struct call *c) {

@@ -109,13 +109,10 @@ static void users_find(struct call *c) {
 
 bool password_given(struct call *c, const char *param, view *ret_kept) {
     char kept[PASSWORD_KEPT], random[33];
-    unsigned char octets[16];
     struct err e;
     view password = param_text(c, param);
     if (!param_given(c, param)) {
-        random_bytes(octets, sizeof octets);
-        for (size_t i = 0; i < sizeof octets; i++)
-            snprintf(random + 2 * i, 3, "%02x", octets[i]);
+        random_hex(16, random);
         password = view_of(random);
     }
     if (!password_keep(password, kept, &e)) {

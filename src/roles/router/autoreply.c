@@ -16,24 +16,6 @@ static const struct {
 /* How, the text, the grace period, and what the text may name. */
 enum { HOW, TEXT, GRACE, DISPLAY_NAME, DESCRIPTION, INFO, ASKED };
 
-/* *ret_found: there is such a list. */
-static bool ask_settings(struct role *role, view list, const enum list_setting names[ASKED], struct arena *a,
-                         view values[ASKED], bool *ret_found, struct err *e) {
-    struct store_request q;
-    store_request_init(&q, OP_SETTING_OF);
-    vals_view(&q.args, list);
-    vals_int(&q.args, ASKED);
-    for (int i = 0; i < ASKED; i++)
-        vals_view(&q.args, view_of(list_setting_name(names[i])));
-    bool ok = store_call(role->store, &q, e);
-    struct vals v = vals_of(buf_view(&q.out));
-    *ret_found = ok && vals_more(&v);
-    for (int i = 0; *ret_found && i < ASKED; i++)
-        values[i] = arena_view(a, vals_get_view(&v));
-    store_request_done(&q);
-    return ok;
-}
-
 /* Its turn has come: nobody gets the same answer twice in a while. */
 static bool is_due(struct role *role, view list, enum autoreply_kind kind, view to, int64_t grace,
                    bool *ret_due, struct err *e) {
@@ -80,7 +62,7 @@ bool autoreply(struct role *role, const struct command_mail *mail, view list, en
     view values[ASKED];
     bool found, due;
     *ret_discard = false;
-    if (!ask_settings(role, list, names, a, values, &found, e))
+    if (!list_settings(role, list, names, ASKED, a, values, &found, e))
         return false;
     int64_t how = found ? list_setting_number(names[HOW], values[HOW]) : AUTORESPOND_NEVER;
     if (how == AUTORESPOND_NEVER)

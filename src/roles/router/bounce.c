@@ -83,37 +83,23 @@ void bounce_done(struct returned *r) {
 
 /* ---- what is told ---- */
 
-static bool setting_of(struct role *role, view list, enum list_setting s, struct arena *a, int64_t *ret,
-                       struct err *e) {
-    struct store_request q;
-    store_request_init(&q, OP_SETTING_OF);
-    vals_view(&q.args, list);
-    vals_int(&q.args, 1);
-    vals_view(&q.args, view_of(list_setting_name(s)));
-    bool ok = store_call(role->store, &q, e);
-    struct vals v = vals_of(buf_view(&q.out));
-    if (ok)
-        *ret = list_setting_number(s, arena_view(a, vals_get_view(&v)));
-    store_request_done(&q);
-    return ok;
-}
-
-static view whom_to_tell(struct role *role, struct address list, int64_t whom, struct arena *a) {
+static view whom_to_tell(struct role *role, view list, int64_t whom, struct arena *a) {
     if (whom == FORWARD_TO_SITE)
-        return *role->config->postmaster ? view_of(role->config->postmaster)
-                                         : arena_printf(a, "postmaster@%.*s", VIEW_ARG(list.domain));
-    return arena_printf(a, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+        return *role->config->postmaster ? view_of(role->config->postmaster) : list_site_address(list, a);
+    return list_part_address(list, "owner", a);
 }
 
 /* It may be no bounce at all: people write to that address, too. */
 static view forward(struct role *role, const struct command_mail *mail, const struct returned *r,
                     struct arena *a, struct buf *letters, int64_t *letter_count) {
-    struct address list = address_split(r->target->address);
+    static const enum list_setting setting = LIST_SETTING_FORWARD_UNRECOGNIZED_BOUNCES_TO;
     struct err e;
-    int64_t whom = FORWARD_TO_NOBODY;
-    if (!setting_of(role, r->target->address, LIST_SETTING_FORWARD_UNRECOGNIZED_BOUNCES_TO, a, &whom, &e))
+    view value;
+    bool found;
+    if (!list_settings(role, r->target->address, &setting, 1, a, &value, &found, &e))
         log_line(LOG_WARN, "bounce-not-forwarded", LOG_S("reason", e.text));
-    view to = whom_to_tell(role, list, whom, a);
+    int64_t whom = found ? list_setting_number(setting, value) : FORWARD_TO_NOBODY;
+    view to = whom_to_tell(role, r->target->address, whom, a);
     bool whole = mail->is_whole && mail->text.len <= LETTER_WHOLE;
     if (whom == FORWARD_TO_NOBODY || !letter_may_go(role, to))
         return VIEW("no bounce that can be read: dropped");

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "lists/digest.h"
 #include "lists/edition.h"
-#include "mail/address.h"
+#include "mail/list_address.h"
 #include "mail/text.h"
 #include "roles/router/router.h"
 #include "store/accept.h"
@@ -100,14 +100,11 @@ static bool read_posts(struct making_digest *m, struct err *e) {
 static void describe(struct making_digest *m) {
     view *posts = arena_array(&m->arena, view, m->count + 1),
          name = m->facts.settings[LIST_SETTING_DISPLAY_NAME];
-    view local = address_split(m->facts.list).local;
     BUG_ON(!posts); /* a few hundred octets of a fresh arena */
     for (size_t i = 0; i < m->count; i++)
         posts[i] = buf_view(&m->posts[i]);
-    char first =
-        local.len > 0 && local.ptr[0] >= 'a' && local.ptr[0] <= 'z' ? (char)(local.ptr[0] - 'a' + 'A') : 0;
     if (name.len == 0)
-        name = first ? arena_printf(&m->arena, "%c%.*s", first, VIEW_ARG(view_skip(local, 1))) : local;
+        name = list_name_for_people(m->facts.list, &m->arena);
     m->digest.hostname = view_of(m->role->config->hostname);
     m->digest.list = m->facts.list;
     m->digest.display_name = name;
@@ -158,11 +155,9 @@ static bool add_digest(struct making_digest *m, enum delivery_mode mode, struct 
     bool ok = (!out.failed && !stored.failed && !m->arena.failed) || err_set(e, ERR_LIMIT, "it is too large");
     ok = ok && stage(m->role, message, buf_view(&out), e);
     EVP_Digest(out.data, out.len, sha256, &len, EVP_sha256(), NULL);
-    struct address list = address_split(m->facts.list);
     vals_int(args, mode);
     vals_int(args, message);
-    vals_view(args,
-              arena_printf(&m->arena, "%.*s-bounces@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)));
+    vals_view(args, list_part_address(m->facts.list, "bounces", &m->arena));
     vals_view(args, m->digest.message_id);
     vals_int(args, (int64_t)out.len);
     vals_view(args, view_from(sha256, len));

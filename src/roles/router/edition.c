@@ -69,9 +69,9 @@ static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_
                      VIEW_ARG(w->facts.list), w->edition.what, id_format(w->message).s);
     *ret_letters = 0;
     if (action == FILTER_FORWARD)
-        *ret_letters = add_letter(
-            w, arena_printf(&w->arena, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
-            arena_printf(&w->arena, "%.*s: a post was filtered", VIEW_ARG(list.local)), why, letters);
+        *ret_letters = add_letter(w, list_part_address(w->facts.list, "owner", &w->arena),
+                                  arena_printf(&w->arena, "%.*s: a post was filtered", VIEW_ARG(list.local)),
+                                  why, letters);
     if (action == FILTER_REJECT && wants_letter(w))
         *ret_letters = add_letter(
             w, w->info.sender,

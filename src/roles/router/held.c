@@ -61,12 +61,10 @@ static bool add(struct role *role, const struct held_post *p, struct letter *l, 
 
 bool held_tell_moderators(struct role *role, const struct held_post *p, struct arena *a, struct buf *args) {
     static const char name[] = "list:admin:action:post";
-    struct address list = address_split(p->list);
     struct letter_words w = find_words(role, name, p->list, VIEW(""), a);
     w.person = p->sender;
-    struct letter l = {.to = arena_printf(a, "%.*s-owner@%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain)),
-                       .original = p->original,
-                       .whole = p->whole};
+    struct letter l = {
+        .to = list_part_address(p->list, "owner", a), .original = p->original, .whole = p->whole};
     return add(role, p, &l, make(p, &w, name, a), args);
 }
 

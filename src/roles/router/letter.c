@@ -27,6 +27,23 @@ static struct owed read_owed(struct vals *v) {
     return o;
 }
 
+bool list_settings(struct role *role, view list, const enum list_setting *names, size_t count,
+                   struct arena *a, view *values, bool *ret_found, struct err *e) {
+    struct store_request q;
+    store_request_init(&q, OP_SETTING_OF);
+    vals_view(&q.args, list);
+    vals_int(&q.args, (int64_t)count);
+    for (size_t i = 0; i < count; i++)
+        vals_view(&q.args, view_of(list_setting_name(names[i])));
+    bool ok = store_call(role->store, &q, e);
+    struct vals v = vals_of(buf_view(&q.out));
+    *ret_found = ok && vals_more(&v);
+    for (size_t i = 0; *ret_found && i < count; i++)
+        values[i] = arena_view(a, vals_get_view(&v));
+    store_request_done(&q);
+    return ok;
+}
+
 bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e) {
     struct store_request q;
     store_request_init(&q, OP_LIST_SECRET);

@@ -8,6 +8,7 @@
 #include "lists/command.h"
 #include "roles/role.h"
 #include "routing/route.h"
+#include "store/list_setting.h"
 #include "store/owed.h"
 
 /* Take, decide and commit up to LIMIT_ROUTE_BATCH messages. The number routed, or -1: see e. */
@@ -75,6 +76,9 @@ bool held_tell_member(struct role *role, const struct held_post *p, view member,
 bool letters_write(struct role *role);
 /* Send the digests that are due. True when there were any. */
 bool digests_send(struct role *role);
+/* Values of a list's settings, in the arena. *ret_found: there is such a list. */
+bool list_settings(struct role *role, view list, const enum list_setting *names, size_t count,
+                   struct arena *a, view *values, bool *ret_found, struct err *e);
 /* The list's own secret, for keys. */
 bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e);
 

@@ -1,6 +1,6 @@
-/* configuration.c: Mailman's configuration, see configuration.h: its sections and keys with their defaults;
+/* mailman_configuration.c: see mailman_configuration.h: its sections and keys with their defaults;
  * what is about places and names is this server's, what is about its insides is empty. */
-#include "roles/httpd/configuration.h"
+#include "lists/mailman_configuration.h"
 
 #include <stdlib.h>
 

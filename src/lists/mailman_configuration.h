@@ -1,7 +1,7 @@
-/* configuration.h: what programs written for Mailman 3.3 find where they look for its configuration, over
- * REST and on the command line. */
-#ifndef HTTPD_CONFIGURATION_H
-#define HTTPD_CONFIGURATION_H
+/* mailman_configuration.h: what programs written for Mailman 3.3 find where they look for its configuration,
+ * over REST and on the command line. */
+#ifndef LISTS_MAILMAN_CONFIGURATION_H
+#define LISTS_MAILMAN_CONFIGURATION_H
 
 #include "base/arena.h"
 #include "base/config.h"
