@@ -127,6 +127,13 @@ view arena_view(struct arena *a, view v) {
     return a->failed ? (view){empty, 0} : (view){copy, v.len};
 }
 
+view arena_lower(struct arena *a, view v) {
+    char *copy = arena_alloc_n(a, v.len, 1);
+    for (size_t i = 0; copy && i < v.len; i++)
+        copy[i] = ascii_lower(v.ptr[i]);
+    return copy ? (view){copy, v.len} : (view){empty, 0};
+}
+
 view arena_printf(struct arena *a, const char *fmt, ...) {
     va_list ap, again;
     va_start(ap, fmt);

@@ -30,6 +30,7 @@ void *arena_alloc_n(struct arena *a, size_t n, size_t size);
 /* A NUL-terminated copy; "" at the limit (check a->failed). */
 char *arena_str(struct arena *a, view v);
 view arena_view(struct arena *a, view v);
+view arena_lower(struct arena *a, view v); /* ASCII only */
 view arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))

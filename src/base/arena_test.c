@@ -102,6 +102,8 @@ static void test_arena__copies_text(void **state) {
     view copy = arena_view(&a, (view){"a\0b", 3});
     assert_int_equal(copy.len, 3);
     assert_memory_equal(copy.ptr, "a\0b", 3);
+    assert_view(arena_lower(&a, VIEW("aBC-\xc3\x84")), "abc-\xc3\x84");
+    assert_view(arena_lower(&a, VIEW_NULL), "");
     assert_view(arena_printf(&a, "%s-%d", "x", 7), "x-7");
     assert_view(arena_printf(&a, "%s", ""), "");
     int *n = arena_array(&a, int, 3);
@@ -117,6 +119,7 @@ static void test_arena__text_at_the_limit_is_empty(void **state) {
     assert_string_equal(arena_str(&a, VIEW("abcd")), ""); /* the NUL does not fit */
     assert_true(a.failed);
     assert_view(arena_view(&a, VIEW("a")), "");
+    assert_view(arena_lower(&a, VIEW("ABCDE")), "");
     assert_view(arena_printf(&a, "%d", 1), "");
     assert_non_null(arena_view(&a, VIEW("a")).ptr);
     arena_done(&a);

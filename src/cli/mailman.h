@@ -68,7 +68,6 @@ struct mailman_list {
 bool mailman_list(struct cli *c, const char *spec, struct mailman_list *ret, struct err *e);
 /* As above; a usage error when there is none. */
 bool mailman_need_list(struct cli *c, const char *spec, struct mailman_list *ret, struct err *e);
-view mailman_list_id(struct cli *c, view address);
 
 /* All lists, by List-Id; in the arena. */
 struct mailman_listed {

@@ -44,11 +44,6 @@ bool mailman_need_list(struct cli *c, const char *spec, struct mailman_list *ret
            (ret->id > 0 || err_set(e, ERR_USAGE, "No such list: %.200s", spec));
 }
 
-view mailman_list_id(struct cli *c, view address) {
-    struct address a = address_split(address);
-    return arena_printf(&c->arena, "%.*s.%.*s", VIEW_ARG(a.local), VIEW_ARG(a.domain));
-}
-
 /* A page of ids: *ret_total how many there are. */
 static bool list_ids(struct cli *c, bool advertised, size_t start, struct buf *ids, int64_t *ret_total,
                      size_t *ret_count, struct err *e) {

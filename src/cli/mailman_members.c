@@ -5,6 +5,7 @@
 #include "base/pattern.h"
 #include "base/words.h"
 #include "cli/mailman.h"
+#include "mail/list_address.h"
 #include "store/preference.h"
 
 enum { PAGE_ROWS = 500, OUTPUT_BYTES = 1 << 30 };
@@ -70,7 +71,7 @@ static bool load(struct cli *c, view list, struct mailman_members *m, struct err
 static void print_members(struct cli *c, view list, const struct mailman_members *m, struct buf *out) {
     const struct args *a = &c->args;
     bool plain = args_has(a, "--email-only");
-    view list_id = mailman_list_id(c, list);
+    view list_id = list_id_of(list, &c->arena);
     if (args_has(a, "--count-only")) {
         buf_printf(out, "%zu\n", m->count);
         return;
@@ -149,7 +150,8 @@ static bool add_memberships(struct cli *c, view address, struct finds *f, struct
         for (int i = 0; i < 5; i++)
             vals_get_int(&v); /* follows, since, status, hidden, action */
         if (is_wanted(wanted, role))
-            *new_found(c, f) = (struct found){arena_view(&c->arena, of), mailman_list_id(c, list), role, id};
+            *new_found(c, f) =
+                (struct found){arena_view(&c->arena, of), list_id_of(list, &c->arena), role, id};
     }
     store_request_done(&r);
     return ok || e->code == ERR_NOT_FOUND; /* forgotten meanwhile */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/mailman.h"
 #include "lists/mailman_configuration.h"
+#include "mail/list_address.h"
 #include "net/hint.h"
 
 enum { TEXT_BYTES = 1 << 24 };
@@ -125,7 +126,7 @@ bool mailman_cmd_status(struct cli *c, struct err *e) {
 /* ---- digests ---- */
 
 static void say_numbers(struct cli *c, view address, const char *what, int64_t volume, int64_t issue) {
-    view list_id = mailman_list_id(c, address);
+    view list_id = list_id_of(address, &c->arena);
     if (args_has(&c->args, "--verbose"))
         cli_print(c, "%.*s %s volume %lld, number %lld\n", VIEW_ARG(list_id), what, (long long)volume,
                   (long long)issue);

@@ -53,7 +53,7 @@ view edition_variable(const struct making *m, view name) {
     if (view_eq(name, VIEW("domain")) || view_eq(name, VIEW("mail_host")))
         return list.domain;
     if (view_eq(name, VIEW("list_id")))
-        return arena_printf(m->arena, "%.*s.%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+        return list_id_of(m->l->list, m->arena);
     if (view_eq(name, VIEW("display_name")))
         return display_name(m);
     if (view_eq(name, VIEW("message_id_hash")))

@@ -80,7 +80,7 @@ static view value_of(const struct letter_words *w, view name, struct arena *a) {
     if (view_eq(name, VIEW("display_name")))
         return display_name(w, a);
     if (view_eq(name, VIEW("list_id")))
-        return arena_printf(a, "%.*s.%.*s", VIEW_ARG(list.local), VIEW_ARG(list.domain));
+        return list_id_of(w->list, a);
     return part_of(w, name, a);
 }
 

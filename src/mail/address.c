@@ -211,15 +211,6 @@ void address_local_encode(view text, struct buf *out) {
 }
 
 /* A lower-case copy; the empty view at the arena's limit. */
-static view lower_copy(view v, struct arena *a) {
-    char *p = arena_alloc(a, v.len + 1);
-    if (!p)
-        return VIEW_NULL;
-    for (size_t i = 0; i < v.len; i++)
-        p[i] = ascii_lower(v.ptr[i]);
-    return view_from(p, v.len);
-}
-
 static bool to_alabels(view domain, struct arena *a, view *ret_ascii, struct err *e) {
     char source[LIMIT_DOMAIN + 1] = "";
     uint8_t *found = NULL;
@@ -227,7 +218,7 @@ static bool to_alabels(view domain, struct arena *a, view *ret_ascii, struct err
     int rc = idn2_lookup_u8((const uint8_t *)source, &found, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
     if (rc != IDN2_OK)
         return err_set(e, ERR_SYNTAX_ADDRESS, "not a valid domain: %s", idn2_strerror(rc));
-    *ret_ascii = lower_copy(view_of((const char *)found), a);
+    *ret_ascii = arena_lower(a, view_of((const char *)found));
     idn2_free(found);
     return true;
 }
@@ -246,7 +237,7 @@ bool domain_normalise(view domain, struct arena *a, view *ret_domain, struct err
         return err_set(e, ERR_SYNTAX_ADDRESS, "not a valid domain");
     view ascii = VIEW_NULL;
     if (text_is_7bit(domain))
-        ascii = lower_copy(domain, a);
+        ascii = arena_lower(a, domain);
     else if (!to_alabels(domain, a, &ascii, e))
         return false;
     if (a->failed)
@@ -265,7 +256,7 @@ bool address_normalise(const struct address *in, struct arena *a, view *ret_text
     if (is_literal(domain)) {
         if (!literal_ok(domain))
             return err_set(e, ERR_SYNTAX_ADDRESS, "not a valid address literal");
-        domain = lower_copy(domain, a);
+        domain = arena_lower(a, domain);
     } else if (domain.len && !domain_normalise(domain, a, &domain, e)) {
         return false;
     }
@@ -279,7 +270,7 @@ bool address_normalise(const struct address *in, struct arena *a, view *ret_text
         buf_add(&text, domain);
     }
     bool fits = !plain.failed && !text.failed;
-    view normal = lower_copy(buf_view(&text), a);
+    view normal = arena_lower(a, buf_view(&text));
     buf_done(&plain);
     buf_done(&text);
     if (!fits)

@@ -277,11 +277,7 @@ static view read_section(struct section *s, const struct bounce_format *f, view 
 }
 
 static view lower_case(view v, struct arena *a) {
-    v = view_slice(v, 0, TEXT_OCTETS);
-    char *p = arena_alloc(a, v.len + 1);
-    for (size_t i = 0; p && i < v.len; i++)
-        p[i] = ascii_lower(v.ptr[i]);
-    return p ? view_from(p, v.len) : VIEW_NULL;
+    return arena_lower(a, view_slice(v, 0, TEXT_OCTETS));
 }
 
 /* Does the program that writes such serve these domains? */

@@ -33,6 +33,11 @@ view list_site_address(view list, struct arena *a) {
     return arena_printf(a, "postmaster@%.*s", VIEW_ARG(address_split(list).domain));
 }
 
+view list_id_of(view list, struct arena *a) {
+    struct address l = address_split(list);
+    return arena_printf(a, "%.*s.%.*s", VIEW_ARG(l.local), VIEW_ARG(l.domain));
+}
+
 view list_name_for_people(view list, struct arena *a) {
     char *text = arena_str(a, address_split(list).local);
     if (*text >= 'a' && *text <= 'z')

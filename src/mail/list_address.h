@@ -24,6 +24,8 @@ enum list_part list_part_of(view address, view *ret_list, view *ret_detail);
 view list_part_address(view list, const char *part, struct arena *a);
 /* Who runs the server that the list is on (routing/postmaster.h). */
 view list_site_address(view list, struct arena *a);
+/* "ant.example.com" of ant@example.com (RFC 2919). */
+view list_id_of(view list, struct arena *a);
 /* What a list is called that nobody gave a name: "Test-1" of test-1@example.com. */
 view list_name_for_people(view list, struct arena *a);
 

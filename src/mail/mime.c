@@ -14,13 +14,6 @@ struct walk {
     size_t room;
 };
 
-static view lower(view v, struct arena *a) {
-    char *p = arena_alloc(a, v.len + 1);
-    for (size_t i = 0; p && i < v.len; i++)
-        p[i] = ascii_lower(v.ptr[i]);
-    return p ? view_from(p, v.len) : VIEW_NULL;
-}
-
 /* ---- field values ---- */
 
 static bool is_token_char(char c) {
@@ -292,8 +285,8 @@ static bool read_type(view value, struct mime_part *p, struct arena *a) {
     view subtype = take_token(&v);
     if (subtype.len == 0)
         return false;
-    p->type = lower(type, a);
-    p->subtype = lower(subtype, a);
+    p->type = arena_lower(a, type);
+    p->subtype = arena_lower(a, subtype);
     return true;
 }
 
@@ -311,8 +304,8 @@ static void read_fields(struct mime_part *p, const struct header *h, bool in_dig
         p->subtype = VIEW("plain");
     }
     view encoding = skip_blank(value_of(h, "Content-Transfer-Encoding", a));
-    p->encoding = lower(take_token(&encoding), a);
-    p->charset = lower(mime_parameter(type, "charset", a), a);
+    p->encoding = arena_lower(a, take_token(&encoding));
+    p->charset = arena_lower(a, mime_parameter(type, "charset", a));
     p->flowed = view_eq_nocase(mime_parameter(type, "format", a), VIEW("flowed"));
     p->filename = mime_parameter(value_of(h, "Content-Disposition", a), "filename", a);
     if (p->filename.len == 0)

@@ -60,15 +60,8 @@ void unanswer(struct call *c) {
     c->status = 0;
 }
 
-static view lower(struct call *c, view text) {
-    char *copy = arena_str(c->arena, text);
-    for (size_t i = 0; copy && i < text.len; i++)
-        copy[i] = ascii_lower(copy[i]);
-    return view_from(copy, copy ? text.len : 0);
-}
-
 view pattern_of(struct call *c, view text, bool stars) {
-    view from = lower(c, text);
+    view from = arena_lower(c->arena, text);
     char *out = arena_alloc(c->arena, 2 * from.len + 3);
     size_t n = 0;
     if (!out)
@@ -98,5 +91,5 @@ bool list_of_id(struct call *c, view list_id, view *ret_address) {
 
 view address_of_text(struct call *c, view text) {
     view normal;
-    return param_address(c, text, &normal) ? normal : lower(c, text);
+    return param_address(c, text, &normal) ? normal : arena_lower(c->arena, text);
 }

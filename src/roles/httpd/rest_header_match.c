@@ -11,13 +11,6 @@ struct match {
     view header, pattern, tag;
 };
 
-static view lower(struct call *c, view text) {
-    char *s = arena_str(c->arena, text);
-    for (char *p = s; p && *p; p++)
-        *p = ascii_lower(*p);
-    return view_of(s);
-}
-
 static struct match read_match(struct vals *v) {
     struct match m = {.position = vals_get_int(v)};
     m.header = vals_get_view(v);
@@ -30,7 +23,7 @@ static struct match read_match(struct vals *v) {
 static json_t *match_json(struct call *c, const struct list_row *list, const struct match *m) {
     json_t *o = json_object();
     json_object_set_new(o, "position", json_integer(m->position));
-    json_object_set_new(o, "header", json_text(lower(c, m->header)));
+    json_object_set_new(o, "header", json_text(arena_lower(c->arena, m->header)));
     json_object_set_new(o, "pattern", json_text(m->pattern));
     json_object_set_new(
         o, "self_link",
@@ -168,7 +161,7 @@ static void match_add(struct call *c) {
     store_request_init(&q, OP_HEADER_MATCH_ADD);
     vals_view(&q.args, list.address);
     vals_view(&q.args, c->who);
-    vals_view(&q.args, lower(c, param_text(c, "header")));
+    vals_view(&q.args, arena_lower(c->arena, param_text(c, "header")));
     vals_view(&q.args, param_text(c, "pattern"));
     vals_int(&q.args, action < 0 ? MODERATION_DEFAULT : action);
     vals_view(&q.args, param_text(c, "tag"));
@@ -206,11 +199,11 @@ static void match_change(struct call *c) {
     vals_view(&q.args, list.address);
     vals_view(&q.args, c->who);
     vals_int(&q.args, position);
-    vals_view(&q.args, lower(c, param_text(c, "header")));
+    vals_view(&q.args, arena_lower(c->arena, param_text(c, "header")));
     vals_view(&q.args, param_text(c, "pattern"));
     vals_int(&q.args, action_given(c));
     vals_int(&q.args, param_given(c, "tag"));
-    vals_view(&q.args, lower(c, param_text(c, "tag")));
+    vals_view(&q.args, arena_lower(c->arena, param_text(c, "tag")));
     vals_int(&q.args, param_number(c, "position", -1));
     if (send(c, &q, position))
         reply_empty(c);

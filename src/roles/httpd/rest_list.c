@@ -5,14 +5,8 @@
 
 #include "base/words.h"
 #include "lists/style.h"
-#include "mail/address.h"
+#include "mail/list_address.h"
 #include "roles/httpd/resources.h"
-
-/* "ant.example.com" of ant@example.com. */
-static view list_id_of(struct arena *a, view address) {
-    ptrdiff_t at = view_rfind(address, '@');
-    return arena_printf(a, "%.*s.%.*s", (int)at, address.ptr, VIEW_ARG(view_skip(address, (size_t)at + 1)));
-}
 
 bool find_list(struct call *c, view name, struct list_row *ret) {
     struct store_request q;
@@ -21,10 +15,7 @@ bool find_list(struct call *c, view name, struct list_row *ret) {
         return false;
     }
     store_request_init(&q, OP_LIST_SHOW);
-    char *lower = arena_str(c->arena, name);
-    for (char *p = lower; *p; p++)
-        *p = ascii_lower(*p);
-    vals_view(&q.args, view_of(lower));
+    vals_view(&q.args, arena_lower(c->arena, name));
     bool ok = ask(c, &q);
     struct vals v = vals_of(buf_view(&q.out));
     bool found = ok && vals_more(&v);
@@ -36,7 +27,7 @@ bool find_list(struct call *c, view name, struct list_row *ret) {
                                     &ret->volume, &ret->issue,   &ret->digest_sent};
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
             *numbers[i] = vals_get_int(&v);
-        ret->list_id = list_id_of(c->arena, ret->address);
+        ret->list_id = list_id_of(ret->address, c->arena);
     } else if (ok) {
         reply_title(c, 404);
     }
@@ -58,7 +49,7 @@ static json_t *list_json(struct call *c, struct vals *v) {
     (void)vals_get_int(v);
     view address = vals_get_view(v);
     int64_t members = vals_get_int(v), volume = vals_get_int(v), advertised = vals_get_int(v);
-    view called = vals_get_view(v), description = vals_get_view(v), list_id = list_id_of(c->slice, address);
+    view called = vals_get_view(v), description = vals_get_view(v), list_id = list_id_of(address, c->slice);
     struct address parts = address_split(address);
     if (called.len == 0)
         called = list_name_for_people(address, c->slice);
@@ -300,7 +291,7 @@ static void list_create(struct call *c) {
     vals_view(&q.args, c->who);
     list_style_add(style, address, c->arena, &q.args);
     if (ask_or(c, &q, &e))
-        reply_created(c, "lists/%.*s", VIEW_ARG(list_id_of(c->arena, address)));
+        reply_created(c, "lists/%.*s", VIEW_ARG(list_id_of(address, c->arena)));
     else
         say_why_not(c, address, &e);
     store_request_done(&q);

@@ -1,5 +1,6 @@
 /* rest_member.c: memberships: members, members/find, and how one is shown. */
 #include "base/words.h"
+#include "mail/list_address.h"
 #include "roles/httpd/people.h"
 #include "store/moderation.h"
 #include "store/people.h"
@@ -42,9 +43,7 @@ static json_t *get_email(struct call *c, const struct member_row *m) {
 }
 
 static json_t *get_list(struct call *c, const struct member_row *m) {
-    ptrdiff_t at = view_rfind(m->list, '@');
-    return json_text(arena_printf(c->slice, "%.*s.%.*s", (int)at, m->list.ptr,
-                                  VIEW_ARG(view_skip(m->list, (size_t)at + 1))));
+    return json_text(list_id_of(m->list, c->slice));
 }
 
 static json_t *get_subscription_mode(struct call *c, const struct member_row *m) {

@@ -1,10 +1,6 @@
 /* rest_request.c: subscriptions, and ends of them, that wait: lists/ID/requests. */
-#include <time.h>
-
-#include "base/clock.h"
-#include "base/config.h"
 #include "base/words.h"
-#include "lists/letter.h"
+#include "mail/list_address.h"
 #include "roles/httpd/people.h"
 #include "store/moderation.h"
 #include "store/subscription.h"
@@ -30,13 +26,10 @@ static struct request_row read_request(struct vals *v) {
 
 static json_t *request_json(struct call *c, const struct request_row *r) {
     json_t *o = json_object();
-    ptrdiff_t at = view_rfind(r->list, '@');
-    view list = arena_printf(c->arena, "%.*s.%.*s", (int)at, r->list.ptr,
-                             VIEW_ARG(view_skip(r->list, (size_t)at + 1)));
     json_object_set_new(o, "token", json_text(r->token));
     json_object_set_new(o, "type",
                         json_string(r->kind == REQUEST_SUBSCRIBE ? "subscription" : "unsubscription"));
-    json_object_set_new(o, "list_id", json_text(list));
+    json_object_set_new(o, "list_id", json_text(list_id_of(r->list, c->arena)));
     json_object_set_new(o, "email", json_text(r->email));
     json_object_set_new(o, "display_name", json_text(r->name));
     json_object_set_new(o, "when", json_time(r->created / 1000 * 1000));

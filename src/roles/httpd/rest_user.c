@@ -231,11 +231,6 @@ static void user_login(struct call *c) {
         reply_error(c, 403, "403 Forbidden");
 }
 
-/* Ids are no objects of their own here: none is left over. */
-static void orphans_remove(struct call *c) {
-    reply_empty(c);
-}
-
 static const struct route table[] = {
     {METHOD_GET, "users", users_ls, "The users", PARAMS(page_params)},
     {METHOD_POST, "users", user_create, "Make a user, with an address", PARAMS(create_params)},
@@ -248,6 +243,5 @@ static const struct route table[] = {
     {METHOD_POST, "users/{user}/login", user_login, "Whether that is the user's password",
      PARAMS(login_params)},
     {METHOD_GET, "owners", owners_ls, "The users who own the server", PARAMS(page_params)},
-    {METHOD_DELETE, "reserved/uids/orphans", orphans_remove, "Forget numbers that are nobody's"},
 };
 ROUTES(user_routes, table);
