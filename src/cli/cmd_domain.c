@@ -7,11 +7,18 @@
 #include "net/transport.h"
 
 static bool call_domain(struct cli *c, enum op op, view *ret_domain, struct err *e) {
-    if (!cli_domain(c, c->args.words[0], ret_domain, e))
+    view who;
+    if (!cli_domain(c, c->args.words[0], ret_domain, e) || !cli_who(c, &who, e))
         return false;
     struct store_request r;
     store_request_init(&r, op);
     vals_view(&r.args, *ret_domain);
+    vals_view(&r.args, who);
+    if (op == OP_DOMAIN_ADD) {
+        vals_view(&r.args, VIEW("")); /* description */
+        vals_view(&r.args, VIEW("")); /* alias domain */
+    }
+    vals_int(&r.args, 0); /* owners; or: not only to look */
     bool ok = cli_call(c, &r, e);
     store_request_done(&r);
     return ok;

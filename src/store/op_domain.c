@@ -52,7 +52,7 @@ static bool need_domain(struct op_run *r, view name) {
     return false;
 }
 
-/* in: domain, who does it, description, alias domain */
+/* in: domain, who does it, description, alias domain, count of owners to add, their addresses */
 void op_run_DOMAIN_SET(struct op_run *r) {
     view name = vals_get_view(&r->in), who = vals_get_view(&r->in), description = vals_get_view(&r->in);
     view alias = vals_get_view(&r->in);
@@ -63,6 +63,7 @@ void op_run_DOMAIN_SET(struct op_run *r) {
     record(
         r, who, name,
         arena_printf(r->arena, "description=%.*s alias_domain=%.*s", VIEW_ARG(description), VIEW_ARG(alias)));
+    add_owners(r, who, name);
 }
 
 /* in: domain. out: ids of the users who own it */
@@ -113,13 +114,19 @@ void op_run_DOMAIN_RELAY(struct op_run *r) {
     set_transport(r, name, transport);
 }
 
-/* in: domain. Refuses while lists, aliases or recipients live in it. (Not LIKE: a domain can have an
- * underscore.) */
+/* in: domain; maybe who does it, whether it is only asked what else than lists is in its way (0/1). Refuses
+ * while lists, aliases or recipients live in it. (Not LIKE: a domain can have an underscore.) */
 void op_run_DOMAIN_REMOVE(struct op_run *r) {
     view name = vals_get_view(&r->in), tail = arena_printf(r->arena, "@%.*s", VIEW_ARG(name));
-    int64_t lists = db_number(
-        r->db, 0, "SELECT count(*) FROM list WHERE substr(address, length(address) - length($1) + 1) = $1",
-        DB_T(tail));
+    bool told = vals_more(&r->in);
+    view who = told ? vals_get_view(&r->in) : VIEW("");
+    bool look = told && vals_get_int(&r->in) != 0;
+    int64_t lists =
+        look ? 0
+             : db_number(
+                   r->db, 0,
+                   "SELECT count(*) FROM list WHERE substr(address, length(address) - length($1) + 1) = $1",
+                   DB_T(tail));
     int64_t aliases =
         db_number(r->db, 0,
                   "SELECT count(*) FROM alias a JOIN alias_source s ON s.name = a.source"
@@ -137,13 +144,16 @@ void op_run_DOMAIN_REMOVE(struct op_run *r) {
                   "domain %.*s still has %lld recipients: remove them first"
                   " (recipient import %.*s /dev/null --force)",
                   VIEW_ARG(name), (long long)recipients, VIEW_ARG(name));
-    else if (db_change(r->db, "DELETE FROM domain WHERE name = $1", DB_T(name)) == 0)
+    else if (!look && db_change(r->db, "DELETE FROM domain WHERE name = $1", DB_T(name)) == 0)
         op_refuse(r, ERR_NOT_FOUND, "no domain %.*s here", VIEW_ARG(name));
-    if (r->err.code == ERR_OK)
-        db_run(r->db, "DELETE FROM domain_owner WHERE domain = $1", DB_T(name));
-    if (r->err.code == ERR_OK && relay)
+    if (look || r->err.code != ERR_OK)
+        return;
+    db_run(r->db, "DELETE FROM domain_owner WHERE domain = $1", DB_T(name));
+    if (relay)
         db_run(r->db, "UPDATE site SET transport = '' WHERE name = $1", DB_T(name));
     scope_forget(r, tail);
+    if (told)
+        record(r, who, name, VIEW("removed"));
 }
 
 /* in: last name seen, most. out: name, created */

@@ -28,10 +28,15 @@ static void test_domain__stays_while_something_lives_in_it(struct unit_store *s)
     must(s, OP_ALIAS_SET, S("@other.example"), S("me"), N(1), S("x@there.example"));
     refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("here.example"));
     refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("other.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("other.example"), S("rest:x"), N(1)); /* only asked */
+    must(s, OP_DOMAIN_REMOVE, S("here.example"), S("rest:x"), N(1));
+    assert_number(s, 2, "SELECT count(*) FROM domain");
     must(s, OP_ALIAS_REMOVE, S("@other.example"), S("me"));
     must(s, OP_DOMAIN_REMOVE, S("other.example"));
     must(s, OP_LIST_DELETE, S("news@here.example"));
-    must(s, OP_DOMAIN_REMOVE, S("here.example"));
+    must(s, OP_DOMAIN_REMOVE, S("here.example"), S("rest:x"), N(0));
+    assert_number(s, 1,
+                  "SELECT count(*) FROM event WHERE host = '@here.example' AND detail = 'by=rest:x removed'");
 }
 
 /* The domain's own addresses count, not those of one that merely looks like it. */
@@ -43,6 +48,22 @@ static void test_domain__its_name_is_no_pattern(struct unit_store *s) {
     must(s, OP_DOMAIN_REMOVE, S("a_b.example"));
     must(s, OP_DOMAIN_REMOVE, S("here.example"));
     refused(s, ERR_EXISTS, OP_DOMAIN_REMOVE, S("axb.example"));
+}
+
+static void test_domain__has_owners_who_may_be_new(struct unit_store *s) {
+    must(s, OP_DOMAIN_ADD, S("here.example"), S("me"), S("what"), S("alias.example"), N(2),
+         S("a@one.example"), S("b@one.example"));
+    refused(s, ERR_EXISTS, OP_DOMAIN_ADD, S("here.example"), S("me"), S(""), S(""), N(1), S("c@one.example"));
+    assert_number(s, 2, "SELECT count(*) FROM users");
+    assert_number(s, 2, "SELECT count(*) FROM domain_owner WHERE domain = 'here.example'");
+    must(s, OP_DOMAIN_OWNER_SET, S("here.example"), S("me"), N(1), N(1), S("b@one.example"));
+    assert_number(s, 1, "SELECT count(*) FROM domain_owner");
+    must(s, OP_DOMAIN_SET, S("here.example"), S("me"), S("else"), S(""), N(1), S("a@one.example"));
+    assert_number(s, 2, "SELECT count(*) FROM domain_owner");
+    assert_number(s, 1, "SELECT count(*) FROM domain WHERE description = 'else' AND alias_domain = ''");
+    refused(s, ERR_NOT_FOUND, OP_DOMAIN_SET, S("gone.example"), S("me"), S("else"), S(""), N(0));
+    must(s, OP_USER_REMOVE, S("me"), S("b@one.example"));
+    assert_number(s, 1, "SELECT count(*) FROM domain_owner");
 }
 
 static void test_domain_ls__pages(struct unit_store *s) {
@@ -143,6 +164,7 @@ int main(void) {
         STORE_CASE(test_domain__add_list_remove),
         STORE_CASE(test_domain__stays_while_something_lives_in_it),
         STORE_CASE(test_domain__its_name_is_no_pattern),
+        STORE_CASE(test_domain__has_owners_who_may_be_new),
         STORE_CASE(test_domain_ls__pages),
         STORE_CASE(test_relay__made_shown_changed_removed),
         STORE_CASE(test_recipients__add_remove_page),

@@ -202,17 +202,20 @@ void op_run_SUBSCRIBE(struct op_run *r) {
         return;
     q.addr = b.addr;
     lock_mailbox(r, q.addr);
+    if (membership_find(r, q.list, ROLE_MEMBER, q.addr)) {
+        op_refuse(r, ERR_EXISTS, "%.*s is a member already", VIEW_ARG(q.address));
+        return;
+    }
+    if (is_pending(r, &q)) {
+        op_refuse(r, ERR_EXISTS, "a subscription of %.*s waits already: request ls shows for whom",
+                  VIEW_ARG(q.address));
+        return;
+    }
     if (b.verified > 0)
         q.proofs |= PROOF_VERIFIED;
     else if (q.proofs & PROOF_VERIFIED)
         db_run(r->db, "UPDATE mailbox SET verified = $2 WHERE addr = $1", DB_I(q.addr), DB_I(r->now_ms));
-    if (membership_find(r, q.list, ROLE_MEMBER, q.addr))
-        op_refuse(r, ERR_EXISTS, "%.*s is a member already", VIEW_ARG(q.address));
-    else if (is_pending(r, &q))
-        op_refuse(r, ERR_EXISTS, "a subscription of %.*s waits already: request ls shows for whom",
-                  VIEW_ARG(q.address));
-    else
-        go_on(r, &q, arena_printf(r->arena, "by=%.*s", VIEW_ARG(who)));
+    go_on(r, &q, arena_printf(r->arena, "by=%.*s", VIEW_ARG(who)));
     vals_int(r->out, q.id);
 }
 

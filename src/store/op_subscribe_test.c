@@ -83,6 +83,15 @@ static void test_subscribe__open(struct unit_store *s) {
     assert_number(s, 0, "SELECT count(*) FROM request");
 }
 
+/* Nothing of what is refused stays, also where others are subscribed in the same step. */
+static void test_subscribe__refused_proves_nothing(struct unit_store *s) {
+    make_list(s, news);
+    assert_int_equal(subscribe(s, 0, "t1"), WAITS_SUBSCRIBER);
+    must(s, OP_SUBSCRIBE_MANY, S(news), S("me"), N(PROOF_VERIFIED | PROOF_CONFIRMED), N(-1), N(-1), N(1),
+         S(one), S(""), S(""), S("t2"));
+    assert_number(s, 0, "SELECT count(*) FROM mailbox WHERE verified > 0");
+}
+
 /* The default. Its answer proves the address, here and for other lists. */
 static void test_subscribe__confirm(struct unit_store *s) {
     make_list(s, news);
@@ -217,6 +226,7 @@ int main(void) {
     static const struct unit_store_case cases[] = {
         STORE_CASE(test_waits__every_policy_and_proof),
         STORE_CASE(test_subscribe__open),
+        STORE_CASE(test_subscribe__refused_proves_nothing),
         STORE_CASE(test_subscribe__confirm),
         STORE_CASE(test_subscribe__confirm_then_moderate),
         STORE_CASE(test_subscribe__no),

@@ -521,10 +521,11 @@ static int64_t set_up_list(struct actors *a) {
     ACT(a, R_CLI, OP_LIST_NAMES, S(""), N(10));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("here.example"));
     ACT(a, R_CLI, OP_DOMAIN_ADD, S("gone.example"), S("me"), S(""), S(""), N(1), S("o@one.example"));
-    ACT(a, R_CLI, OP_DOMAIN_SET, S("gone.example"), S("me"), S("what"), S(""));
+    ACT(a, R_CLI, OP_DOMAIN_SET, S("gone.example"), S("me"), S("what"), S(""), N(1), S("q@one.example"));
     ACT(a, R_CLI, OP_DOMAIN_OWNER_SET, S("gone.example"), S("me"), N(1), N(1), S("o@one.example"));
     ACT(a, R_CLI, OP_DOMAIN_OWNERS, S("gone.example"));
-    ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("gone.example"));
+    ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("gone.example"), S("me"), N(1));
+    ACT(a, R_CLI, OP_DOMAIN_REMOVE, S("gone.example"), S("me"), N(0));
     ACT(a, R_CLI, OP_DOMAIN_LS, S(""), N(10));
     for (int i = 0; i < 2; i++) {
         ACT(a, R_CLI, OP_LIST_CREATE, S("news@here.example"), S(""), S("owner@there.example"), S("public"),

@@ -109,6 +109,26 @@ def test_a_list_is_made_shown_and_removed(rest):
     assert (got["start"], got["total_size"]) == (0, 0) and "entries" not in got
 
 
+def test_a_domain_that_stays_keeps_its_lists(rest):
+    """An alias is in the way, which is said before a list goes; and a change of which half is wrong is none."""
+    rest.server.cli("domain", "add", "two.example")
+    create(rest, "bee@two.example")
+    rest.server.cli("alias", "set", "all@two.example", "x@there.example")
+    status, got = rest("DELETE", "domains/two.example")
+    assert status == 400 and "1 aliases" in got["description"]
+    assert rest.get("domains/two.example/lists")["total_size"] == 1
+    rest.fails(400, 'Invalid Parameter "owner": Invalid email address: nobody.', "PATCH", "domains/two.example",
+               {"description": "new", "owner": "nobody"})
+    assert rest.get("domains/two.example")["description"] is None
+    rest.done("PATCH", "domains/two.example", {"description": "new", "owner": "ada@there.example"})
+    assert rest.get("domains/two.example")["description"] == "new"
+    assert rest.get("domains/two.example/owners")["total_size"] == 1
+    rest.server.cli("alias", "remove", "all@two.example")
+    rest.done("DELETE", "domains/two.example")
+    rest.fails(404, "404 Not Found", "GET", "lists/bee.two.example")
+    assert any(line.startswith("by=rest:web removed") for line in rest.details())
+
+
 def test_styles(rest):
     assert {k: v for k, v in rest.get("lists/styles").items() if k != "http_etag"} == {
         "style_names": ["legacy-announce", "legacy-default", "private-default"],

@@ -168,7 +168,9 @@ def test_held_posts_are_decided_about(held, sink):
              (rest.post(one), 400, "Missing Parameter: action"),
              (rest.post(f"{HELD}/999", action="accept"), 404, "404 Not Found"),
              (rest.post(one, action="hold", forward="nobody"), 400,
-              'Invalid Parameter "forward": Invalid email address: nobody.')])
+              'Invalid Parameter "forward": Invalid email address: nobody.'),
+             (rest.post(one, action="accept", forward=[f"a{i}@z.example" for i in range(51)]), 400,
+              'Invalid Parameter "forward": At most 50 addresses at once.')])
     assert rest.post(one, action="defer") == 204 and rest.post(one, action="hold") == 204
     assert rest.get(f"{HELD}/count").body["count"] == 3
     assert rest.post(one, action="accept") == 204

@@ -207,6 +207,9 @@ def test_subscriptions_that_wait(world, sink):
     assert counts == [1, 0, 1, 0]
     assert c.good(f"lists/{LIST_ID}/requests", token_owner="subscriber") == {"start": 0, "total_size": 0}
     path = f"lists/{LIST_ID}/requests/{got['token']}"
+    p.cli("list", "create", "bee@example.org", "--archive", "none")
+    elsewhere = path.replace(LIST_ID, "bee.example.org")
+    assert c.get(elsewhere)[0] == 404 and c.post(elsewhere, action="accept")[0] == 404     # whoever may ask of that list alone
     assert c.good(path)["token_owner"] == "moderator"
     c.done("POST", path, action="defer")
     c.done("POST", path, action="hold")
@@ -250,9 +253,9 @@ def test_ends_that_wait(world, sink):
     p.cli("list", "set", LIST, "unsubscription_policy=moderate")
     status, got = c("DELETE", f"lists/{LIST_ID}/member/bo@x.example")
     assert (status, got["token_owner"]) == (202, "moderator")
-    assert c("DELETE", f"lists/{LIST_ID}/member/bo@x.example", pre_approved=True)[0] in (204, 409)
+    assert c("DELETE", f"lists/{LIST_ID}/member/bo@x.example", pre_approved=True)[0] == 204
     c.done("DELETE", f"lists/{LIST_ID}/member/cy@x.example", pre_approved=True)
-    assert c.error("DELETE", f"lists/{LIST_ID}/member/bo@x.example", pre="x")[0] in (400, 404)
+    assert c.error("DELETE", f"lists/{LIST_ID}/member/bo@x.example", pre="x")[0] == 404
 
 
 def test_collections_of_members(world):

@@ -22,13 +22,10 @@ enum { PATH_VARIABLES = 3, REST_SLICE = 250 /* rows of a collection that are rea
 
 enum param_type {
     PARAM_TEXT,   /* any text */
-    PARAM_LINE,   /* without line ends */
     PARAM_TEXTS,  /* given any number of times */
     PARAM_BOOL,   /* true, yes, 1, on, enable, enabled, and their opposites */
     PARAM_NUMBER, /* an integer >= 0 */
     PARAM_WORD,   /* one of `words` */
-    PARAM_WORDS,  /* any number of them */
-    PARAM_EMAIL,  /* an address as Mailman takes it */
     PARAM_REGEX   /* a regular expression (base/pattern.h) */
 };
 
@@ -40,7 +37,6 @@ struct param_spec {
     bool blank;        /* an empty value is taken, too, and means: none (number -1) */
 };
 
-/* A type that is missing here is added here, with its words in params.c. */
 struct given {
     view name, value; /* decoded */
 };
@@ -105,8 +101,9 @@ struct call {
 void rest_answer(struct call *c, view name);
 bool rest_more(struct call *c, bool *ret_failed);
 
-/* Whose key that is ("Basic ..."): false when nobody's. */
-bool keys_know(struct role *r, view authorization, struct arena *a, view *ret_name);
+/* Whose key that is ("Basic ..."). False: nobody's; or, with *ret_away, nobody can say, the store being away.
+ */
+bool keys_know(struct role *r, view authorization, struct arena *a, view *ret_name, bool *ret_away);
 
 /* ---- params.c ---- */
 
@@ -167,7 +164,7 @@ json_t *json_time(int64_t ms); /* 2026-11-23T15:12:42.397915 */
 
 /* ---- pages for people (page.c) ---- */
 
-/* Everything that is not a literal of this program goes through page_text or page_printf. */
+/* Everything that is not a literal of this program goes through page_text or page_name. */
 void page_begin(struct call *c, int status, const char *title);
 void page_text(struct call *c, view text); /* what may be hostile: escaped, and without controls */
 void page_name(struct call *c, view text); /* the same, set apart: its letters may run from right to left */
@@ -186,8 +183,8 @@ void unsubscribe_answer(struct call *c, view path, bool said);
 
 /* ---- the store ---- */
 
-/* False: answered, with `missing` as status when the store says there is no such thing (0: 404), 400 when it
- * refuses, 503 when it is away. */
+/* False: answered, with 404 when the store says there is no such thing, 400 when it refuses, 503 when it is
+ * away. */
 bool ask(struct call *c, struct store_request *q);
 /* The same; what is missing or refused is left to the caller, with *ret_e. False with *ret_e OK: answered. */
 bool ask_or(struct call *c, struct store_request *q, struct err *ret_e);

@@ -52,12 +52,13 @@ static void remember(const unsigned char digest[DIGEST]) {
     pthread_mutex_unlock(&lock);
 }
 
-static bool is_key(struct role *r, view name, view key) {
+static bool is_key(struct role *r, view name, view key, bool *ret_away) {
     struct store_request q;
     struct err e;
     store_request_init(&q, OP_KEY_KEPT);
     vals_view(&q.args, name);
     bool ok = store_call(r->store, &q, &e);
+    *ret_away = !ok && err_info(e.code)->class != ERR_CLASS_PERMANENT;
     struct vals v = vals_of(buf_view(&q.out));
     ok = ok && password_is(key, vals_get_view(&v));
     store_request_done(&q);
@@ -80,15 +81,16 @@ static bool read_basic(view authorization, struct arena *a, view *ret_name, view
     return view_find(*ret_key, ':') > 0 && view_split(ret_key, ':', ret_name);
 }
 
-bool keys_know(struct role *r, view authorization, struct arena *a, view *ret_name) {
+bool keys_know(struct role *r, view authorization, struct arena *a, view *ret_name, bool *ret_away) {
     unsigned char digest[DIGEST];
     view key;
+    *ret_away = false;
     if (!read_basic(authorization, a, ret_name, &key))
         return false;
     digest_of(authorization, digest);
     if (is_remembered(digest))
         return true;
-    if (!is_key(r, *ret_name, key))
+    if (!is_key(r, *ret_name, key, ret_away))
         return false;
     remember(digest);
     return true;

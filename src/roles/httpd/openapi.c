@@ -41,16 +41,11 @@ static json_t *schema_of(const struct param_spec *p) {
         return json_pack("{sssi}", "type", "integer", "minimum", 0);
     case PARAM_WORD:
         return words_json(p);
-    case PARAM_WORDS:
-        return json_pack("{ssso}", "type", "array", "items", words_json(p));
     case PARAM_TEXTS:
         return json_pack("{sss{ss}}", "type", "array", "items", "type", "string");
-    case PARAM_EMAIL:
-        return json_pack("{ssss}", "type", "string", "format", "email");
     case PARAM_REGEX:
         return json_pack("{ssss}", "type", "string", "format", "regex");
     case PARAM_TEXT:
-    case PARAM_LINE:
         break;
     }
     return json_pack("{ss}", "type", "string");

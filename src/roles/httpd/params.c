@@ -176,7 +176,6 @@ static view accepted(struct call *c, const char *words) {
 static view why_not(struct call *c, const struct param_spec *s, view value) {
     bool flag;
     int64_t number;
-    view address;
     struct err e;
     if (s->blank && value.len == 0)
         return VIEW_NULL;
@@ -184,8 +183,6 @@ static view why_not(struct call *c, const struct param_spec *s, view value) {
     case PARAM_TEXT:
     case PARAM_TEXTS:
         return VIEW_NULL;
-    case PARAM_LINE:
-        return view_find(value, '\n') < 0 ? VIEW_NULL : VIEW("This value must be a single line.");
     case PARAM_BOOL:
         return param_bool(value, &flag)
                    ? VIEW_NULL
@@ -196,12 +193,7 @@ static view why_not(struct call *c, const struct param_spec *s, view value) {
         return number >= 0 ? VIEW_NULL
                            : arena_printf(c->arena, "Must be a positive integer: %.*s", VIEW_ARG(value));
     case PARAM_WORD:
-    case PARAM_WORDS:
         return words_find(s->words, value, &number) ? VIEW_NULL : accepted(c, s->words);
-    case PARAM_EMAIL:
-        return param_address(c, value, &address)
-                   ? VIEW_NULL
-                   : arena_printf(c->arena, "Expected email address, got '%.*s'", VIEW_ARG(value));
     case PARAM_REGEX:
         return pattern_check(value, &e)
                    ? VIEW_NULL

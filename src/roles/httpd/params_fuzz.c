@@ -15,20 +15,15 @@ enum { CHOICE_JSON = 1, CHOICE_TWICE = 2, SPECS_SHIFT = 2, MOST = 64 * 1024, MEM
 static const char words[] = "hold reject discard accept defer";
 
 static const struct param_spec every[] = {{"text"},
-                                          {"line", PARAM_LINE},
                                           {"texts", PARAM_TEXTS},
                                           {"bool", PARAM_BOOL},
                                           {"number", PARAM_NUMBER},
                                           {"word", PARAM_WORD, .words = words},
-                                          {"words", PARAM_WORDS, .words = words},
-                                          {"email", PARAM_EMAIL},
                                           {"regex", PARAM_REGEX},
                                           PAGE_PARAMS};
-static const struct param_spec needed[] = {{"email", PARAM_EMAIL, .required = true},
-                                           {"word", PARAM_WORD, .required = true, .words = words},
+static const struct param_spec needed[] = {{"word", PARAM_WORD, .required = true, .words = words},
                                            {"text", .required = true}};
-static const struct param_spec blank[] = {{"email", PARAM_EMAIL, .blank = true},
-                                          {"number", PARAM_NUMBER, .blank = true},
+static const struct param_spec blank[] = {{"number", PARAM_NUMBER, .blank = true},
                                           {"bool", PARAM_BOOL, .blank = true},
                                           {"word", PARAM_WORD, .words = words, .blank = true},
                                           {"regex", PARAM_REGEX, .blank = true}};
@@ -85,14 +80,13 @@ static void check_value(struct call *c, const struct param_spec *s, view value) 
     struct err e;
     int64_t number;
     bool flag;
-    BUG_ON(s->type == PARAM_LINE && view_find(value, '\n') >= 0);
     BUG_ON(s->type == PARAM_BOOL && !param_bool(value, &flag));
     BUG_ON(s->type == PARAM_NUMBER && (!view_to_i64(view_trim(value), &number) || number < 0));
-    BUG_ON((s->type == PARAM_WORD || s->type == PARAM_WORDS) && !words_find(s->words, value, &number));
+    BUG_ON(s->type == PARAM_WORD && !words_find(s->words, value, &number));
     BUG_ON(s->type == PARAM_REGEX && !pattern_check(value, &e));
-    if (s->type != PARAM_EMAIL)
+    if (s->type != PARAM_TEXT || !param_address(c, value, &once))
         return;
-    BUG_ON(!param_address(c, value, &once) || !param_address(c, once, &twice) || !view_eq(once, twice));
+    BUG_ON(!param_address(c, once, &twice) || !view_eq(once, twice));
     BUG_ON(view_find(once, '\n') >= 0 || view_find(once, '@') <= 0 || !view_is_utf8(once));
 }
 

@@ -84,8 +84,6 @@ void members_reply(struct call *c, const struct member_wish *w);
     }
 /* The id of the membership. False: answered, with 404 when there is none. */
 bool find_membership(struct call *c, view list, int64_t role, view address, int64_t *ret_id);
-/* The link in an answer 201. */
-void member_created(struct call *c, int64_t id);
 
 /* ---- requests (rest_subscribe.c) ---- */
 

@@ -153,31 +153,29 @@ static void domain_change(struct call *c) {
     vals_view(&q.args, c->who);
     vals_view(&q.args, param_given(c, "description") ? param_text(c, "description") : d.description);
     vals_view(&q.args, param_given(c, "alias_domain") ? param_text(c, "alias_domain") : d.alias);
+    if (add_owners(c, &q.args) && ask(c, &q)) /* DELETE domains/DOMAIN/owners takes those away there are */
+        reply_empty(c);
+    store_request_done(&q);
+}
+
+/* `look`: what else than lists is in its way is said, and nothing done. False: answered. */
+static bool remove_itself(struct call *c, view domain, bool look) {
+    struct store_request q;
+    store_request_init(&q, OP_DOMAIN_REMOVE);
+    vals_view(&q.args, domain);
+    vals_view(&q.args, c->who);
+    vals_int(&q.args, look);
     bool ok = ask(c, &q);
     store_request_done(&q);
-    if (ok && param_given(c, "owner")) {
-        store_request_init(&q, OP_DOMAIN_OWNER_SET);
-        vals_view(&q.args, d.name);
-        vals_view(&q.args, c->who);
-        vals_int(&q.args, 0); /* to those there are: DELETE domains/DOMAIN/owners takes them away */
-        ok = add_owners(c, &q.args) && ask(c, &q);
-        store_request_done(&q);
-    }
-    if (ok)
-        reply_empty(c);
+    return ok;
 }
 
 /* With its lists, as Mailman does; aliases in it have to go first. */
 static void domain_remove(struct call *c) {
     struct domain d;
-    struct store_request q;
-    if (!find(c, &d) || !params_check(c) || !lists_remove(c, d.name))
-        return;
-    store_request_init(&q, OP_DOMAIN_REMOVE);
-    vals_view(&q.args, d.name);
-    if (ask(c, &q))
+    if (find(c, &d) && params_check(c) && remove_itself(c, d.name, true) && lists_remove(c, d.name) &&
+        remove_itself(c, d.name, false))
         reply_empty(c);
-    store_request_done(&q);
 }
 
 static void owners_ls(struct call *c) {

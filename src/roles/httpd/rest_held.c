@@ -248,9 +248,13 @@ static bool add_letters(struct call *c, const struct held *h, const view *to, si
 static int64_t addressees(struct call *c, bool refused, view ret[FORWARDS_MOST + 1]) {
     view *given;
     size_t n = 0, count = param_texts(c, "forward", &given);
+    if (count > FORWARDS_MOST) {
+        reply_error(c, 400, "Invalid Parameter \"forward\": At most %d addresses at once.", FORWARDS_MOST);
+        return -1;
+    }
     if (refused)
         ret[n++] = VIEW("");
-    for (size_t i = 0; i < count && i < FORWARDS_MOST; i++)
+    for (size_t i = 0; i < count; i++)
         if (given[i].len > 0 && !param_address(c, given[i], &ret[n++])) {
             reply_error(c, 400, "Invalid Parameter \"forward\": Invalid email address: %.*s.",
                         VIEW_ARG(given[i]));

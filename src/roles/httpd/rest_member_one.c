@@ -87,11 +87,6 @@ static void member_remove(struct call *c, int64_t id) {
     store_request_done(&q);
 }
 
-void member_created(struct call *c, int64_t id) {
-    view text = text_of_id(c, id);
-    reply_created(c, "members/%.*s", VIEW_ARG(text));
-}
-
 static void with_id(struct call *c, void (*answer)(struct call *c, int64_t id)) {
     int64_t id;
     if (id_of_text(c, c->variables[0], &id))

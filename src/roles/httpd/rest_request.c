@@ -93,16 +93,18 @@ static void requests_count(struct call *c) {
 
 /* ---- one ---- */
 
-/* False: answered, with 404 when it waits no more. Views are the arena's. */
-static bool find_request(struct call *c, struct request_row *ret) {
+/* False: answered, with 404 when none waits on that list. Views are the arena's. */
+static bool find_request(struct call *c, view list, struct request_row *ret) {
     struct store_request q;
+    *ret = (struct request_row){0};
     store_request_init(&q, OP_REQUEST_SHOW);
     vals_view(&q.args, c->variables[1]);
     bool ok = ask(c, &q);
     struct vals v = vals_of(buf_view(&q.out));
-    bool found = ok && vals_more(&v);
-    if (found) {
+    if (ok && vals_more(&v))
         *ret = read_request(&v);
+    bool found = ok && view_eq(ret->list, list);
+    if (found) {
         view *const texts[] = {&ret->token, &ret->list, &ret->email, &ret->name};
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
             *texts[i] = arena_view(c->arena, *texts[i]);
@@ -116,7 +118,7 @@ static bool find_request(struct call *c, struct request_row *ret) {
 static void request_show(struct call *c) {
     struct list_row list;
     struct request_row r;
-    if (find_list(c, c->variables[0], &list) && find_request(c, &r))
+    if (find_list(c, c->variables[0], &list) && find_request(c, list.address, &r))
         reply_object(c, 200, request_json(c, &r));
 }
 
@@ -146,7 +148,7 @@ static const struct param_spec decide_params[] = {
 static void request_decide(struct call *c) {
     struct list_row list;
     struct request_row r;
-    if (!find_list(c, c->variables[0], &list) || !params_check(c) || !find_request(c, &r))
+    if (!find_list(c, c->variables[0], &list) || !params_check(c) || !find_request(c, list.address, &r))
         return;
     int64_t action = param_number(c, "action", 0) + MODERATION_HOLD;
     if (action == MODERATION_HOLD || action == MODERATION_DEFER ||

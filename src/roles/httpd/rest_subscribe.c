@@ -133,6 +133,11 @@ static void subscribe_args(struct call *c, const struct subscriber *s, view toke
     vals_int(args, param_number(c, "delivery_status", -1));
 }
 
+static void member_created(struct call *c, int64_t id) {
+    view text = text_of_id(c, id);
+    reply_created(c, "members/%.*s", VIEW_ARG(text));
+}
+
 static void subscribe(struct call *c, const struct subscriber *s) {
     char token[TOKEN_SIZE];
     struct store_request q;

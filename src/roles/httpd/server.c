@@ -36,6 +36,7 @@ struct exchange {
     size_t taken; /* of call.out */
     bool begun;
     view name;  /* whose key came with it; empty: nobody's, and then its body is not looked at */
+    bool away;  /* the store, where keys are */
     view click; /* LIST/MEMBER/KEY as it came, of an address that ends a membership */
 };
 
@@ -235,6 +236,8 @@ static void answer(struct exchange *x, struct server *s, struct MHD_Connection *
         answer_click(x, m, method);
     else if (!set_path(x, s, m, url))
         reply_title(c, 404);
+    else if (x->away)
+        reply_error(c, 503, "The keys cannot be looked at now: please try again later");
     else if (x->body.failed)
         reply_error(c, 413, "The body of a request has at most %zu octets", x->body.limit);
     else if (x->name.len == 0 || read_given(x, m))
@@ -249,7 +252,7 @@ static void answer(struct exchange *x, struct server *s, struct MHD_Connection *
 static void meet(struct exchange *x, struct MHD_Connection *m) {
     x->begun = true;
     if (!x->click.ptr &&
-        keys_know(x->call.role, header(m, MHD_HTTP_HEADER_AUTHORIZATION), &x->arena, &x->name))
+        keys_know(x->call.role, header(m, MHD_HTTP_HEADER_AUTHORIZATION), &x->arena, &x->name, &x->away))
         x->body.limit = BODY_MOST;
     else
         x->name = VIEW("");

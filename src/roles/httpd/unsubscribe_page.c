@@ -32,11 +32,12 @@ static bool read_path(struct call *c, view path, struct leaving *ret) {
            read_address(c, member, &ret->member);
 }
 
-/* Of an operation that is only refused: *ret_refused. False: the store is away, which is answered. */
-static bool call_store(struct call *c, struct store_request *q, bool *ret_refused) {
+/* *ret_gone: there is nothing of what it names any more. False: it cannot be done, which is answered. */
+static bool call_store(struct call *c, struct store_request *q, bool *ret_gone) {
     struct err e = {.code = ERR_OK};
-    *ret_refused = !store_call(c->role->store, q, &e);
-    if (*ret_refused && err_info(e.code)->class != ERR_CLASS_PERMANENT && e.code != ERR_CONFLICT) {
+    bool ok = store_call(c->role->store, q, &e);
+    *ret_gone = !ok && e.code == ERR_NOT_FOUND;
+    if (!ok && !*ret_gone) {
         page_say(c, 503, "Not now", "This cannot be done at the moment. Please try again later.");
         return false;
     }
@@ -45,17 +46,17 @@ static bool call_store(struct call *c, struct store_request *q, bool *ret_refuse
 
 /* False: answered, in the same words whatever is wrong. */
 static bool check_key(struct call *c, view path, struct leaving *ret) {
-    bool right = false, refused;
+    bool right = false, gone;
     struct store_request q;
     if (read_path(c, path, ret)) {
         store_request_init(&q, OP_LIST_SECRET);
         vals_view(&q.args, ret->list);
-        if (!call_store(c, &q, &refused)) {
+        if (!call_store(c, &q, &gone)) {
             store_request_done(&q);
             return false;
         }
         struct vals v = vals_of(buf_view(&q.out));
-        view secret = refused ? VIEW("") : vals_get_view(&v);
+        view secret = gone ? VIEW("") : vals_get_view(&v);
         right = secret.len > 0 && unsubscribe_key_is(secret, ret->member, ret->key);
         store_request_done(&q);
     }
@@ -68,11 +69,11 @@ static bool check_key(struct call *c, view path, struct leaving *ret) {
 
 static int64_t find_id(struct call *c, view list) {
     struct store_request q;
-    bool refused;
+    bool gone;
     int64_t id = 0;
     store_request_init(&q, OP_LIST_SHOW);
     vals_view(&q.args, list);
-    if (call_store(c, &q, &refused) && !refused && q.out.len > 0) {
+    if (call_store(c, &q, &gone) && !gone && q.out.len > 0) {
         struct vals v = vals_of(buf_view(&q.out));
         id = vals_get_int(&v);
     }
@@ -83,7 +84,7 @@ static int64_t find_id(struct call *c, view list) {
 /* False: answered. */
 static bool find_name(struct call *c, struct leaving *l) {
     struct store_request q;
-    bool refused;
+    bool gone;
     int64_t id = find_id(c, l->list);
     l->called = VIEW("");
     if (id == 0)
@@ -91,8 +92,8 @@ static bool find_name(struct call *c, struct leaving *l) {
     store_request_init(&q, OP_LIST_ROWS);
     vals_int(&q.args, 1);
     vals_int(&q.args, id);
-    bool ok = call_store(c, &q, &refused);
-    if (ok && !refused && q.out.len > 0) {
+    bool ok = call_store(c, &q, &gone);
+    if (ok && !gone && q.out.len > 0) {
         struct vals v = vals_of(buf_view(&q.out));
         (void)vals_get_int(&v);  /* id */
         (void)vals_get_view(&v); /* address */
@@ -200,7 +201,7 @@ static void show_done(struct call *c, const struct leaving *l) {
 static bool leave(struct call *c, const struct leaving *l) {
     char token[TOKEN_SIZE];
     struct store_request q;
-    bool refused;
+    bool gone;
     make_token(token);
     store_request_init(&q, OP_UNSUBSCRIBE);
     vals_view(&q.args, l->list);
@@ -208,8 +209,8 @@ static bool leave(struct call *c, const struct leaving *l) {
     vals_view(&q.args, l->member);
     vals_int(&q.args, PROOF_VERIFIED | PROOF_CONFIRMED | PROOF_APPROVED);
     vals_view(&q.args, view_of(token));
-    bool ok = call_store(c, &q, &refused);
-    if (ok && !refused)
+    bool ok = call_store(c, &q, &gone);
+    if (ok && !gone)
         hurry_letters(c); /* the list may owe a goodbye */
     store_request_done(&q);
     return ok;
