@@ -208,6 +208,11 @@ def _(d):
 
 # ---- people and posts ----
 
+@rule("own-request", "a request to join or leave is found below its own list; Mailman shows it below any")
+def _(d):
+    return statuses(d, 200, 404) and d.step.path == "lists/bee.example.org/requests/<token_moderate_2>"
+
+
 @rule("passwords", "passwords are kept by Argon2id, and shown as they are kept")
 def _(d):
     return last(d) in ("password", "moderator_password") and str(d.postroad).startswith("$argon2id$")
