@@ -242,10 +242,9 @@ static bool export_one(struct cli *c, view name, view language, struct buf *out,
     if (!find_text(c, &w, &text, e))
         return false;
     struct buf whole = BUF_INIT(LIMIT_STORE_PACKET);
-    if (text.len > 0)
-        buf_add(&whole, text);
-    else
-        buf_printf(&whole, "Subject: %s\n\n%s", s.subject, s.text);
+    if (text.len == 0 && *s.subject)
+        buf_printf(&whole, "Subject: %s\n\n", s.subject);
+    buf_add(&whole, text.len > 0 ? text : view_of(s.text));
     translation_write(out, name, buf_view(&whole));
     buf_done(&whole);
     return true;

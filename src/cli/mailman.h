@@ -17,6 +17,7 @@
 #define CLI_MAILMAN_H
 
 #include "cli/cli.h"
+#include "lists/letter_words.h"
 #include "store/role.h"
 
 enum mailman_kind {
@@ -121,6 +122,9 @@ void mailman_people_add(struct cli *c, view text, struct mailman_people *people)
 bool mailman_people_read(struct cli *c, const char *file, struct mailman_people *people, struct err *e);
 
 /* -- mailman_mail.c */
+/* Subject and text of a list's letter to those who look after it, by the name of its template. */
+bool mailman_letter(struct cli *c, view list, const char *name, const struct letter_variable *more,
+                    size_t count, struct letter_made *ret, struct err *e);
 /* A letter of ours, with lines that end in LF, from nobody. */
 bool mailman_send(struct cli *c, const char *const *to, size_t count, view from, view subject, view text,
                   struct err *e);

@@ -173,14 +173,9 @@ static bool tell_owners(struct cli *c, view list, const struct mailman_people *o
         return true;
     for (size_t i = 0; i < owners->count; i++)
         to[i] = arena_str(&c->arena, owners->rows[i].address);
-    return mailman_send(
-        c, to, owners->count, owner, arena_printf(&c->arena, "Your new mailing list: %.*s", VIEW_ARG(list)),
-        arena_printf(&c->arena,
-                     "The mailing list %.*s is there, and you are its owner.\n\nPosts go to\n\n    %.*s\n\n"
-                     "questions about it to\n\n    %.*s\n\nand commands, such as \"help\", to\n\n    %.*s\n",
-                     VIEW_ARG(list), VIEW_ARG(list), VIEW_ARG(owner),
-                     VIEW_ARG(list_part_address(list, "request", &c->arena))),
-        e);
+    struct letter_made letter;
+    return mailman_letter(c, list, "domain:admin:notice:new-list", NULL, 0, &letter, e) &&
+           mailman_send(c, to, owners->count, owner, letter.subject, letter.text, e);
 }
 
 /* What the store refused, in Mailman's words. */

@@ -57,6 +57,24 @@ bool mailman_send(struct cli *c, const char *const *to, size_t count, view from,
     return ok;
 }
 
+bool mailman_letter(struct cli *c, view list, const char *name, const struct letter_variable *more,
+                    size_t count, struct letter_made *ret, struct err *e) {
+    struct store_request r;
+    store_request_init(&r, OP_LETTER_TEXT);
+    vals_view(&r.args, list);
+    vals_view(&r.args, view_of(name));
+    vals_view(&r.args, VIEW("")); /* those who look after the list */
+    bool ok = cli_call(c, &r, e);
+    if (ok) {
+        struct letter_words w = letter_words_read(buf_view(&r.out), list, VIEW(""));
+        w.more = more;
+        w.more_count = count;
+        *ret = letter_words_make(&w, name, &c->arena);
+    }
+    store_request_done(&r);
+    return ok;
+}
+
 /* ---- inject ---- */
 
 static bool show_queues(struct cli *c) {
@@ -184,14 +202,15 @@ static bool notify_one(struct cli *c, view list, struct err *e) {
     bool ok = add_requests(c, list, REQUEST_SUBSCRIBE, &count, &text, e) &&
               add_requests(c, list, REQUEST_UNSUBSCRIBE, &count, &text, e) &&
               add_held(c, list, &count, &text, e);
-    view subject = arena_printf(&c->arena, "The %.*s list has %lld moderation requests waiting.",
-                                VIEW_ARG(list), (long long)count);
+    const struct letter_variable more[] = {{"count", arena_printf(&c->arena, "%lld", (long long)count)},
+                                           {"data", arena_view(&c->arena, buf_view(&text))}};
+    struct letter_made letter;
+    ok = ok && mailman_letter(c, list, "list:admin:notice:pending", more, COUNT_OF(more), &letter, e);
     if (ok && args_has(&c->args, "--verbose"))
-        cli_print(c, "%.*s\n", VIEW_ARG(subject));
+        cli_print(c, "The %.*s list has %lld moderation requests waiting.\n", VIEW_ARG(list),
+                  (long long)count);
     if (ok && count > 0 && !args_has(&c->args, "--dry-run"))
-        ok = mailman_send(c, &to, 1, owner, subject,
-                          arena_printf(&c->arena, "%.*s\n%.*s", VIEW_ARG(subject), VIEW_ARG(buf_view(&text))),
-                          e);
+        ok = mailman_send(c, &to, 1, owner, letter.subject, letter.text, e);
     buf_done(&text);
     return ok || err_prefix(e, "%.*s", VIEW_ARG(list));
 }

@@ -41,16 +41,6 @@ static void add_header(const struct digest *d, const char *type, struct arena *a
     buf_done(&date);
 }
 
-view digest_masthead(const struct digest *d, struct arena *a) {
-    return arena_printf(
-        a,
-        "To post to the %.*s mailing list, write to\n\n    %.*s\n\nTo leave it or to change how you get "
-        "it, write \"help\" to\n\n    %.*s\n\nWhoever looks after the list is at\n\n    %.*s\n\nWhen you "
-        "answer, please give your message a subject of its own,\nnot that of this digest.\n",
-        VIEW_ARG(d->display_name), VIEW_ARG(d->list), VIEW_ARG(list_part_address(d->list, "request", a)),
-        VIEW_ARG(list_part_address(d->list, "owner", a)));
-}
-
 /* ---- the topics ---- */
 
 static view cut(view text, struct arena *a) {
@@ -77,8 +67,8 @@ view digest_field(view post, const char *name, struct arena *a) {
     return f ? printable(post_value(f, a), a) : VIEW("");
 }
 
-void digest_topics(const struct digest *d, struct arena *a, struct buf *out) {
-    buf_add_str(out, "Today's Topics:\n\n");
+static void add_topics(const struct digest *d, struct buf *out) {
+    buf_printf(out, "%.*s\n\n", VIEW_ARG(d->topics));
     for (size_t i = 0; i < d->count; i++) {
         struct arena scratch;
         arena_init(&scratch, SCRATCH);
@@ -94,7 +84,6 @@ void digest_topics(const struct digest *d, struct arena *a, struct buf *out) {
                    VIEW_ARG(cut(name, &scratch)));
         arena_done(&scratch);
     }
-    (void)a;
 }
 
 /* ---- MIME ---- */
@@ -157,7 +146,7 @@ void digest_mime(const struct digest *d, struct arena *a, struct buf *out) {
     snprintf(type, sizeof type, "multipart/mixed; boundary=\"%s\"", outer);
     add_header(d, type, a, out);
     buf_add_str(out, "Content-Transfer-Encoding: 8bit\r\n\r\n");
-    digest_topics(d, a, &topics);
+    add_topics(d, &topics);
     add_text_part(outer, "Masthead", d->masthead, out);
     add_text_part(outer, "Digest header", d->header, out);
     add_text_part(outer, "Today's topics", buf_view(&topics), out);
@@ -190,7 +179,7 @@ void digest_plain(const struct digest *d, struct arena *a, struct buf *out) {
     buf_printf(&text, "%.*s\n\n", VIEW_ARG(d->masthead));
     if (d->header.len > 0)
         buf_printf(&text, "%.*s\n\n", VIEW_ARG(d->header));
-    digest_topics(d, a, &text);
+    add_topics(d, &text);
     buf_printf(&text, "\n\n%.70s\n\n", DIGEST_HYPHENS);
     for (size_t i = 0; i < d->count; i++) {
         buf_printf(&text, "Message: %zu\n", i + 1);
@@ -223,7 +212,7 @@ void digest_summary(const struct digest *d, struct arena *a, struct buf *out) {
     buf_printf(&text, "%.*s\n\n", VIEW_ARG(d->masthead));
     if (d->header.len > 0)
         buf_printf(&text, "%.*s\n\n", VIEW_ARG(d->header));
-    digest_topics(d, a, &text);
+    add_topics(d, &text);
     if (d->footer.len > 0)
         buf_printf(&text, "\n%.*s\n", VIEW_ARG(d->footer));
     text_add_lines(out, buf_view(&text));

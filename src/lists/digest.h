@@ -9,17 +9,15 @@
 struct digest {
     view hostname;
     view list; /* its address */
-    view display_name, description;
+    view display_name;
     int64_t volume, issue;
     const view *posts; /* as the list's archive has them, the oldest first */
     size_t count;
     view masthead, header, footer; /* UTF-8; empty: none */
+    view topics;                   /* what stands above the contents */
     view message_id;               /* without brackets */
     int64_t now_ms;
 };
-
-/* What stands above the contents where people have no text of their own. */
-view digest_masthead(const struct digest *d, struct arena *a);
 
 /* Append the message. Its parts keep their octets, so it may be 8bit. */
 void digest_mime(const struct digest *d, struct arena *a, struct buf *out);

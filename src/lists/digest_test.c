@@ -18,6 +18,7 @@ static struct buf make(void (*write)(const struct digest *, struct arena *, stru
                        .posts = posts,
                        .count = count,
                        .masthead = VIEW("masthead\n"),
+                       .topics = VIEW("Today's Topics:"),
                        .footer = VIEW("the footer\n"),
                        .message_id = VIEW("digest.1@mx.here.example"),
                        .now_ms = 1700000000000};

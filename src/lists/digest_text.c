@@ -35,13 +35,13 @@ static void decode(const struct mime_part *p, struct buf *utf8) {
     buf_done(&octets);
 }
 
-static void add_note(const struct mime_part *p, struct buf *out) {
+static void add_note(const struct mime_part *p, const char *what, struct buf *out) {
     buf_printf(out, "[%.*s/%.*s", VIEW_ARG(p->type), VIEW_ARG(p->subtype));
     if (p->filename.len > 0) {
         buf_add_str(out, ", ");
         text_add_printable(out, p->filename, true);
     }
-    buf_printf(out, ", %zu octets, not shown]\n", p->body.len);
+    buf_printf(out, ", %zu octets, %s]\n", p->body.len, what);
 }
 
 static void add_leaf(const struct mime_part *p, struct buf *out) {
@@ -53,8 +53,10 @@ static void add_leaf(const struct mime_part *p, struct buf *out) {
         shown = false;
     if (shown)
         add_lines(buf_view(html ? &plain : &text), out);
-    else
-        add_note(p, out);
+    if (!shown)
+        add_note(p, "not shown", out);
+    else if (p->body.len > TEXT_MOST)
+        add_note(p, "the rest is not shown", out);
     buf_done(&plain);
     buf_done(&text);
 }

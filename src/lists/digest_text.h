@@ -6,8 +6,6 @@
 
 #define DIGEST_HYPHENS "----------------------------------------------------------------------"
 
-/* "Today's Topics:" and a line for each post. */
-void digest_topics(const struct digest *d, struct arena *a, struct buf *out);
 /* A field of a post, decoded, one printable line; or empty. */
 view digest_field(view post, const char *name, struct arena *a);
 /* A post as text (digest_text.c): its texts; of what is none, its type, name and size. No line of it is one

@@ -66,13 +66,13 @@ static void format(const struct letter *l, int64_t now_ms, view message_id, stru
 bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struct err *e) {
     struct buf text = BUF_INIT(LIMIT_BODY_CHUNK);
     int64_t id = id_new();
+    size_t before = args->len;
     char message_id[LIMIT_DOMAIN + 64], origin[64];
     snprintf(message_id, sizeof message_id, "list.%s@%.*s", id_format(id).s, VIEW_ARG(l->hostname));
     snprintf(origin, sizeof origin, "letter-about=%s", l->message ? id_format(l->message).s : "membership");
     format(l, now_ms, view_of(message_id), &text);
-    bool ok =
-        !text.failed || err_set(e, ERR_LIMIT, "the letter about %s is too large", id_format(l->message).s);
-    if (ok) {
+    bool fits = !text.failed && !args->failed;
+    if (fits) {
         unsigned char sha256[32];
         EVP_Digest(text.data, text.len, sha256, NULL, EVP_sha256(), NULL);
         accept_args(
@@ -90,7 +90,12 @@ bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struc
                                                                                               : NOTIFY_NEVER},
                              .recipient_count = 1},
             args);
+        fits = !args->failed;
     }
     buf_done(&text);
-    return ok;
+    if (fits)
+        return true;
+    args->failed = false; /* others may be smaller */
+    buf_truncate(args, before);
+    return err_set(e, ERR_LIMIT, "there is no room for the letter about %s", id_format(l->message).s);
 }

@@ -17,7 +17,8 @@ struct letter {
     bool whole;              /* all of it */
 };
 
-/* Append the arguments of ACCEPT (store/accept.h). LIMIT: too large. */
+/* Append the arguments of ACCEPT (store/accept.h). LIMIT: too large, or args is full: then nothing is
+ * appended. */
 bool letter_args(const struct letter *l, int64_t now_ms, struct buf *args, struct err *e);
 
 #endif

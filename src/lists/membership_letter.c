@@ -3,6 +3,7 @@
 
 #include "lists/letter.h"
 #include "lists/unsubscribe.h"
+#include "mail/address.h"
 #include "mail/list_address.h"
 #include "mail/verp.h"
 
@@ -72,6 +73,8 @@ bool membership_letter_args(const struct membership_letter *l, struct arena *a, 
         {"member", member_of(&w, a)},
         {"sender_email", w.person},
         {"request", w.person},
+        {"subject", has_detail ? detail : letter_words_phrase(&w, "words:no-subject")},
+        {"list_name", address_split(w.list).local},
         {"reason", has_detail ? detail : letter_words_phrase(&w, "words:no-reason")},
         {"reason_lines", has_detail ? arena_printf(a, "    %.*s\n\n", VIEW_ARG(detail)) : VIEW("")},
         {"enable_key", l->kind == LETTER_WARNING ? membership_enable_key(l->secret, w.person, a) : VIEW_NULL},

@@ -36,6 +36,6 @@ bool shipped_find(view name, view languages, struct shipped *ret) {
     while (view_split(&languages, ' ', &language))
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
             if (view_eq(language, view_of(all[i].language)))
-                return find_in(all[i].rows, name, ret);
+                return find_in(all[i].rows, name, ret) || find_in(english, name, ret);
     return find_in(english, name, ret);
 }

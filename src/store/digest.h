@@ -11,8 +11,10 @@ enum delivery_mode { MODE_REGULAR, MODE_PLAIN, MODE_MIME, MODE_SUMMARY, MODES };
 /* What one digest has at most; the rest is in the next one. */
 enum { DIGEST_POSTS_MOST = 100, DIGEST_OCTETS_MOST = 4 * 1024 * 1024 };
 
-/* The list's post goes into its next digest, if somebody gets digests. */
-void digest_collect(struct op_run *r, int64_t list, view list_address, int64_t message);
+/* The list's post goes into its next digest, if somebody gets digests and its expansion leaves them out. */
+void digest_collect(struct op_run *r, int64_t list, int64_t message);
+/* Of those who turned away from digests, whoever has got the last one is forgotten. */
+void last_digests_end(struct op_run *r, int64_t list);
 /* Whom the list's posts are sent to: members without digests, or all where the list has none. */
 int64_t digest_mode_of_posts(struct op_run *r, view list_address);
 

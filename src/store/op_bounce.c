@@ -13,7 +13,7 @@
 struct bouncer {
     int64_t member, list, addr, status;
     view list_address;
-    int64_t score, last, warnings, warned;
+    int64_t score, last, warnings, warned, due;
 };
 
 static int64_t setting(struct op_run *r, const struct bouncer *b, enum list_setting s) {
@@ -35,16 +35,17 @@ static bool find(struct op_run *r, int64_t list, int64_t addr, struct bouncer *b
     db_number(r->db, 0, "SELECT 1 FROM member WHERE id = $1 {for update}", DB_I(id));
     db_query(r->db, &q,
              "SELECT m.status, l.address, coalesce(x.score, 0), coalesce(x.last, 0), coalesce(x.warnings, 0),"
-             " coalesce(x.warned, 0) FROM member m JOIN list l ON l.id = m.list LEFT JOIN bounce x ON "
+             " coalesce(x.warned, 0), coalesce(x.due, 0) FROM member m JOIN list l ON l.id = m.list LEFT "
+             "JOIN bounce x ON "
              "x.member = m.id"
              " WHERE m.id = $1",
              DB_I(id));
     bool found = query_row(&q);
     if (found) {
-        int64_t *const numbers[] = {&b->score, &b->last, &b->warnings, &b->warned};
+        int64_t *const numbers[] = {&b->score, &b->last, &b->warnings, &b->warned, &b->due};
         b->status = query_int(&q, 0);
         b->list_address = arena_view(r->arena, query_text(&q, 1));
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 5; i++)
             *numbers[i] = query_int(&q, 2 + i);
     }
     query_done(&q);
@@ -72,12 +73,7 @@ static enum bounced disable(struct op_run *r, struct bouncer *b, view why) {
         remove_member(r, b);
         return BOUNCED_REMOVED;
     }
-    db_run(r->db,
-           "INSERT INTO preference(level, owner, kind, value, until) VALUES($1, $2, $3, $4, 0) ON "
-           "CONFLICT(level,"
-           " owner, kind) DO UPDATE SET value = excluded.value, until = 0",
-           DB_I(LEVEL_MEMBER), DB_I(b->member), DB_I(PREFERENCE_DELIVERY_STATUS), DB_I(STATUS_BY_BOUNCES));
-    memberships_refresh(r, LEVEL_MEMBER, b->member);
+    membership_prefers(r, b->member, -1, STATUS_BY_BOUNCES);
     record(r, b, EVENT_PREFERRED, VIEW("by=bounces delivery_status=by_bounces"));
     b->warnings = b->warned = 0;
     keep(r, b, r->now_ms);
@@ -180,8 +176,8 @@ void op_run_BOUNCES_STEP(struct op_run *r) {
         due[n++] = (struct bouncer){.list = query_int(&q, 0), .addr = query_int(&q, 1)};
     query_done(&q);
     for (int64_t i = 0; i < n; i++)
-        if (find(r, due[i].list, due[i].addr, &due[i]))
-            step(r, &due[i]);
+        if (find(r, due[i].list, due[i].addr, &due[i]) && due[i].due > 0 && due[i].due <= r->now_ms)
+            step(r, &due[i]); /* a step of somebody else's was not between */
     vals_int(r->out, n);
 }
 
@@ -200,8 +196,7 @@ void op_run_MEMBER_ENABLE(struct op_run *r) {
     db_run(r->db, "DELETE FROM bounce WHERE member = $1", DB_I(b.member));
     if (b.status != STATUS_BY_BOUNCES)
         return;
-    db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2 AND kind = $3", DB_I(LEVEL_MEMBER),
-           DB_I(b.member), DB_I(PREFERENCE_DELIVERY_STATUS));
+    preference_put(r, LEVEL_MEMBER, b.member, PREFERENCE_DELIVERY_STATUS, PREFERENCE_UNSET, 0);
     memberships_refresh(r, LEVEL_MEMBER, b.member);
     record(r, &b, EVENT_PREFERRED, arena_printf(r->arena, "by=%.*s delivery_status=enabled", VIEW_ARG(who)));
 }

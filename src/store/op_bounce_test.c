@@ -3,6 +3,7 @@
 #include "testing/store.h"
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "store/bounced.h"
 #include "store/event.h"
 #include "store/list_setting.h"
@@ -151,6 +152,19 @@ static void test_disabled__and_then_by_the_user(struct unit_store *s) {
     assert_int_equal(owed(s, LETTER_WARNING), 0);
 }
 
+/* On again by the member's own word is as good as by an answer: a new count, and no warning. */
+static void test_disabled__and_then_enabled_by_the_user(struct unit_store *s) {
+    set_up(s);
+    disable(s);
+    must(s, OP_PREFER, S("me"), N(LEVEL_MEMBER), S(one), S(news), N(ROLE_MEMBER), N(0), N(1),
+         N(PREFERENCE_DELIVERY_STATUS), N(STATUS_ENABLED));
+    assert_number(s, 0, "SELECT count(*) FROM bounce");
+    set(s, "bounce_score_threshold", "2");
+    next_day();
+    assert_int_equal(bounce(s), BOUNCED_COUNTED);
+    expect(s, N(1));
+}
+
 /* As lists come. */
 static void test_probe__tries_first(struct unit_store *s) {
     make_list(s, news);
@@ -234,8 +248,19 @@ static void test_owed__goes_with_its_list(struct unit_store *s) {
 /* -- answers to whoever writes */
 
 static int64_t may_answer(struct unit_store *s, const char *to, int64_t grace) {
-    must(s, OP_AUTOREPLY, S(news), N(AUTOREPLY_OWNER), S(to), N(grace));
+    must(s, OP_AUTOREPLY, S(news), N(AUTOREPLY_OWNER), S(to), N(grace), N(id_new()));
     return next_int(s);
+}
+
+/* The answer was not written when router stopped: it is due again. */
+static void test_autoreply__of_one_message_is_due_until_it_is_written(struct unit_store *s) {
+    set_up(s);
+    int64_t message = id_new();
+    for (int i = 0; i < 2; i++) {
+        must(s, OP_AUTOREPLY, S(news), N(AUTOREPLY_OWNER), S(one), N(DAY), N(message));
+        expect(s, N(1));
+    }
+    assert_int_equal(may_answer(s, one, DAY), 0);
 }
 
 static void test_autoreply__once_in_a_grace_period(struct unit_store *s) {
@@ -247,7 +272,7 @@ static void test_autoreply__once_in_a_grace_period(struct unit_store *s) {
     assert_int_equal(may_answer(s, one, DAY), 1);
     assert_int_equal(may_answer(s, one, 0), 1);
     assert_int_equal(may_answer(s, one, 0), 1);
-    must(s, OP_AUTOREPLY, S("gone@here.example"), N(AUTOREPLY_OWNER), S(one), N(0));
+    must(s, OP_AUTOREPLY, S("gone@here.example"), N(AUTOREPLY_OWNER), S(one), N(0), N(1));
     expect(s, N(0));
 }
 
@@ -262,6 +287,7 @@ int main(void) {
         STORE_CASE(test_disabled__without_warnings_it_ends_at_once),
         STORE_CASE(test_disabled__switched_on_again),
         STORE_CASE(test_disabled__and_then_by_the_user),
+        STORE_CASE(test_disabled__and_then_enabled_by_the_user),
         STORE_CASE(test_probe__tries_first),
         STORE_CASE(test_owners__hear_of_each_if_they_want),
         STORE_CASE(test_results__a_refusal_counts_at_once),
@@ -269,6 +295,7 @@ int main(void) {
         STORE_CASE(test_owed__is_read_and_written_once),
         STORE_CASE(test_owed__goes_with_its_list),
         STORE_CASE(test_autoreply__once_in_a_grace_period),
+        STORE_CASE(test_autoreply__of_one_message_is_due_until_it_is_written),
     };
     if (!is_clock_movable()) {
         printf("skipped: the clock cannot be moved in this build\n");

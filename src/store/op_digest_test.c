@@ -45,7 +45,8 @@ static int64_t copies(struct unit_store *s, int64_t message) {
 }
 
 static bool is_due(struct unit_store *s) {
-    must(s, OP_DIGESTS_DUE, N(10));
+    must(s, OP_DIGESTS_DUE, N(0));
+    expect(s, N(0));
     return vals_more(&s->results);
 }
 
@@ -53,27 +54,39 @@ static int64_t issue(struct unit_store *s) {
     return number(s, "SELECT issue FROM list WHERE address = $1", S(news));
 }
 
-/* One digest of that mode, of these posts; its message. */
-static int64_t send(struct unit_store *s, int64_t list, int64_t as_issue, int64_t mode, int64_t included) {
+/* One digest of that mode, of this post, that is not expanded yet; its message. */
+static int64_t close_digest(struct unit_store *s, int64_t list, int64_t as_issue, int64_t mode,
+                            int64_t included) {
     int64_t digest = id_new();
     must(s, OP_BODY_STAGE, N(digest), N(0), S("digest"));
     must(s, OP_DIGEST_SENT, N(list), N(as_issue), N(CLASS_LIST), N(1), N(included), N(1), N(mode), N(digest),
          S("news-bounces@here.example"), S("id@here.example"), N(6), S("sha"), N(0), S("recipe"));
+    return digest;
+}
+
+static int64_t send(struct unit_store *s, int64_t list, int64_t as_issue, int64_t mode, int64_t included) {
+    int64_t digest = close_digest(s, list, as_issue, mode, included);
     if (number(s, "SELECT count(*) FROM expansion WHERE message = $1", N(digest)) == 1)
         must(s, OP_EXPAND, N(digest), N(list), N(LIMIT_EXPAND_SLICE));
     return digest;
 }
 
-static void test_posts__go_to_those_without_digests_and_are_collected(struct unit_store *s) {
-    int64_t list = set_up(s), message = post(s, list, "1");
-    assert_int_equal(copies(s, message), 1);
-    assert_number(s, 1, "SELECT count(*) FROM digest");
+/* What DIGEST_TAKE says behind what editions are made from. */
+static void take(struct unit_store *s, int64_t list) {
     must(s, OP_DIGEST_TAKE, N(list));
     expect(s, S(news), S("public"), N(1));
     next_view(s); /* the list's secret */
     for (int i = 0; i < LIST_SETTING_COUNT; i++)
         if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
             next_view(s);
+    expect(s, S("en"), S(""), S(""), S(""));
+}
+
+static void test_posts__go_to_those_without_digests_and_are_collected(struct unit_store *s) {
+    int64_t list = set_up(s), message = post(s, list, "1");
+    assert_int_equal(copies(s, message), 1);
+    assert_number(s, 1, "SELECT count(*) FROM digest");
+    take(s, list);
     expect(s, N(CLASS_LIST), N(1), N(1), N(1 << MODE_PLAIN | 1 << MODE_MIME), N(message), N(0));
     expect_end(s);
 }
@@ -146,19 +159,119 @@ static void test_body__stays_until_the_digest_is_sent(struct unit_store *s) {
     assert_number(s, 0, "SELECT count(*) FROM body WHERE id = $1", N(message));
 }
 
+static int64_t last_digests(struct unit_store *s) {
+    return number(s, "SELECT count(*) FROM last_digest WHERE last > $1", N(0));
+}
+
 /* Who turns to single posts has missed those that were collected: one last digest brings them. */
 static void test_mode__the_last_digest(struct unit_store *s) {
     int64_t list = set_up(s), first = post(s, list, "1");
     prefer(s, "m@two.example", MODE_REGULAR);
     int64_t second = post(s, list, "2");
     assert_int_equal(copies(s, second), 2);
-    must(s, OP_DIGEST_SENT, N(list), N(1), N(CLASS_LIST), N(0), N(0));
-    int64_t digest = send(s, list, 1, MODE_MIME, first);
-    assert_int_equal(copies(s, digest), 1);
+    assert_int_equal(copies(s, send(s, list, 1, MODE_MIME, first)), 1);
+    assert_int_equal(last_digests(s), 0);
+    assert_int_equal(copies(s, send(s, list, 2, MODE_MIME, second)), 0);
+}
+
+/* The posts that wait are more than one digest holds, or one closes with some of them. */
+static void test_mode__as_many_last_digests_as_it_takes(struct unit_store *s) {
+    int64_t list = set_up(s), first = post(s, list, "1"), second = post(s, list, "2");
+    prefer(s, "m@two.example", MODE_REGULAR);
     int64_t third = post(s, list, "3");
-    digest = send(s, list, 2, MODE_MIME, third);
-    assert_int_equal(copies(s, digest), 0);
-    assert_number(s, 0, "SELECT count(*) FROM last_digest");
+    assert_int_equal(copies(s, send(s, list, 1, MODE_MIME, first)), 1);
+    assert_int_equal(copies(s, send(s, list, 2, MODE_MIME, second)), 1);
+    assert_int_equal(last_digests(s), 0);
+    assert_int_equal(copies(s, send(s, list, 3, MODE_MIME, third)), 0);
+}
+
+static void test_mode__a_digest_that_is_being_sent_is_missed_by_nobody(struct unit_store *s) {
+    int64_t list = set_up(s), first = post(s, list, "1");
+    int64_t mime = close_digest(s, list, 1, MODE_MIME, first);
+    prefer(s, "m@two.example", MODE_REGULAR);
+    must(s, OP_EXPAND, N(mime), N(list), N(LIMIT_EXPAND_SLICE));
+    assert_int_equal(copies(s, mime), 1);
+    assert_int_equal(last_digests(s), 0);
+    prefer(s, "m@two.example", MODE_REGULAR); /* nothing waits: nothing is to come */
+    assert_int_equal(last_digests(s), 0);
+}
+
+static void test_mode__who_turns_back_gets_one_digest_of_one_kind(struct unit_store *s) {
+    int64_t list = set_up(s);
+    post(s, list, "1");
+    prefer(s, "m@two.example", MODE_REGULAR);
+    assert_int_equal(last_digests(s), 1);
+    prefer(s, "m@two.example", MODE_PLAIN);
+    assert_int_equal(last_digests(s), 0);
+}
+
+static void test_mode__the_last_digest_follows_its_member(struct unit_store *s) {
+    int64_t list = set_up(s), first = post(s, list, "1");
+    prefer(s, "m@two.example", MODE_REGULAR);
+    must(s, OP_ADDRESS_CHANGE, S("me"), S("m@two.example"), S("new@two.example"), S("new@two.example"));
+    assert_int_equal(copies(s, send(s, list, 1, MODE_MIME, first)), 1);
+    post(s, list, "2");
+    prefer(s, "p@one.example", MODE_REGULAR);
+    assert_int_equal(last_digests(s), 1);
+    must(s, OP_MEMBER_REMOVE, S(news), S("me"), N(ROLE_MEMBER), N(1), S("p@one.example"));
+    assert_int_equal(last_digests(s), 0);
+}
+
+/* The posts that wait were sent to nobody else. */
+static void test_switched_off__what_waits_is_sent(struct unit_store *s) {
+    int64_t list = set_up(s), first = post(s, list, "1");
+    set(s, "digests_enabled", "false");
+    assert_int_equal(copies(s, post(s, list, "2")), 3);
+    assert_number(s, 1, "SELECT count(*) FROM digest");
+    take(s, list);
+    expect(s, N(CLASS_LIST), N(1), N(1), N(1 << MODE_PLAIN | 1 << MODE_MIME), N(first), N(0));
+}
+
+/* Switched on between: who had the post by itself does not get it again. */
+static void test_switched_on__posts_that_went_to_all_are_not_collected(struct unit_store *s) {
+    int64_t list = set_up(s);
+    set(s, "digests_enabled", "false");
+    int64_t message = route_mail(s, "1", list, NULL);
+    set(s, "digests_enabled", "true");
+    keep_edition(s, message, list);
+    must(s, OP_EXPAND, N(message), N(list), N(LIMIT_EXPAND_SLICE));
+    assert_int_equal(copies(s, message), 3);
+    assert_number(s, 0, "SELECT count(*) FROM digest");
+}
+
+static void test_asked__nothing_waits(struct unit_store *s) {
+    int64_t list = set_up(s);
+    must(s, OP_DIGEST_ASK, S(news), S("me"));
+    expect(s, N(0));
+    post(s, list, "1");
+    assert_false(is_due(s));
+}
+
+static void test_left_out__the_others_go(struct unit_store *s) {
+    int64_t list = set_up(s), first = post(s, list, "1"), second = post(s, list, "2");
+    must(s, OP_DIGEST_LEAVE_OUT, N(list), N(first), S("it is damaged"));
+    must(s, OP_DIGEST_LEAVE_OUT, N(list), N(first), S("it is damaged"));
+    assert_number(s, 1, "SELECT count(*) FROM event WHERE message = $1 AND kind = $2", N(first),
+                  N(EVENT_DROPPED));
+    assert_number(s, second, "SELECT message FROM digest");
+}
+
+/* Lists whose digest is not due do not hide those behind them. */
+static void test_due__behind_many_others(struct unit_store *s) {
+    char name[32];
+    for (int i = 0; i < LIMIT_ROUTE_BATCH; i++) {
+        snprintf(name, sizeof name, "l%d@here.example", i);
+        int64_t other = make_list(s, name);
+        change(s, "INSERT INTO digest(list, message, size) VALUES($1, $2, 1)", N(other), N(id_new()));
+    }
+    post(s, set_up(s), "1");
+    must(s, OP_DIGEST_ASK, S(news), S("me"));
+    must(s, OP_DIGESTS_DUE, N(0));
+    int64_t behind = next_int(s);
+    assert_true(behind > 0);
+    expect_end(s);
+    must(s, OP_DIGESTS_DUE, N(behind));
+    expect(s, N(0), N(number(s, "SELECT id FROM list WHERE address = $1", S(news))));
 }
 
 static void test_list__takes_its_digest_with_it(struct unit_store *s) {
@@ -180,6 +293,15 @@ int main(void) {
         STORE_CASE(test_sent__what_nobody_wants_is_closed_silently),
         STORE_CASE(test_body__stays_until_the_digest_is_sent),
         STORE_CASE(test_mode__the_last_digest),
+        STORE_CASE(test_mode__as_many_last_digests_as_it_takes),
+        STORE_CASE(test_mode__a_digest_that_is_being_sent_is_missed_by_nobody),
+        STORE_CASE(test_mode__who_turns_back_gets_one_digest_of_one_kind),
+        STORE_CASE(test_mode__the_last_digest_follows_its_member),
+        STORE_CASE(test_switched_off__what_waits_is_sent),
+        STORE_CASE(test_switched_on__posts_that_went_to_all_are_not_collected),
+        STORE_CASE(test_asked__nothing_waits),
+        STORE_CASE(test_left_out__the_others_go),
+        STORE_CASE(test_due__behind_many_others),
         STORE_CASE(test_list__takes_its_digest_with_it),
     };
     if (!is_clock_movable()) {

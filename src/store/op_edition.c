@@ -10,6 +10,7 @@
 #include "store/list.h"
 #include "store/list_setting.h"
 #include "store/moderation.h"
+#include "store/owed.h"
 #include "store/person.h"
 #include "store/template.h"
 
@@ -139,7 +140,7 @@ static void end_post(struct op_run *r, int64_t message, int64_t list, enum moder
 struct keep {
     int64_t message, list, end, kept, size;
     bool names;
-    view what, sha256, recipe;
+    view what, sha256, recipe, subject;
 };
 
 static struct keep read_keep(struct op_run *r) {
@@ -153,6 +154,7 @@ static struct keep read_keep(struct op_run *r) {
     k.sha256 = vals_get_view(&r->in);
     k.names = vals_get_int(&r->in) != 0;
     k.recipe = vals_get_view(&r->in);
+    k.subject = vals_get_view(&r->in);
     if (k.end < MODERATION_HOLD || k.end > MODERATION_ACCEPT || k.kept < KEPT_POST || k.kept > KEPT_ANONYMOUS)
         op_refuse(r, ERR_SYNTAX, "edition-keep: no such end");
     return k;
@@ -176,21 +178,31 @@ static bool insert_edition(struct op_run *r, const struct keep *k) {
     return true;
 }
 
-static view list_address_of(struct op_run *r, int64_t list) {
-    struct query q;
-    db_query(r->db, &q, "SELECT address FROM list WHERE id = $1", DB_I(list));
-    view address = query_row(&q) ? arena_view(r->arena, query_text(&q, 0)) : VIEW("");
-    query_done(&q);
-    return address;
+/* The first of the senders that is a member hears of it, if that is what the member wants. */
+static void acknowledge(struct op_run *r, const struct keep *k, struct vals senders) {
+    for (size_t count = vals_get_count(&senders); count > 0 && !senders.failed; count--) {
+        view address = vals_get_view(&senders);
+        int64_t addr = db_number(r->db, 0, "SELECT id FROM address WHERE text = $1", DB_T(address));
+        if (membership_find(r, k->list, ROLE_MEMBER, addr) == 0)
+            continue;
+        if (db_number(
+                r->db, 0,
+                "SELECT " MEMBER_PREFERS("6") " FROM member WHERE list = $2 AND role = $3 AND addr = $4",
+                DB_I(r->now_ms), DB_I(k->list), DB_I(ROLE_MEMBER), DB_I(addr)) == 1)
+            letter_owe(r, LETTER_POSTED, k->list, addr, k->subject);
+        return;
+    }
 }
+_Static_assert(PREFERENCE_ACKNOWLEDGE_POSTS == 6, "the SQL above");
 
 static void send_edition(struct op_run *r, const struct keep *k) {
     int64_t skips =
         skip(r, k->message, k->list, false, VIEW("the post names the member, who wants no second copy"));
+    acknowledge(r, k, r->in);
     skips += skip(r, k->message, k->list, true, VIEW("the member's own post"));
     db_run(r->db, "UPDATE expansion SET skips = $3, flags = $4 WHERE message = $1 AND list = $2",
            DB_I(k->message), DB_I(k->list), DB_I(skips), DB_I(k->names ? DELIVERY_NAME : 0));
-    digest_collect(r, k->list, list_address_of(r, k->list), k->message);
+    digest_collect(r, k->list, k->message);
     if (k->what.len > 0)
         event_record(r, k->message, EVENT_EDITED, 0, k->list, VIEW(""), k->what);
 }
@@ -203,8 +215,8 @@ static void pass_addresses(struct op_run *r) {
 /* in: message, list, enum moderation (ACCEPT: it is sent; HOLD, REJECT, DISCARD: nothing of it is), what was
  * done to it (empty: nothing worth a word), enum edition_kept, then, of what the archive keeps in
  * place of the post, size and SHA-256 (else 0 and empty; so too where nothing is left), whether copies need
- * the members' names (0/1), the recipe; count of addresses in To and Cc, and of senders; count of letters,
- * each as ACCEPT takes it. A second edition changes nothing. */
+ * the members' names (0/1), the recipe, the post's subject (one printable line); count of addresses in To and
+ * Cc, and of senders; count of letters, each as ACCEPT takes it. A second edition changes nothing. */
 void op_run_EDITION_KEEP(struct op_run *r) {
     struct keep k = read_keep(r);
     if (r->err.code != ERR_OK || !insert_edition(r, &k))

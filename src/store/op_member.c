@@ -2,6 +2,7 @@
  * transaction, sent without waiting for each. */
 #include "base/words.h"
 #include "mail/address.h"
+#include "store/digest.h"
 #include "store/event.h"
 #include "store/list_setting.h"
 #include "store/person.h"
@@ -51,42 +52,50 @@ void nonmember_end(struct op_run *r, int64_t id) {
 void membership_end(struct op_run *r, int64_t id) {
     db_run(r->db, "DELETE FROM preference WHERE level = $1 AND owner = $2", DB_I(LEVEL_MEMBER), DB_I(id));
     db_run(r->db, "DELETE FROM bounce WHERE member = $1", DB_I(id));
+    db_run(r->db, "DELETE FROM last_digest WHERE member = $1", DB_I(id));
     db_run(r->db, "DELETE FROM member WHERE id = $1", DB_I(id));
 }
 
 #define REFRESH                                                                                              \
     "UPDATE member SET status = " MEMBER_PREFERS("1") ", hidden = " MEMBER_PREFERS(                          \
         "2") ", action = " MEMBER_PREFERS("3") ", mode = " MEMBER_PREFERS("7")
+/* Who turns away from a kind of digest gets those that are being sent, and who turns to single posts those
+ * that are being collected, too: of these posts no copy of their own came. */
+#define KEEP_LAST                                                                                            \
+    "INSERT INTO last_digest(member, list, mode, last) SELECT id, list, mode, last FROM (SELECT id, list, "  \
+    "mode, (SELECT max(number) FROM (SELECT d.message AS number FROM digest d WHERE d.list = member.list "   \
+    "AND " MEMBER_PREFERS("7") " = 0 UNION ALL SELECT x.number FROM expansion x WHERE x.list = member.list " \
+                               "AND x.mode = member.mode) AS missed) AS last FROM member WHERE role = 1 AND" \
+                               " mode > 0 AND mode <> " MEMBER_PREFERS("7") " AND "
+#define KEPT_LAST                                                                                            \
+    ") AS turned WHERE last IS NOT NULL ON CONFLICT(member) DO UPDATE SET mode = excluded.mode, last = "     \
+    "excluded.last"
+/* Who gets digests of any kind again needs no last one, but what is being sent. */
+#define TURNED_BACK                                                                                          \
+    "DELETE FROM last_digest WHERE NOT EXISTS (SELECT 1 FROM expansion x WHERE x.list = last_digest.list "   \
+    "AND "                                                                                                   \
+    "x.mode = last_digest.mode AND x.number <= last) AND member IN (SELECT id FROM member WHERE mode > 0 "   \
+    "AND "                                                                                                   \
+    "$1 > 0 AND "
+/* With delivery on, no bounce is to have a next step. */
+#define NO_MORE_STEPS                                                                                        \
+    "DELETE FROM bounce WHERE due > 0 AND member IN (SELECT id FROM member WHERE status = 0 AND $1 > 0 AND "
 _Static_assert(PREFERENCE_DELIVERY_STATUS == 1 && PREFERENCE_HIDE_ADDRESS == 2 &&
                    PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 7 && LEVEL_MEMBER == 1 &&
-                   LEVEL_ADDRESS == 2 && LEVEL_USER == 3,
+                   LEVEL_ADDRESS == 2 && LEVEL_USER == 3 && STATUS_ENABLED == 0 && MODE_REGULAR == 0 &&
+                   ROLE_MEMBER == 1,
                "the SQL above");
 
-/* Who gets no more digests gets the one that is being collected; who gets them again needs no such word. */
-#define KEEP_LAST                                                                                            \
-    "INSERT INTO last_digest(list, addr, mode, issue) SELECT list, addr, mode, (SELECT l.issue FROM list l"  \
-    " WHERE l.id = member.list) FROM member WHERE role = 1 AND mode > 0 AND " MEMBER_PREFERS("7") " = 0"
-#define KEPT_LAST " ON CONFLICT(list, addr) DO UPDATE SET mode = excluded.mode, issue = excluded.issue"
-
-static void keep_last_digest(struct op_run *r, enum preference_level level, int64_t owner) {
-    if (level == LEVEL_MEMBER)
-        db_run(r->db, KEEP_LAST " AND id = $2" KEPT_LAST, DB_I(r->now_ms), DB_I(owner));
-    else if (level == LEVEL_ADDRESS)
-        db_run(r->db, KEEP_LAST " AND addr = $2" KEPT_LAST, DB_I(r->now_ms), DB_I(owner));
-    else
-        db_run(r->db, KEEP_LAST " AND addr IN (SELECT addr FROM mailbox WHERE userid = $2)" KEPT_LAST,
-               DB_I(r->now_ms), DB_I(owner));
-}
-
 void memberships_refresh(struct op_run *r, enum preference_level level, int64_t owner) {
-    keep_last_digest(r, level, owner);
-    if (level == LEVEL_MEMBER)
-        db_run(r->db, REFRESH " WHERE id = $2", DB_I(r->now_ms), DB_I(owner));
-    else if (level == LEVEL_ADDRESS)
-        db_run(r->db, REFRESH " WHERE addr = $2", DB_I(r->now_ms), DB_I(owner));
-    else
-        db_run(r->db, REFRESH " WHERE addr IN (SELECT addr FROM mailbox WHERE userid = $2)", DB_I(r->now_ms),
-               DB_I(owner));
+#define STEPS(which)                                                                                         \
+    { KEEP_LAST which KEPT_LAST, REFRESH " WHERE " which, TURNED_BACK which ")", NO_MORE_STEPS which ")" }
+    static const char *const steps[][4] = {
+        [LEVEL_MEMBER] = STEPS("id = $2"),
+        [LEVEL_ADDRESS] = STEPS("addr = $2"),
+        [LEVEL_USER] = STEPS("addr IN (SELECT addr FROM mailbox WHERE userid = $2)"),
+    };
+    for (size_t i = 0; i < 4; i++)
+        db_run(r->db, steps[level][i], DB_I(r->now_ms), DB_I(owner));
 }
 
 void membership_prefers(struct op_run *r, int64_t id, int64_t mode, int64_t status) {

@@ -100,7 +100,7 @@ enum { LETTERS_MOST = LIMIT_STORE_PACKET / 2 };
 void op_run_OWED_LETTERS(struct op_run *r) {
     int64_t ids[LIMIT_ROUTE_BATCH], n = 0, most = vals_get_int(&r->in);
     struct query q;
-    db_query(r->db, &q, "SELECT id FROM owed_letter ORDER BY id LIMIT $1",
+    db_query(r->db, &q, "SELECT o.id FROM owed_letter o JOIN list l ON l.id = o.list ORDER BY o.id LIMIT $1",
              DB_I(most < LIMIT_ROUTE_BATCH ? most : LIMIT_ROUTE_BATCH));
     while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
         ids[n++] = query_int(&q, 0);
@@ -120,12 +120,13 @@ void op_run_OWED_WRITTEN(struct op_run *r) {
 }
 
 /* in: list, kind of answer (owed.h), address, for how long the same answer is not given again (ms; 0: it
- * always is). out: whether it is to be given now (0/1) */
+ * always is), the message that is answered: asked once more, it is still to be. out: whether it is to be
+ * given now (0/1) */
 void op_run_AUTOREPLY(struct op_run *r) {
     int64_t list = db_number(r->db, 0, "SELECT id FROM list WHERE address = $1", DB_T(vals_get_view(&r->in)));
     int64_t kind = vals_get_int(&r->in);
     view address = vals_get_view(&r->in);
-    int64_t grace = vals_get_int(&r->in);
+    int64_t grace = vals_get_int(&r->in), message = vals_get_int(&r->in);
     if (list == 0 || r->in.failed) {
         vals_int(r->out, 0);
         return;
@@ -133,7 +134,8 @@ void op_run_AUTOREPLY(struct op_run *r) {
     db_run(r->db, "DELETE FROM autoreply WHERE list = $1 AND kind = $2 AND at <= $3", DB_I(list), DB_I(kind),
            DB_I(r->now_ms - grace));
     vals_int(r->out, db_change(r->db,
-                               "INSERT INTO autoreply(list, kind, address, at) VALUES($1, $2, $3, $4)"
-                               " ON CONFLICT DO NOTHING",
-                               DB_I(list), DB_I(kind), DB_T(address), DB_I(r->now_ms)));
+                               "INSERT INTO autoreply(list, kind, address, at, message) VALUES($1, $2, $3, "
+                               "$4, $5) ON CONFLICT(list, kind, address) DO UPDATE SET at = excluded.at "
+                               "WHERE autoreply.message = excluded.message",
+                               DB_I(list), DB_I(kind), DB_T(address), DB_I(r->now_ms), DB_I(message)));
 }

@@ -254,8 +254,8 @@ void op_run_ROUTE_PASS(struct op_run *r) {
     commit_route(r, false);
 }
 
-/* out: message, list, edition (0: it is to be made first; 1) of expansions that are under way, at most 100:
- * announcements last, then the oldest first. */
+/* out: message, list, edition (0: it is to be made first; 1) of expansions that are under way, at most
+ * LIMIT_ROUTE_BATCH: announcements last, then the oldest first. */
 void op_run_EXPANSIONS(struct op_run *r) {
     struct query q;
     db_query(r->db, &q,
@@ -264,8 +264,8 @@ void op_run_EXPANSIONS(struct op_run *r) {
              " FROM expansion x WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.message = x.message AND "
              "h.role = 'router')"
              " ORDER BY CASE WHEN class = $1 THEN 1 ELSE 0 END, message, list"
-             " LIMIT 100",
-             DB_I(CLASS_ANNOUNCEMENT));
+             " LIMIT $2",
+             DB_I(CLASS_ANNOUNCEMENT), DB_I(LIMIT_ROUTE_BATCH));
     while (query_row(&q)) {
         for (int i = 0; i < 3; i++)
             vals_int(r->out, query_int(&q, i));
@@ -275,6 +275,7 @@ void op_run_EXPANSIONS(struct op_run *r) {
 static void finish_expansion(struct op_run *r, int64_t message, int64_t list, int64_t made) {
     db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
     db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    last_digests_end(r, list);
     event_record(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
                  arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
@@ -293,11 +294,11 @@ struct expansion {
     int64_t class, site, addr, skips, flags, mode, number;
 };
 
-/* Of those, whose turn it is: mode and number (of a digest: its issue) are parameters m and n. */
-#define IN_MODE(list, m, n)                                                                                  \
+/* Of those, whose turn it is: mode and number (of a digest: its first post) are parameters m and n. */
+#define IN_MODE(m, n)                                                                                        \
     " AND (" m " < 0 OR mode = " m " OR (" m                                                                 \
-    " > 0 AND EXISTS (SELECT 1 FROM last_digest x WHERE x.list = " list                                      \
-    " AND x.addr = member.addr AND x.mode = " m " AND x.issue = " n ")))"
+    " > 0 AND EXISTS (SELECT 1 FROM last_digest x WHERE x.member = member.id AND x.mode = " m                \
+    " AND x.last >= " n ")))"
 
 static struct slice find_slice(struct op_run *r, int64_t list, const struct expansion *from, int64_t most) {
     struct slice to = {0};
@@ -305,7 +306,7 @@ static struct slice find_slice(struct op_run *r, int64_t list, const struct expa
     db_query(
         r->db, &q,
         "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 " RECEIVES IN_MODE(
-            "$1", "$5",
+            "$5",
             "$6") " AND (site, addr) > ($2, $3)"
                   " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
                   " ORDER BY site DESC, addr DESC LIMIT 1",
@@ -325,10 +326,10 @@ static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, cons
         "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
         " SELECT " SQL_DESTINATION("site",
                                    "$8") ", $1, $2, $3, addr, 0, $9 FROM member WHERE list = $3 " RECEIVES
-            IN_MODE("$3", "$11", "$12") " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
-                                        " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
-                                        " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
-                                        " ON CONFLICT DO NOTHING",
+            IN_MODE("$11", "$12") " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
+                                  " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
+                                  " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
+                                  " ON CONFLICT DO NOTHING",
         DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
         DB_I(to->addr), DB_I(from->class), DB_I(from->flags), DB_I(from->skips), DB_I(from->mode),
         DB_I(from->number));
@@ -337,8 +338,7 @@ static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, cons
            " SELECT DISTINCT " SQL_DESTINATION(
                "site", "$7") ", '', 0, 0, $1, 0, '' FROM member"
                              " WHERE list = $2 " RECEIVES IN_MODE(
-                                 "$2", "$8",
-                                 "$9") " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
+                                 "$8", "$9") " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
            DB_I(r->now_ms), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site), DB_I(to->addr),
            DB_I(from->class), DB_I(from->mode), DB_I(from->number));
     return n;

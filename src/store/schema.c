@@ -276,14 +276,15 @@ static const char programs[] =
     "CREATE TABLE digest(list {int}, message {int}, size {int} NOT NULL, PRIMARY KEY(list, message)) "
     "{rowless};"
     "CREATE INDEX digest_message ON digest(message);"
-    /* Who gets no more digests, but the one that was being collected; issue: which that is. */
-    "CREATE TABLE last_digest(list {int}, addr {int}, mode {int} NOT NULL, issue {int} NOT NULL, PRIMARY "
-    "KEY(list,"
-    " addr)) {rowless};"
-    /* When somebody got an answer of the kind that a list gives to everybody. */
-    "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, PRIMARY KEY(list, "
-    "kind,"
-    " address)) {rowless};";
+    /* Members who turned away from a kind of digest, but get those whose first post (of an expansion: number)
+     * is none after last: they have missed it. */
+    "CREATE TABLE last_digest(member {int} PRIMARY KEY, list {int} NOT NULL, mode {int} NOT NULL, last {int} "
+    "NOT NULL);"
+    "CREATE INDEX last_digest_list ON last_digest(list);"
+    /* When somebody got an answer of the kind that a list gives to everybody, and to which message. */
+    "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, message {int} NOT "
+    "NULL, "
+    "PRIMARY KEY(list, kind, address)) {rowless};";
 
 static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions, programs};
 

@@ -287,12 +287,12 @@ static void edit(struct actors *a, int64_t message, int64_t list) {
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
     ACT(a, R_ROUTER, OP_LIST_EDITION, N(message), N(list));
     ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S("what"), N(1), N(1),
-        S("sha"), N(0), S("recipe"), N(1), S("m@one.example"), N(1), S("m@one.example"), N(0));
+        S("sha"), N(0), S("recipe"), S("hello"), N(1), S("m@one.example"), N(1), S("m@one.example"), N(0));
     ACT(a, R_DELIVER, OP_EDITION, N(message), N(list));
     ACT(a, R_ARCHIVED, OP_EDITION, N(message), N(list));
     int64_t other = route_with(a, "filtered", list, MODERATION_ACCEPT);
-    add_values(&args, N(other), N(list), N(MODERATION_HOLD), S("what"), N(1), N(0), S(""), N(0), S(""), N(0),
-               N(0), N(1));
+    add_values(&args, N(other), N(list), N(MODERATION_HOLD), S("what"), N(1), N(0), S(""), N(0), S(""), S(""),
+               N(0), N(0), N(1));
     accept_args(&letter, &args);
     act(a, R_ROUTER, OP_EDITION_KEEP, &args);
 }
@@ -381,7 +381,7 @@ static void let_bounce(struct actors *a) {
     ACT(a, R_ROUTER, OP_SETTING_OF, S("news@here.example"), N(1), S("bounce_score_threshold"));
     ACT(a, R_ROUTER, OP_BOUNCE, S("news@here.example"), S("b@one.example"), N(0), S("why"));
     ACT(a, R_ROUTER, OP_BOUNCES_STEP, N(10));
-    ACT(a, R_ROUTER, OP_AUTOREPLY, S("news@here.example"), N(1), S("b@one.example"), N(0));
+    ACT(a, R_ROUTER, OP_AUTOREPLY, S("news@here.example"), N(1), S("b@one.example"), N(0), N(1));
     ACT(a, R_ROUTER, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
     ACT(a, R_CLI, OP_MEMBER_ENABLE, S("news@here.example"), S("me"), S("b@one.example"));
     ACT(a, R_ROUTER, OP_ROSTER_FOR, S("news@here.example"), N(-1), N(-1), N(10), N(1), S("b@one.example"));
@@ -402,11 +402,11 @@ static void send_digest(struct actors *a, int64_t list) {
         N(1), N(PREFERENCE_DELIVERY_MODE), N(MODE_MIME));
     int64_t message = route_with(a, "for the digest", list, MODERATION_ACCEPT), digest = id_new();
     ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""),
-        N(0), S("recipe"), N(0), N(0), N(0));
+        N(0), S("recipe"), S("hello"), N(0), N(0), N(0));
     ACT(a, R_CLI, OP_DIGEST_LS, S(""), N(10));
     ACT(a, R_CLI, OP_DIGEST_ASK, S(news), S("me"));
-    ACT(a, R_ROUTER, OP_DIGESTS_DUE, N(10));
-    expect(a->s, N(list));
+    ACT(a, R_ROUTER, OP_DIGESTS_DUE, N(0));
+    expect(a->s, N(0), N(list));
     ACT(a, R_ROUTER, OP_DIGEST_TAKE, N(list));
     ACT(a, R_ROUTER, OP_EDITION, N(message), N(list));
     ACT(a, R_ROUTER, OP_BODY_STAGE, N(digest), N(0), S("all"));
@@ -414,6 +414,8 @@ static void send_digest(struct actors *a, int64_t list) {
         N(number(a->s, "SELECT issue FROM list WHERE id = $1", N(list))), N(CLASS_LIST), N(1), N(message),
         N(1), N(MODE_MIME), N(digest), S("x@here.example"), S("id"), N(3), S("sha"), N(0), S("recipe"));
     ACT(a, R_ROUTER, OP_EXPAND, N(digest), N(list), N(LIMIT_EXPAND_SLICE));
+    change(a->s, "INSERT INTO digest(list, message, size) VALUES($1, $2, 1)", N(list), N(message));
+    ACT(a, R_ROUTER, OP_DIGEST_LEAVE_OUT, N(list), N(message), S("damaged"));
     ACT(a, R_CLI, OP_PREFER, S("me"), N(LEVEL_MEMBER), S("m@one.example"), S(news), N(ROLE_MEMBER), N(0),
         N(1), N(PREFERENCE_DELIVERY_MODE), N(PREFERENCE_UNSET));
 }
@@ -777,7 +779,7 @@ static void test_grants__another_roles_operations_are_denied(struct unit_store *
         {R_SMTPD, OP_CRASHED},        {R_SMTPD, OP_ROUTE_RESET},    {R_SMTPD, OP_ARCHIVE_JOIN},
         {R_ROUTER, OP_DOMAIN_ADD},    {R_ROUTER, OP_LIST_CREATE},   {R_ROUTER, OP_ARCHIVE_JOIN},
         {R_ROUTER, OP_ALIAS_BEGIN},   {R_DELIVER, OP_LOOKUP},       {R_DELIVER, OP_DOMAIN_ADD},
-        {R_DELIVER, OP_EXPANSIONS},   {R_DELIVER, OP_REAP},         {R_DELIVER, OP_ROUTE_RESET},
+        {R_DELIVER, OP_EXPAND},       {R_DELIVER, OP_REAP},         {R_DELIVER, OP_ROUTE_RESET},
         {R_DELIVER, OP_ARCHIVE_JOIN}, {R_DELIVER, OP_FEED_READ},    {R_ARCHIVED, OP_LOOKUP},
         {R_ARCHIVED, OP_BODY_STAGE},  {R_ARCHIVED, OP_ACCEPT},      {R_ARCHIVED, OP_LEASE},
         {R_ARCHIVED, OP_REAP},        {R_ARCHIVED, OP_ROUTE_RESET}, {R_ARCHIVED, OP_DOMAIN_ADD},

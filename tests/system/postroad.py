@@ -14,6 +14,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -115,6 +116,7 @@ class Instance:
         self.allow_reports = False
         self.failed = False
         self.database = None
+        self.postgresql = postgresql
         if store == "postgresql":
             self.database = postgresql.new_database()
         settings = {"hostname": "mx.example.org", "relay_networks": "127.0.0.0/8", "drain_timeout": "5s",
@@ -137,6 +139,14 @@ class Instance:
         """Everybody's post passes: most tests are about what comes behind the rules of lists."""
         self._run([self.program, "-C", self.dir, "list", "set", "all", "default_member_action=accept",
                    "default_nonmember_action=accept"])
+
+    def sql(self, statement):
+        """The first column of what the store's database answers, as texts; of a SQLite file only while nothing runs."""
+        if self.database:
+            name = urllib.parse.urlsplit(self.database).path[1:]
+            return self.postgresql.sql(f"SET search_path = postroad; {statement}", name).stdout.splitlines()
+        with contextlib.closing(sqlite3.connect(self.dir / "data/store.db")) as db, db:
+            return [str(row[0]) for row in db.execute(statement)]
 
     # -- processes
 

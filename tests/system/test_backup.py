@@ -1,18 +1,15 @@
 """backup, backup verify and restore: what was acknowledged before a backup is in it, nothing leaves a restored
 instance by itself, and no UID is given twice."""
 import collections
-import contextlib
 import hashlib
 import io
 import json
 import os
 import pathlib
 import shutil
-import sqlite3
 import subprocess
 import tarfile
 import time
-import urllib.parse
 
 import pytest
 
@@ -42,11 +39,11 @@ def place(make, tmp_path):
 class Restored(postroad.Instance):
     """An instance that `restore` makes instead of `init`."""
 
-    def __init__(self, old, backup, folder, *words, database=None):
+    def __init__(self, old, backup, folder, *words, database=None, postgresql=None):
         self.dir, self.build, self.engine = folder, old.build, old.engine
         self.log_folder = folder.parent
         self.port = postroad.free_port()
-        self.domain, self.database = old.domain, database
+        self.domain, self.database, self.postgresql = old.domain, database, postgresql
         self.processes, self.logs = [], []
         self.expected_deaths, self.allow_deaths, self.allow_reports = 0, False, False
         store = ["--store", database] if database else []
@@ -65,7 +62,7 @@ def restore(store, request, place):
     def make_one(old, backup, *words, engine=store):
         server = request.getfixturevalue("postgresql_server") if engine == "postgresql" else None
         database = server.new_database() if server else None
-        made.append(Restored(old, backup, place / f"restored{len(made)}", *words, database=database))
+        made.append(Restored(old, backup, place / f"restored{len(made)}", *words, database=database, postgresql=server))
         return made[-1]
 
     yield make_one
@@ -95,14 +92,8 @@ def clean(post):
     assert json.loads(got.stdout)["faults"] == []
 
 
-def is_frozen(instance, request):
-    query = "SELECT value FROM {}instance WHERE name = 'frozen'"
-    if instance.database:
-        server = request.getfixturevalue("postgresql_server")
-        name = urllib.parse.urlsplit(instance.database).path[1:]
-        return server.sql(query.format("postroad."), name).stdout.strip() == "1"
-    with contextlib.closing(sqlite3.connect(instance.dir / "data/store.db")) as db:
-        return db.execute(query.format("")).fetchone() == (1,)
+def is_frozen(instance):
+    return instance.sql("SELECT value FROM instance WHERE name = 'frozen'") == ["1"]
 
 
 def test_a_backup_and_what_spoils_it(news, place):
@@ -307,7 +298,7 @@ def test_the_drill(news, place, restore, sink, request):
     delivered = sink.recipients()
 
     new = restore(news, place / "night", "--archive", news.dir)
-    assert new.said["frozen"] and is_frozen(new, request)
+    assert new.said["frozen"] and is_frozen(new)
     assert [r["state"] for r in new.queue()] == ["delivering"] and new.queue()[0]["msgid"] == "evening@x.example"
     assert {row["uid"]: row["sha256"] for row in new.posts(LIST)} == day2
     assert b"day2-7@x.example" in new.run("archive", "cat", LIST, "19", text=False).stdout

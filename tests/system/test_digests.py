@@ -103,6 +103,46 @@ def test_who_turns_to_single_posts_gets_one_last_digest(news, sink):
     assert len(sink.to("mime@x.example")) == 3
 
 
+def test_texts_are_those_of_the_list(news, sink):
+    news.cli("list", "set", LIST, "preferred_language=de", "description=what is new")
+    send(news, "One")
+    send_digest(news, sink)
+    masthead, topics, _ = letters(sink, "mime@x.example")[0].iter_parts()
+    assert "Zum Abmelden" in masthead.get_content() and topics.get_content().startswith("Themen:")
+    for place, text in (("masthead", "Subject: $display_name\n\nask $owner_email\n"), ("header", "$description\n"), ("footer", "bye\n")):
+        news.cli("template", "set", LIST, f"list:member:digest:{place}", "-", input=text)
+    send(news, "Two")
+    send_digest(news, sink, count=2)
+    masthead, header, topics, _, footer = letters(sink, "mime@x.example")[1].iter_parts()
+    assert masthead.get_content().replace("\r\n", "\n") == "Subject: The News\n\nask news-owner@example.org\n" and "what is new" in header.get_content() and "bye" in footer.get_content()
+    plain = letters(sink, "plain@y.example")[1].get_content()
+    assert "what is new" in plain and "Digest Footer" in plain
+
+
+def test_a_very_large_post_is_in_a_digest(news, sink):
+    """Larger than what is taken for one digest: it is one alone, in each kind."""
+    news.cli("list", "set", LIST, "max_message_size=0")
+    send(news, "Small")
+    send(news, "Large", ("words " * 12 + "\r\n") * 230_000)
+    send_digest(news, sink)
+    until(lambda: len(sink.to("plain@y.example")) == 1)
+    send_digest(news, sink, count=2)
+    until(lambda: len(sink.to("plain@y.example")) == 2)
+    assert len(sink.to("mime@x.example")[1].octets) > 17_000_000
+    assert b"\r\n[text/plain, " in sink.to("plain@y.example")[1].octets and b" octets, the rest is not shown]" in sink.to("plain@y.example")[1].octets
+
+
+def test_a_damaged_post_is_left_out(news, sink):
+    send(news, "Good")
+    send(news, "Damaged")
+    news.stop()
+    news.sql("UPDATE body SET bytes = 'x' WHERE id = (SELECT max(message) FROM digest)")
+    news.start()
+    send_digest(news, sink)
+    _, topics, _ = letters(sink, "mime@x.example")[0].iter_parts()
+    assert "Good" in topics.get_content() and "Damaged" not in topics.get_content()
+
+
 def test_a_list_without_digests_sends_posts_to_all(news, sink):
     news.cli("list", "set", LIST, "digests_enabled=false")
     send(news, "To all")

@@ -146,6 +146,17 @@ def test_no_second_copy_and_no_own_copy(news, sink):
     assert sorted(sink.recipients()) == ["ada@x.example", "ada@x.example", "bo@y.example", "cy@z.example"]
 
 
+def test_a_post_is_acknowledged_to_who_wants_it(news, sink):
+    news.cli("member", "set", LIST, "ada@x.example", "acknowledge_posts=true")
+    send(news, message(sender="ada@x.example", subject="=?utf-8?q?Gr=C3=BC=C3=9Fe?="), sender="ada@x.example")
+    until(lambda: len(sink.to("ada@x.example")) == 2)
+    post, letter = sorted((parsed(mail.octets) for mail in sink.to("ada@x.example")), key=lambda m: "post acknowledgment" in m["Subject"])
+    assert letter["Subject"] == "News post acknowledgment" and "    Gr\u00fc\u00dfe\n" in letter.get_content().replace("\r\n", "\n")
+    send(news, message(sender="bo@y.example"), sender="bo@y.example")
+    news.wait()
+    assert len(sink.to("ada@x.example")) == 3 and len(sink.to("bo@y.example")) == 2
+
+
 def test_anonymous_list(news, sink):
     tell(news, "anonymous_list=true")
     send(news, message(sender="secret@hidden.example", fields="X-Secret: secret\r\nUser-Agent: secret\r\n"),

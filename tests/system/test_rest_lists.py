@@ -1,9 +1,7 @@
 """Lists over REST: collections, one list, its settings, archivers and digests, and what goes wrong."""
 import base64
-import contextlib
 import http.client
 import json
-import sqlite3
 import urllib.parse
 
 import pytest
@@ -53,16 +51,11 @@ class Rest:
     def details(self):
         """What the trail of changes says; ends the server, whose file the store is."""
         self.server.stop()
-        sql = "SELECT detail FROM event WHERE message = -1"
-        if self.postgresql:
-            name = urllib.parse.urlsplit(self.server.database).path[1:]
-            return self.postgresql.sql(sql.replace("event", "postroad.event"), name).stdout.split("\n")
-        with contextlib.closing(sqlite3.connect(self.server.dir / "data/store.db")) as db:
-            return [row[0] for row in db.execute(sql)]
+        return self.server.sql("SELECT detail FROM event WHERE message = -1")
 
 
 @pytest.fixture
-def rest(make, store, request):
+def rest(make):
     port = postroad.free_port()
     server = make(settings={"http_listen": f"127.0.0.1:{port}"})
     server.cli("list", "set", "all", "default_member_action=", "default_nonmember_action=")
@@ -72,7 +65,6 @@ def rest(make, store, request):
     until(lambda: postroad.connects(port), 20, "the HTTP port")
     rest = Rest(port)
     rest.server = server
-    rest.postgresql = request.getfixturevalue("postgresql_server") if store == "postgresql" else None
     return rest
 
 

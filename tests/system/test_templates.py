@@ -132,7 +132,7 @@ def test_a_translation_is_imported(news, sink, tmp_path):
     assert f"[{WELCOME}]\nSubject: Welcome to" in exported and "refuse post" not in exported and "words:" not in exported
     path = tmp_path / "fr"
     path.write_text(exported.replace("Welcome to the", "Bienvenue dans la").replace("Subject: Your message", "Subject: Votre message"))
-    assert "fr: 17 letters" in news.cli("template", "import", "fr", path)
+    assert "fr: 22 letters" in news.cli("template", "import", "fr", path)
     assert news.cli("template", "export", "fr") == path.read_text()
     assert join(news, sink, "fr@x.example", "fr")[0].startswith("Bienvenue dans la")
     assert join(news, sink, "en@x.example")[0].startswith("Welcome")

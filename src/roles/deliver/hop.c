@@ -437,7 +437,7 @@ static struct smtp *connect_first(struct hop *h, struct err *e) {
     for (size_t i = 0; i < n && !connection && !role_stopping(); i++) {
         connection = smtp_open(&targets[i].addr, targets[i].host, &set, e);
         if (!connection && !err_is_temporary(e))
-            e->code = ERR_CONNECT; /* a greeting of 5xx is that host's; another may take it later */
+            e->code = ERR_REMOTE_TEMPORARY; /* a greeting of 5xx is that host's; another may take it later */
     }
     arena_done(&a);
     metric_add(METRIC_DELIVER_CONNECTIONS, connection != NULL);

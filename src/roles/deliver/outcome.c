@@ -81,11 +81,11 @@ static void tell_success(struct outcome *o, size_t i, const struct smtp_recipien
         tell(o, i, c->lmtp ? DSN_DELIVERED : DSN_RELAYED, view_of(to->status));
 }
 
-/* No mail at all goes there, or nobody answers; not: something is wrong on our side. */
+/* No mail at all goes there, or nobody answers; not: something is wrong on our side, or the site will not
+ * talk to us, which no member can help. */
 static bool is_of_the_site(enum err_code code) {
     return code == ERR_HOST_UNKNOWN || code == ERR_NULL_MX || code == ERR_CONNECT ||
-           code == ERR_CONNECTION_LOST || code == ERR_TIMEOUT || code == ERR_REMOTE_PERMANENT ||
-           code == ERR_REMOTE_TEMPORARY || code == ERR_EXPIRED;
+           code == ERR_CONNECTION_LOST || code == ERR_TIMEOUT || code == ERR_EXPIRED;
 }
 
 /* A copy that came to nothing says something about its member, unless the message was refused for what it is;

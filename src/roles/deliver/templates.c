@@ -46,8 +46,10 @@ static int look_whether_to_stop(void *unused, curl_off_t a, curl_off_t b, curl_o
 
 /* Only http and https, also where a redirect leads; what a proxy in the environment would see is nobody's
  * business. User name and password go to the host of the URI alone. */
-static void set_options(CURL *curl, const char *uri, const char *credentials, struct buf *text) {
-    curl_easy_setopt(curl, CURLOPT_URL, uri);
+static void set_options(CURL *curl, const struct due *d, struct buf *text) {
+    FREE_AUTO char *uri = mem_view(d->uri), *username = mem_view(d->username),
+                   *password = mem_view(d->password);
+    curl_easy_setopt(curl, CURLOPT_URL, uri); /* curl keeps copies of texts */
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
@@ -62,9 +64,10 @@ static void set_options(CURL *curl, const char *uri, const char *credentials, st
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    if (credentials) {
+    if (d->username.len > 0) { /* apart from each other: either may have a colon */
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl_easy_setopt(curl, CURLOPT_USERPWD, credentials);
+        curl_easy_setopt(curl, CURLOPT_USERNAME, username);
+        curl_easy_setopt(curl, CURLOPT_PASSWORD, password);
     }
 }
 
@@ -112,13 +115,10 @@ static bool perform(CURL *curl, struct buf *text, struct err *e) {
 }
 
 static bool fetch(const struct due *d, struct buf *text, struct err *e) {
-    FREE_AUTO char *uri = mem_view(d->uri);
-    FREE_AUTO char *credentials =
-        d->username.len > 0 ? mem_printf("%.*s:%.*s", VIEW_ARG(d->username), VIEW_ARG(d->password)) : NULL;
     CURL *curl = curl_easy_init();
     if (!curl)
         return err_set(e, ERR_LIMIT, NULL);
-    set_options(curl, uri, credentials, text);
+    set_options(curl, d, text);
     bool ok = perform(curl, text, e);
     curl_easy_cleanup(curl);
     return ok;

@@ -17,14 +17,15 @@ static const struct {
 enum { HOW, TEXT, GRACE, DISPLAY_NAME, DESCRIPTION, INFO, ASKED };
 
 /* Its turn has come: nobody gets the same answer twice in a while. */
-static bool is_due(struct role *role, view list, enum autoreply_kind kind, view to, int64_t grace,
-                   bool *ret_due, struct err *e) {
+static bool is_due(struct role *role, const struct command_mail *mail, view list, enum autoreply_kind kind,
+                   int64_t grace, bool *ret_due, struct err *e) {
     struct store_request q;
     store_request_init(&q, OP_AUTOREPLY);
     vals_view(&q.args, list);
     vals_int(&q.args, kind);
-    vals_view(&q.args, to);
+    vals_view(&q.args, mail->post->senders[0]);
     vals_int(&q.args, grace);
+    vals_int(&q.args, mail->id);
     bool ok = store_call(role->store, &q, e);
     struct vals v = vals_of(buf_view(&q.out));
     *ret_due = ok && vals_get_int(&v) != 0;
@@ -71,8 +72,7 @@ bool autoreply(struct role *role, const struct command_mail *mail, view list, en
     if (mail->post->sender_count == 0 || post_is_of_a_robot(mail->post, mail->sender) ||
         post_wants_no_answer(mail->post))
         return true;
-    if (!is_due(role, list, kind, mail->post->senders[0], list_setting_number(names[GRACE], values[GRACE]),
-                &due, e))
+    if (!is_due(role, mail, list, kind, list_setting_number(names[GRACE], values[GRACE]), &due, e))
         return false;
     if (due && letter_may_go(role, mail->post->senders[0]))
         *letter_count += write_answer(role, mail, list, values, a, letters);

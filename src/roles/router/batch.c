@@ -433,13 +433,12 @@ static void decide_recipient(struct message *m, size_t i, struct decision *d) {
         add_target(d, &route->targets[k], wanted, &to);
 }
 
-/* Text of strangers as the store keeps it: one line, without control characters. */
-static view one_line(struct message *m, view text) {
+view one_line(view text, struct arena *a) {
     struct buf out = BUF_INIT(LIMIT_EVENT_TEXT);
     view line = VIEW("");
     view_split(&text, '\n', &line);
     text_add_printable(&out, view_trim(line), true);
-    view clean = arena_view(&m->arena, buf_view(&out));
+    view clean = arena_view(a, buf_view(&out));
     buf_done(&out);
     return clean;
 }
@@ -449,7 +448,7 @@ static struct held_post held_post_of(struct message *m, const struct post_to *to
     return (struct held_post){.id = m->id,
                               .list = to->address,
                               .sender = m->post.sender_count ? m->post.senders[0] : VIEW("nobody"),
-                              .subject = one_line(m, m->post.subject),
+                              .subject = one_line(m->post.subject, &m->arena),
                               .reason = to->verdict.reason,
                               .message_id = m->message_id,
                               .original = whole ? head : view_slice(m->post.header.section, 0, LETTER_HEADER),
@@ -526,7 +525,7 @@ static struct command_mail mail_of(struct message *m, view head) {
                                  .sender = m->sender,
                                  .message_id = m->message_id,
                                  .post = &m->post,
-                                 .subject = one_line(m, m->post.subject),
+                                 .subject = one_line(m->post.subject, &m->arena),
                                  .text = head,
                                  .is_whole = (int64_t)head.len == m->size};
 }
@@ -564,7 +563,7 @@ static bool run_returned(struct batch *b, struct message *m, struct decision *d,
         view said;
         if (!bounce_tell(b->role, &mail, &m->returned[i], &m->arena, letters, letter_count, &said, e))
             return false;
-        add_other(d, EVENT_COUNTED, m->returned[i].target->address, one_line(m, said));
+        add_other(d, EVENT_COUNTED, m->returned[i].target->address, one_line(said, &m->arena));
     }
     return true;
 }
@@ -596,7 +595,7 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
     vals_view(args, m->sha256);
     vals_view(args, m->message_id);
     vals_view(args, m->post.sender_count ? m->post.senders[0] : VIEW(""));
-    vals_view(args, one_line(m, m->post.subject));
+    vals_view(args, one_line(m->post.subject, &m->arena));
     vals_int(args, (int64_t)lists);
     for (size_t i = 0; i < m->list_count; i++) {
         if (!m->lists[i].reached)
@@ -604,7 +603,7 @@ static void format_commit(struct batch *b, struct message *m, const struct decis
         vals_int(args, m->lists[i].list);
         vals_int(args, m->lists[i].verdict.action);
         vals_view(args, view_of(m->lists[i].verdict.rule));
-        vals_view(args, one_line(m, m->lists[i].verdict.reason));
+        vals_view(args, one_line(m->lists[i].verdict.reason, &m->arena));
     }
     vals_int(args, m->sender.len > 0 ? CLASS_DIRECT : CLASS_BOUNCE);
     vals_int(args, (int64_t)d->direct_count);
@@ -642,7 +641,8 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
          answer_posts(b, m, head, &letters, &letter_count, e);
     format_commit(b, m, d);
     ok = ok && add_notice(b, m, d, &letter_count, &letters, e);
-    letter_count += add_letters(b, m, head, &letters);
+    if (ok)
+        letter_count += add_letters(b, m, head, &letters);
     vals_int(&m->commit.args, letter_count);
     buf_add(&m->commit.args, buf_view(&letters));
     buf_done(&letters);

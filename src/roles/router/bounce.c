@@ -89,38 +89,42 @@ static view whom_to_tell(struct role *role, view list, int64_t whom, struct aren
     return list_part_address(list, "owner", a);
 }
 
-/* It may be no bounce at all: people write to that address, too. */
-static view forward(struct role *role, const struct command_mail *mail, const struct returned *r,
-                    struct arena *a, struct buf *letters, int64_t *letter_count) {
+/* It may be no bounce at all: people write to that address, too. False: the store cannot say whether it is
+ * to be passed on. */
+static bool forward(struct role *role, const struct command_mail *mail, const struct returned *r,
+                    struct arena *a, struct buf *letters, int64_t *letter_count, view *ret_said,
+                    struct err *e) {
     static const enum list_setting setting = LIST_SETTING_FORWARD_UNRECOGNIZED_BOUNCES_TO;
-    struct err e;
+    static const char name[] = "list:admin:notice:unrecognized";
+    struct err why;
     view value;
     bool found;
-    if (!list_settings(role, r->target->address, &setting, 1, a, &value, &found, &e))
-        log_line(LOG_WARN, "bounce-not-forwarded", LOG_S("reason", e.text));
+    *ret_said = VIEW("no bounce that can be read: dropped");
+    if (!list_settings(role, r->target->address, &setting, 1, a, &value, &found, e))
+        return false;
     int64_t whom = found ? list_setting_number(setting, value) : FORWARD_TO_NOBODY;
     view to = whom_to_tell(role, r->target->address, whom, a);
     bool whole = mail->is_whole && mail->text.len <= LETTER_WHOLE;
     if (whom == FORWARD_TO_NOBODY || !letter_may_go(role, to))
-        return VIEW("no bounce that can be read: dropped");
+        return true;
+    struct letter_words w = letter_words_find(role, name, r->target->address, VIEW(""), a);
+    struct letter_made made = letter_words_make(&w, name, a);
     bool ok = letter_args(
-        &(struct letter){
-            .hostname = view_of(role->config->hostname),
-            .list = r->target->address,
-            .to = to,
-            .subject = VIEW("Uncaught bounce notification"),
-            .text = arena_printf(a,
-                                 "The message below came to the address for bounces of %.*s.\nIt is no "
-                                 "bounce that can be read, or it names nobody.\n",
-                                 VIEW_ARG(r->target->address)),
-            .references = mail->message_id,
-            .message = mail->id,
-            .original = whole ? mail->text : view_slice(mail->post->header.section, 0, LETTER_WHOLE / 4),
-            .whole = whole},
-        clock_now_ms(), letters, &e);
+        &(struct letter){.hostname = view_of(role->config->hostname),
+                         .list = r->target->address,
+                         .to = to,
+                         .subject = made.subject,
+                         .text = made.text,
+                         .references = mail->message_id,
+                         .message = mail->id,
+                         .original =
+                             whole ? mail->text : view_slice(mail->post->header.section, 0, LETTER_WHOLE / 4),
+                         .whole = whole},
+        clock_now_ms(), letters, &why);
     *letter_count += ok;
-    return ok ? arena_printf(a, "no bounce that can be read: passed on to %.*s", VIEW_ARG(to))
-              : VIEW("no bounce that can be read");
+    if (ok)
+        *ret_said = arena_printf(a, "no bounce that can be read: passed on to %.*s", VIEW_ARG(to));
+    return true;
 }
 
 static view of_others(const struct returned *r, struct arena *a) {
@@ -146,8 +150,11 @@ bool bounce_tell(struct role *role, const struct command_mail *mail, struct retu
             arena_printf(a, "%.*s%s%.*s: %.*s score=%lld", VIEW_ARG(*ret_said), i ? "; " : "",
                          VIEW_ARG(c->person), VIEW_ARG(words_at(BOUNCED_WORDS, what)), (long long)score);
     }
-    if (r->count == 0)
-        *ret_said = r->report->count > 0 ? of_others(r, a) : forward(role, mail, r, a, letters, letter_count);
+    if (r->count == 0 && r->report->count == 0 &&
+        !forward(role, mail, r, a, letters, letter_count, ret_said, e))
+        return false;
+    if (r->count == 0 && r->report->count > 0)
+        *ret_said = of_others(r, a);
     *ret_said = view_slice(*ret_said, 0, LIMIT_EVENT_TEXT);
     return true;
 }

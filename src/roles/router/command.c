@@ -35,20 +35,6 @@ struct run {
 
 /* ---- letters ---- */
 
-bool letter_may_go(struct role *role, view address) {
-    struct store_request q;
-    struct err e;
-    store_request_init(&q, OP_LETTER_COUNT);
-    vals_view(&q.args, address);
-    bool ok = true; /* where nobody can count, whatever comes next finds that out */
-    if (store_call(role->store, &q, &e)) {
-        struct vals v = vals_of(buf_view(&q.out));
-        ok = vals_get_int(&v) <= LIMIT_LETTERS_A_DAY;
-    }
-    store_request_done(&q);
-    return ok;
-}
-
 static bool write_letter(struct run *r, view part, view to, view subject, view text) {
     struct err e;
     if (!letter_may_go(r->role, to))

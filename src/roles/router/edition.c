@@ -72,7 +72,7 @@ static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_
         *ret_letters = add_letter(w, list_part_address(w->facts.list, "owner", &w->arena),
                                   arena_printf(&w->arena, "%.*s: a post was filtered", VIEW_ARG(list.local)),
                                   why, letters);
-    if (action == FILTER_REJECT && wants_letter(w))
+    if (action == FILTER_REJECT && wants_letter(w) && letter_may_go(w->role, w->info.sender))
         *ret_letters = add_letter(
             w, w->info.sender,
             arena_printf(&w->arena, "Your post to %.*s was not sent", VIEW_ARG(w->facts.list)), why, letters);
@@ -112,6 +112,7 @@ static void format_keep(struct work *w, struct buf *args) {
     put_kept(w, args);
     vals_int(args, w->edition.names);
     vals_view(args, buf_view(&recipe));
+    vals_view(args, one_line(p->subject, &w->arena));
     size_t named = 0;
     for (size_t octets = 0; named < p->recipient_count; named++)
         if ((octets += p->recipients[named].len + 8) > LIMIT_EDITION_NAMED)

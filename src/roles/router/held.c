@@ -1,30 +1,9 @@
 /* held.c: letters about a post that a list holds: to its moderators, and to the member whose post it is. */
 #include "base/clock.h"
 #include "base/id.h"
-#include "base/log.h"
 #include "lists/letter.h"
-#include "lists/letter_words.h"
 #include "mail/address.h"
 #include "roles/router/router.h"
-
-/* person empty: those who look after the list. Where the store does not say, the shipped words are good
- * enough: what comes next finds out whether it is away. */
-static struct letter_words find_words(struct role *role, const char *name, view list, view person,
-                                      struct arena *a) {
-    struct store_request q;
-    struct err e;
-    store_request_init(&q, OP_LETTER_TEXT);
-    vals_view(&q.args, list);
-    vals_view(&q.args, view_of(name));
-    vals_view(&q.args, person);
-    if (!store_call(role->store, &q, &e)) {
-        log_line(LOG_WARN, "text-not-found", LOG_V("list", list), LOG_S("reason", e.text));
-        buf_reset(&q.out);
-    }
-    struct letter_words w = letter_words_read(arena_view(a, buf_view(&q.out)), list, person);
-    store_request_done(&q);
-    return w;
-}
 
 static struct letter_made make(const struct held_post *p, struct letter_words *w, const char *name,
                                struct arena *a) {
@@ -45,23 +24,18 @@ static struct letter_made make(const struct held_post *p, struct letter_words *w
 static bool add(struct role *role, const struct held_post *p, struct letter *l, struct letter_made made,
                 struct buf *args) {
     struct err e;
-    size_t before = args->len;
     l->hostname = view_of(role->config->hostname);
     l->list = p->list;
     l->subject = made.subject;
     l->text = made.text;
     l->references = p->message_id;
     l->message = p->id;
-    if (!letter_args(l, clock_now_ms(), args, &e) || args->failed) {
-        args->failed = false;
-        buf_truncate(args, before);
-    }
-    return args->len > before;
+    return letter_args(l, clock_now_ms(), args, &e);
 }
 
 bool held_tell_moderators(struct role *role, const struct held_post *p, struct arena *a, struct buf *args) {
     static const char name[] = "list:admin:action:post";
-    struct letter_words w = find_words(role, name, p->list, VIEW(""), a);
+    struct letter_words w = letter_words_find(role, name, p->list, VIEW(""), a);
     w.person = p->sender;
     struct letter l = {
         .to = list_part_address(p->list, "owner", a), .original = p->original, .whole = p->whole};
@@ -73,7 +47,7 @@ bool held_tell_member(struct role *role, const struct held_post *p, view member,
     static const char name[] = "list:user:notice:hold";
     if (!letter_may_go(role, member))
         return false;
-    struct letter_words w = find_words(role, name, p->list, member, a);
+    struct letter_words w = letter_words_find(role, name, p->list, member, a);
     struct letter l = {.to = member};
     return add(role, p, &l, make(p, &w, name, a), args);
 }

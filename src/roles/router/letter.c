@@ -56,15 +56,47 @@ bool list_secret(struct role *role, view list, struct arena *a, view *ret, struc
     return ok;
 }
 
-/* What cannot be written is not tried for ever. */
-static void write_letter(struct role *role, struct owed *o, struct arena *a, struct store_request *q,
+struct letter_words letter_words_find(struct role *role, const char *name, view list, view person,
+                                      struct arena *a) {
+    struct store_request q;
+    struct err e;
+    store_request_init(&q, OP_LETTER_TEXT);
+    vals_view(&q.args, list);
+    vals_view(&q.args, view_of(name));
+    vals_view(&q.args, person);
+    if (!store_call(role->store, &q, &e)) {
+        log_line(LOG_WARN, "text-not-found", LOG_V("list", list), LOG_S("reason", e.text));
+        buf_reset(&q.out);
+    }
+    struct letter_words w = letter_words_read(arena_view(a, buf_view(&q.out)), list, person);
+    store_request_done(&q);
+    return w;
+}
+
+bool letter_may_go(struct role *role, view address) {
+    struct store_request q;
+    struct err e;
+    store_request_init(&q, OP_LETTER_COUNT);
+    vals_view(&q.args, address);
+    bool ok = true; /* where nobody can count, whatever comes next finds that out */
+    if (store_call(role->store, &q, &e)) {
+        struct vals v = vals_of(buf_view(&q.out));
+        ok = vals_get_int(&v) <= LIMIT_LETTERS_A_DAY;
+    }
+    store_request_done(&q);
+    return ok;
+}
+
+/* What cannot be written is not tried for ever. False: not now, the store cannot say what it takes. */
+static bool write_letter(struct role *role, struct owed *o, struct arena *a, struct store_request *q,
                          struct err *e) {
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
     bool keyed = o->letter.kind == LETTER_WARNING || o->letter.kind == LETTER_PROBE;
     o->letter.hostname = view_of(role->config->hostname);
-    bool ok = !keyed || list_secret(role, o->letter.words.list, a, &o->letter.secret, e);
-    ok = ok && letter_kind_is_valid(o->letter.kind) &&
-         membership_letter_args(&o->letter, a, clock_now_ms(), &args, e);
+    if (keyed && !list_secret(role, o->letter.words.list, a, &o->letter.secret, e))
+        return false;
+    bool ok = letter_kind_is_valid(o->letter.kind) &&
+              membership_letter_args(&o->letter, a, clock_now_ms(), &args, e);
     if (!ok)
         log_line(LOG_WARN, "letter-not-written", LOG_V("list", o->letter.words.list),
                  LOG_V("about", o->letter.words.person), LOG_S("reason", e->text));
@@ -72,6 +104,7 @@ static void write_letter(struct role *role, struct owed *o, struct arena *a, str
     vals_int(&q->args, ok);
     buf_add(&q->args, buf_view(&args));
     buf_done(&args);
+    return true;
 }
 
 /* Those of one answer of the store, in one group commit. Returns how many, or -1. */
@@ -85,8 +118,10 @@ static int write_some(struct role *role, view owed, struct err *e) {
     for (struct vals v = vals_of(owed); vals_more(&v) && n < LIMIT_ROUTE_BATCH; n++) {
         struct owed o = read_owed(&v);
         store_request_init(&q[n], OP_OWED_WRITTEN);
-        write_letter(role, &o, &scratch, &q[n], e);
-        store_wait_submit(&wait, role->store, &q[n]);
+        if (write_letter(role, &o, &scratch, &q[n], e))
+            store_wait_submit(&wait, role->store, &q[n]);
+        else
+            q[n].err = *e;
         arena_reset(&scratch);
     }
     store_wait_all(&wait);

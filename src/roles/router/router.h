@@ -6,6 +6,7 @@
 #define ROLES_ROUTER_ROUTER_H
 
 #include "lists/command.h"
+#include "lists/letter_words.h"
 #include "roles/role.h"
 #include "routing/route.h"
 #include "store/list_setting.h"
@@ -19,6 +20,9 @@ struct edition_job {
     int64_t message, list;
     struct err err; /* set: it is tried again */
 };
+/* Text of strangers as the store keeps it: its first line, without control characters, of a length that
+ * events have. */
+view one_line(view text, struct arena *a);
 /* Make and keep them, before the first copies are due. */
 void editions_keep(struct role *r, struct edition_job *jobs, size_t count);
 
@@ -82,6 +86,11 @@ bool list_settings(struct role *role, view list, const enum list_setting *names,
 /* The list's own secret, for keys. */
 bool list_secret(struct role *role, view list, struct arena *a, view *ret, struct err *e);
 
+/* What a letter of that name (store/template.def) is made of. person empty: it goes to those who look after
+ * the list. Where the store does not say, the shipped words are good enough: what comes next finds out
+ * whether it is away. */
+struct letter_words letter_words_find(struct role *role, const char *name, view list, view person,
+                                      struct arena *a);
 /* One more letter may go to that address today. */
 bool letter_may_go(struct role *role, view address);
 
