@@ -6,8 +6,15 @@
 
 #include "base/mem.h"
 #include "mail/address.h"
+#include "store/sender_set.h"
 
-enum { SLICE = 500, ADDRESSES_MAX = 2000000, FILE_BYTES = 256 * 1024 * 1024, SHOWN_BYTES = 80 };
+enum {
+    PAGE_ROWS = 1000,
+    SLICE = 500,
+    ADDRESSES_MAX = 2000000,
+    FILE_BYTES = 256 * 1024 * 1024,
+    SHOWN_BYTES = 80
+};
 
 void addresses_add(struct addresses *a, view address) {
     if (a->count == a->room) {
@@ -39,7 +46,10 @@ void addresses_sort(struct addresses *a) {
 static bool take(struct cli *c, view text, const struct addresses_rule *rule, struct addresses *a,
                  struct err *e) {
     view address, shown = view_slice(text, 0, SHOWN_BYTES);
-    if (!address_normalise_text(text, &c->arena, &address, e))
+    if (rule->senders) {
+        if (!sender_normalise(text, &c->arena, &address, e))
+            return false;
+    } else if (!address_normalise_text(text, &c->arena, &address, e))
         return err_prefix(e, "%.*s", VIEW_ARG(shown));
     if (rule->domain.len > 0 && !view_eq(address_split(address).domain, rule->domain))
         return err_set(e, ERR_USAGE, "%.*s is not an address of %.*s", VIEW_ARG(shown),
@@ -104,5 +114,104 @@ bool addresses_send(struct cli *c, enum op op, const struct buf *before, const s
             err_prefix(e, "after %zu of %zu addresses (run it again to go on)", from, a->count);
     }
     store_request_done(&r);
+    return ok;
+}
+
+/* ---- a place that keeps them ---- */
+
+bool addresses_change(struct cli *c, const struct addresses_place *p, bool remove, const struct addresses *a,
+                      int64_t *ret_changed, struct err *e) {
+    struct buf before = BUF_INIT(LIMIT_DOMAIN + LIMIT_SMTP_LINE);
+    vals_view(&before, p->of);
+    if (p->who.len > 0)
+        vals_view(&before, p->who);
+    bool ok = addresses_send(c, remove ? p->remove : p->add, &before, a, ret_changed, e);
+    buf_done(&before);
+    return ok;
+}
+
+bool addresses_page(struct cli *c, const struct addresses_place *p, view *after, struct addresses *out,
+                    bool *ret_more, struct err *e) {
+    struct store_request r;
+    size_t before = out->count;
+    store_request_init(&r, p->ls);
+    vals_view(&r.args, p->of);
+    vals_view(&r.args, *after);
+    vals_int(&r.args, PAGE_ROWS);
+    bool ok = cli_call(c, &r, e);
+    struct vals v = vals_of(arena_view(&c->arena, buf_view(&r.out)));
+    while (ok && vals_more(&v)) {
+        *after = vals_get_view(&v);
+        addresses_add(out, *after);
+        if (p->pass)
+            p->pass(&v);
+    }
+    store_request_done(&r);
+    *ret_more = out->count - before == PAGE_ROWS;
+    return ok;
+}
+
+struct difference {
+    struct addresses wanted, had, added, removed;
+};
+
+static bool compare(struct cli *c, const struct addresses_place *p, struct difference *d, struct err *e) {
+    view after = VIEW("");
+    bool ok = true, more = true;
+    while (ok && more)
+        ok = addresses_page(c, p, &after, &d->had, &more, e);
+    addresses_sort(&d->had);
+    for (size_t h = 0, w = 0; ok && (h < d->had.count || w < d->wanted.count);) {
+        int order = h == d->had.count      ? 1
+                    : w == d->wanted.count ? -1
+                                           : view_cmp(d->had.list[h], d->wanted.list[w]);
+        if (order < 0)
+            addresses_add(&d->removed, d->had.list[h]);
+        else if (order > 0)
+            addresses_add(&d->added, d->wanted.list[w]);
+        h += order <= 0;
+        w += order >= 0;
+    }
+    return ok;
+}
+
+/* What is new comes first: while it lasts none that stays is unknown. */
+static bool apply(struct cli *c, const struct addresses_place *p, const struct difference *d,
+                  const char *file, struct err *e) {
+    int64_t changed;
+    return import_ask(c, file, e) && addresses_change(c, p, false, &d->added, &changed, e) &&
+           addresses_change(c, p, true, &d->removed, &changed, e);
+}
+
+static bool make_it_so(struct cli *c, const struct addresses_place *p, struct difference *d, const char *file,
+                       view what, struct err *e) {
+    bool differs = d->added.count + d->removed.count > 0,
+         goes_on = differs && !args_has(&c->args, "--dry-run");
+    if (!c->json)
+        cli_print(c, "%.*s: +%zu -%zu, %zu stay\n", VIEW_ARG(what), d->added.count, d->removed.count,
+                  d->had.count - d->removed.count);
+    if (!import_check_loss(c, d->had.count, d->removed.count, arena_str(&c->arena, what), e) ||
+        (goes_on && !apply(c, p, d, file, e)))
+        return false;
+    cli_done(c,
+             json_pack("{sosIsIsb}", p->kind, cli_json_text(p->of), "added", (json_int_t)d->added.count,
+                       "removed", (json_int_t)d->removed.count, "changed", goes_on),
+             "%s",
+             goes_on   ? "done"
+             : differs ? "a dry run: nothing was changed"
+                       : "nothing to change");
+    return true;
+}
+
+bool addresses_import(struct cli *c, const struct addresses_place *p, const struct addresses_rule *rule,
+                      const char *file, view what, struct err *e) {
+    struct difference d = {.wanted = {.list = NULL}};
+    bool ok = addresses_read(c, file, rule, &d.wanted, e);
+    addresses_sort(&d.wanted);
+    ok = ok && compare(c, p, &d, e) && make_it_so(c, p, &d, file, what, e);
+    addresses_done(&d.wanted);
+    addresses_done(&d.had);
+    addresses_done(&d.added);
+    addresses_done(&d.removed);
     return ok;
 }

@@ -13,8 +13,9 @@ struct addresses {
 };
 
 struct addresses_rule {
-    view domain; /* each must be of it; empty: any */
-    bool map;    /* lines as of a Postfix map: the first word counts, "#" begins a comment */
+    view domain;  /* each must be of it; empty: any */
+    bool map;     /* lines as of a Postfix map: the first word counts, "#" begins a comment */
+    bool senders; /* "@DOMAIN" and "^EXPRESSION", too (store/sender_set.h) */
 };
 
 void addresses_add(struct addresses *a, view address);
@@ -30,5 +31,23 @@ bool addresses_read_words(struct cli *c, const struct addresses_rule *rule, stru
 /* `op` takes some values, then addresses, and answers how many it changed: *ret_changed is the sum. */
 bool addresses_send(struct cli *c, enum op op, const struct buf *before, const struct addresses *a,
                     int64_t *ret_changed, struct err *e);
+
+/* Where addresses are kept. The operations take `of`; add and remove then `who`, if there is one, and
+ * addresses; ls takes the last one seen and how many are wanted, and answers addresses in their order. */
+struct addresses_place {
+    enum op add, remove, ls;
+    const char *kind; /* what `of` is: "domain" */
+    view of, who;
+    void (*pass)(struct vals *v); /* what ls says of each behind the address, or NULL */
+};
+bool addresses_change(struct cli *c, const struct addresses_place *p, bool remove, const struct addresses *a,
+                      int64_t *ret_changed, struct err *e);
+/* Those behind *after, which moves on. */
+bool addresses_page(struct cli *c, const struct addresses_place *p, view *after, struct addresses *out,
+                    bool *ret_more, struct err *e);
+/* Make it hold what the file (or "-") holds: shows the difference, asks, and then does it (--dry-run, --yes,
+ * --force). `what`: "recipients of example.org". */
+bool addresses_import(struct cli *c, const struct addresses_place *p, const struct addresses_rule *rule,
+                      const char *file, view what, struct err *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "mail/address.h"
 #include "mail/text.h"
+#include "store/sender_set.h"
 
 static const struct {
     const char *name, *values;
@@ -98,13 +99,19 @@ static bool check_line(enum setting_type type, view line, struct arena *a, view 
     *ret = line;
     if (type == SETTING_LINES)
         return true;
+    if (type == SETTING_LISTS)
+        return address_normalise_text(line, a, ret, e);
     if (view_starts_with(line, VIEW("^")))
         return pattern_check(line, e);
+    if (type == SETTING_SENDERS && sender_set_name_is_valid(sender_set_of(line)))
+        return true;
     bool list = type == SETTING_SENDERS && view_starts_with(line, VIEW("@"));
     if (!address_normalise_text(view_skip(line, list), a, ret, e))
         return err_set(e, ERR_USAGE, "%.*s: an address%s or a regular expression ^... is wanted",
                        VIEW_ARG(view_slice(line, 0, 80)),
-                       type == SETTING_SENDERS ? ", @LIST for who is on that list," : "");
+                       type == SETTING_SENDERS
+                           ? ", @LIST for who is on that list, @NAME for who is in that set of senders,"
+                           : "");
     if (list)
         *ret = arena_printf(a, "@%.*s", VIEW_ARG(*ret));
     return true;
@@ -168,6 +175,7 @@ static bool check_value(enum list_setting s, view text, struct arena *a, view *r
     case SETTING_LINES:
     case SETTING_ADDRESSES:
     case SETTING_SENDERS:
+    case SETTING_LISTS:
         return check_lines(table[s].type, text, a, ret_stored, e);
     }
     return false;

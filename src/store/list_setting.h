@@ -24,7 +24,8 @@ enum setting_type {
     SETTING_ADDRESS,
     SETTING_LINES,
     SETTING_ADDRESSES,
-    SETTING_SENDERS
+    SETTING_SENDERS,
+    SETTING_LISTS
 };
 
 /* The settings autorespond_*. */

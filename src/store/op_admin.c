@@ -5,6 +5,7 @@
 #include "store/list_setting.h"
 #include "store/lookup.h"
 #include "store/person.h"
+#include "store/sender_set.h"
 #include "store/preference.h"
 #include "store/schema.h"
 
@@ -246,6 +247,17 @@ static bool change_lines(struct op_run *r, view scope, enum list_setting s, enum
     return r->err.code == ERR_OK;
 }
 
+/* What the lines name is here. */
+static bool need_named(struct op_run *r, enum list_setting s, view lines) {
+    view line;
+    if (list_setting_type(s) == SETTING_SENDERS)
+        return need_sender_sets(r, lines);
+    while (list_setting_type(s) == SETTING_LISTS && view_split(&lines, '\n', &line))
+        if (need_list(r, line) == 0)
+            return false;
+    return true;
+}
+
 static void set_one(struct op_run *r, view scope, enum list_setting s, enum setting_how how, view value) {
     view name = view_of(list_setting_name(s));
     if (how == SETTING_UNSET) {
@@ -254,7 +266,7 @@ static void set_one(struct op_run *r, view scope, enum list_setting s, enum sett
     }
     if (how != SETTING_REPLACE && !change_lines(r, scope, s, how, &value))
         return;
-    if (list_setting_check(s, value, r->arena, &value, &r->err))
+    if (list_setting_check(s, value, r->arena, &value, &r->err) && need_named(r, s, value))
         db_run(r->db,
                "INSERT INTO setting(scope, name, value) VALUES($1, $2, $3)"
                " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",

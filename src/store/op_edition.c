@@ -12,6 +12,7 @@
 #include "store/moderation.h"
 #include "store/owed.h"
 #include "store/person.h"
+#include "store/sibling.h"
 #include "store/template.h"
 
 /* The list's own secret, so that nobody who has to know it knows those of others. */
@@ -128,7 +129,7 @@ static void end_post(struct op_run *r, int64_t message, int64_t list, enum moder
                                             [MODERATION_REJECT] = EVENT_REJECTED,
                                             [MODERATION_DISCARD] = EVENT_DISCARDED};
     view detail = arena_printf(r->arena, "content-filter: %.*s", VIEW_ARG(why));
-    db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    expansion_end(r, message, list);
     if (end == MODERATION_HOLD)
         db_run(r->db,
                "INSERT INTO hold(message, role, reason, since) VALUES($1, 'list', $2, $3) ON CONFLICT DO "
@@ -196,6 +197,7 @@ static void acknowledge(struct op_run *r, const struct keep *k, struct vals send
 _Static_assert(PREFERENCE_ACKNOWLEDGE_POSTS == 6, "the SQL above");
 
 static void send_edition(struct op_run *r, const struct keep *k) {
+    siblings_note(r, k->message, k->list, r->in);
     int64_t skips =
         skip(r, k->message, k->list, false, VIEW("the post names the member, who wants no second copy"));
     acknowledge(r, k, r->in);

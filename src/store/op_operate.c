@@ -9,6 +9,7 @@
 #include "store/event.h"
 #include "store/row_filter.h"
 #include "store/schema.h"
+#include "store/sibling.h"
 
 enum { SLICE_ROWS = 500 };
 
@@ -171,9 +172,7 @@ static bool stop_routing(struct op_run *r, int64_t message, enum event_kind kind
 static void stop_expansion(struct op_run *r, int64_t message, int64_t list) {
     if (db_number(r->db, 0, "SELECT 1 FROM edition WHERE message = $1 AND list = $2", DB_I(message),
                   DB_I(list))) {
-        db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
-        db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message),
-               DB_I(list));
+        expansion_end(r, message, list);
     } else {
         db_run(r->db, "UPDATE expansion SET site = $3 WHERE message = $1 AND list = $2", DB_I(message),
                DB_I(list), DB_I(INT64_MAX));

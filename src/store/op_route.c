@@ -12,6 +12,7 @@
 #include "store/person.h"
 #include "store/preference.h"
 #include "store/schema.h"
+#include "store/sibling.h"
 
 int64_t address_id(struct op_run *r, view address, int64_t *ret_site) {
     view domain = address_split(address).domain;
@@ -273,16 +274,11 @@ void op_run_EXPANSIONS(struct op_run *r) {
 }
 
 static void finish_expansion(struct op_run *r, int64_t message, int64_t list, int64_t made) {
-    db_run(r->db, "DELETE FROM expansion WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
-    db_run(r->db, "DELETE FROM expansion_skip WHERE message = $1 AND list = $2", DB_I(message), DB_I(list));
+    expansion_end(r, message, list);
     last_digests_end(r, list);
     event_record(r, message, EVENT_EXPANDED, 0, list, VIEW(""),
                  arena_printf(r->arena, "recipients=%lld", (long long)made));
 }
-
-/* Of the list's rows, those that get posts. */
-#define RECEIVES "AND role = 1 AND status = 0"
-_Static_assert(ROLE_MEMBER == 1 && STATUS_ENABLED == 0, "the SQL above");
 
 /* The next members behind the cursor: their number and the key of the last one. */
 struct slice {
@@ -291,56 +287,67 @@ struct slice {
 
 /* The cursor an expansion has reached. */
 struct expansion {
-    int64_t class, site, addr, skips, flags, mode, number;
+    int64_t message, list, class, site, addr, skips, flags, mode, number, siblings;
 };
 
-/* Of those, whose turn it is: mode and number (of a digest: its first post) are parameters m and n. */
-#define IN_MODE(m, n)                                                                                        \
-    " AND (" m " < 0 OR mode = " m " OR (" m                                                                 \
-    " > 0 AND EXISTS (SELECT 1 FROM last_digest x WHERE x.member = member.id AND x.mode = " m                \
-    " AND x.last >= " n ")))"
+/* Who gets copies, behind the cursor. Parameters of each of these statements: list $1, message $2, cursor $3
+ * and $4, whose turn it is $5 and of a digest its first post $6. */
+#define RECEIVERS(lists)                                                                                     \
+    " FROM member WHERE role = 1 AND status = 0 AND " lists                                                  \
+    " AND ($5 < 0 OR mode = $5 OR ($5 > 0 AND EXISTS (SELECT 1 FROM last_digest x WHERE x.member ="          \
+    " member.id AND x.mode = $5 AND x.last >= $6))) AND (site, addr) > ($3, $4)"
+#define THE_LIST "list = $1 AND $2 > 0"
+/* Beside the list's own, members of lists that are included, if they are none of the list, and none of those
+ * that are excluded (sibling.h). */
+#define THE_LISTS                                                                                            \
+    "(list = $1 OR (list IN (SELECT o.other FROM expansion_list o WHERE o.message = $2 AND o.list = $1 AND"  \
+    " o.kind = 1) AND NOT EXISTS (SELECT 1 FROM member own WHERE own.list = $1 AND own.role = 1 AND"         \
+    " own.site = member.site AND own.addr = member.addr))) AND NOT EXISTS (SELECT 1 FROM expansion_list o"   \
+    " JOIN member of ON of.list = o.other AND of.role = 1 AND of.status = 0 AND of.mode = 0 AND of.site ="   \
+    " member.site AND of.addr = member.addr WHERE o.message = $2 AND o.list = $1 AND o.kind = 2)"
+_Static_assert(ROLE_MEMBER == 1 && STATUS_ENABLED == 0 && MODE_REGULAR == 0 && SIBLING_INCLUDED == 1 &&
+                   SIBLING_EXCLUDED == 2,
+               "the SQL above");
+#define RECEIVERS_OF(x)                                                                                      \
+    DB_I((x)->list), DB_I((x)->message), DB_I((x)->site), DB_I((x)->addr), DB_I((x)->mode), DB_I((x)->number)
 
-static struct slice find_slice(struct op_run *r, int64_t list, const struct expansion *from, int64_t most) {
+#define FIND(distinct, lists)                                                                                \
+    "WITH slice AS (SELECT " distinct "site, addr" RECEIVERS(                                                \
+        lists) " ORDER BY site, addr LIMIT $7) SELECT site,"                                                 \
+               " addr, (SELECT count(*) FROM slice) FROM slice ORDER BY site DESC, addr DESC LIMIT 1"
+
+static struct slice find_slice(struct op_run *r, const struct expansion *x, int64_t most) {
     struct slice to = {0};
     struct query q;
-    db_query(
-        r->db, &q,
-        "WITH slice AS (SELECT site, addr FROM member WHERE list = $1 " RECEIVES IN_MODE(
-            "$5",
-            "$6") " AND (site, addr) > ($2, $3)"
-                  " ORDER BY site, addr LIMIT $4) SELECT site, addr, (SELECT count(*) FROM slice) FROM slice"
-                  " ORDER BY site DESC, addr DESC LIMIT 1",
-        DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(most), DB_I(from->mode), DB_I(from->number));
+    static const char *const sql[] = {FIND("", THE_LIST), FIND("DISTINCT ", THE_LISTS)};
+    db_query(r->db, &q, sql[x->siblings != 0], RECEIVERS_OF(x), DB_I(most));
     if (query_row(&q))
         to = (struct slice){query_int(&q, 0), query_int(&q, 1), query_int(&q, 2)};
     query_done(&q);
     return to;
 }
 
+#define COPY(lists)                                                                                          \
+    "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags) SELECT " SQL_DESTINATION(            \
+        "site",                                                                                              \
+        "$9") ", $10, $2, $1, addr, 0, $11" RECEIVERS(lists) " AND (site, addr) <= ($7, $8) AND ($12 = 0 OR" \
+                                                             " NOT EXISTS (SELECT 1 FROM expansion_skip s "  \
+                                                             "WHERE s.message = $2 AND s.list = $1 AND "     \
+                                                             "s.addr ="                                      \
+                                                             " member.addr)) ON CONFLICT DO NOTHING"
+#define AWAKE(lists)                                                                                         \
+    "INSERT INTO destination(id, owner, batch, until, due, tries, error) SELECT DISTINCT " SQL_DESTINATION(  \
+        "site", "$9") ", '', 0, 0, $10, 0, ''" RECEIVERS(lists) " AND (site, addr) <= ($7, $8)" WAKE
+
 /* Copies for the members between cursor and end. Some may have left the list since it was looked at, so their
  * number says nothing about the end. */
-static int64_t make_copies(struct op_run *r, int64_t message, int64_t list, const struct expansion *from,
-                           const struct slice *to) {
-    int64_t n = db_change(
-        r->db,
-        "INSERT INTO delivery(dest, due, message, list, rcpt, tries, flags)"
-        " SELECT " SQL_DESTINATION("site",
-                                   "$8") ", $1, $2, $3, addr, 0, $9 FROM member WHERE list = $3 " RECEIVES
-            IN_MODE("$11", "$12") " AND (site, addr) > ($4, $5) AND (site, addr) <= ($6, $7)"
-                                  " AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM expansion_skip s WHERE"
-                                  " s.message = $2 AND s.list = $3 AND s.addr = member.addr))"
-                                  " ON CONFLICT DO NOTHING",
-        DB_I(r->now_ms), DB_I(message), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site),
-        DB_I(to->addr), DB_I(from->class), DB_I(from->flags), DB_I(from->skips), DB_I(from->mode),
-        DB_I(from->number));
-    db_run(r->db,
-           "INSERT INTO destination(id, owner, batch, until, due, tries, error)"
-           " SELECT DISTINCT " SQL_DESTINATION(
-               "site", "$7") ", '', 0, 0, $1, 0, '' FROM member"
-                             " WHERE list = $2 " RECEIVES IN_MODE(
-                                 "$8", "$9") " AND (site, addr) > ($3, $4) AND (site, addr) <= ($5, $6)" WAKE,
-           DB_I(r->now_ms), DB_I(list), DB_I(from->site), DB_I(from->addr), DB_I(to->site), DB_I(to->addr),
-           DB_I(from->class), DB_I(from->mode), DB_I(from->number));
+static int64_t make_copies(struct op_run *r, const struct expansion *x, const struct slice *to) {
+    static const char *const copy[] = {COPY(THE_LIST), COPY(THE_LISTS)};
+    static const char *const awake[] = {AWAKE(THE_LIST), AWAKE(THE_LISTS)};
+    int64_t n = db_change(r->db, copy[x->siblings != 0], RECEIVERS_OF(x), DB_I(to->site), DB_I(to->addr),
+                          DB_I(x->class), DB_I(r->now_ms), DB_I(x->flags), DB_I(x->skips));
+    db_run(r->db, awake[x->siblings != 0], RECEIVERS_OF(x), DB_I(to->site), DB_I(to->addr), DB_I(x->class),
+           DB_I(r->now_ms));
     return n;
 }
 
@@ -350,23 +357,31 @@ void op_run_EXPAND(struct op_run *r) {
     struct query q;
     if (most < 1 || most > LIMIT_EXPAND_SLICE)
         most = LIMIT_EXPAND_SLICE;
-    db_query(
-        r->db, &q,
-        "SELECT class, site, addr, skips, flags, mode, number, made FROM expansion WHERE message = $1 AND"
-        " list = $2 {for update}",
-        DB_I(message), DB_I(list));
+    db_query(r->db, &q,
+             "SELECT class, site, addr, skips, flags, mode, number, siblings, made FROM expansion WHERE "
+             "message = $1 AND"
+             " list = $2 {for update}",
+             DB_I(message), DB_I(list));
     if (!query_row(&q)) {
         vals_int(r->out, 0);
         vals_int(r->out, 1);
         return;
     }
-    struct expansion from = {query_int(&q, 0), query_int(&q, 1), query_int(&q, 2), query_int(&q, 3),
-                             query_int(&q, 4), query_int(&q, 5), query_int(&q, 6)};
-    int64_t made = query_int(&q, 7);
+    struct expansion x = {.message = message,
+                          .list = list,
+                          .class = query_int(&q, 0),
+                          .site = query_int(&q, 1),
+                          .addr = query_int(&q, 2),
+                          .skips = query_int(&q, 3),
+                          .flags = query_int(&q, 4),
+                          .mode = query_int(&q, 5),
+                          .number = query_int(&q, 6),
+                          .siblings = query_int(&q, 7)};
+    int64_t made = query_int(&q, 8);
     query_done(&q);
-    struct slice to = find_slice(r, list, &from, most);
+    struct slice to = find_slice(r, &x, most);
     if (to.members > 0) {
-        n = make_copies(r, message, list, &from, &to);
+        n = make_copies(r, &x, &to);
         db_run(r->db, "UPDATE expansion SET site = $3, addr = $4, made = $5 WHERE message = $1 AND list = $2",
                DB_I(message), DB_I(list), DB_I(to.site), DB_I(to.addr), DB_I(made + n));
     }

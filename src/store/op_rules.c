@@ -6,6 +6,7 @@
 #include "store/lookup.h"
 #include "store/moderation.h"
 #include "store/person.h"
+#include "store/sender_set.h"
 
 bool need_scope(struct op_run *r, view scope) {
     if (scope.len == 0)
@@ -290,13 +291,17 @@ static int64_t match_lines(struct op_run *r, view lines, const view *senders, si
             buf_add(patterns, line);
             continue;
         }
+        view set = sender_set_of(line);
         bool list = view_starts_with(line, VIEW("@"));
+        if (set.len > 0)
+            sender_set_patterns(r, set, patterns);
         for (size_t i = 0; i < count; i++)
-            if (list ? db_number(r->db, 0,
-                                 "SELECT count(*) FROM address a JOIN member m ON m.addr = a.id JOIN list l"
-                                 " ON l.id = m.list WHERE a.text = $1 AND m.role = $2 AND l.address = $3",
-                                 DB_T(senders[i]), DB_I(ROLE_MEMBER), DB_T(view_skip(line, 1))) > 0
-                     : view_eq(line, senders[i]))
+            if (set.len > 0 ? sender_set_has(r, set, senders[i])
+                : list      ? db_number(r->db, 0,
+                                        "SELECT count(*) FROM address a JOIN member m ON m.addr = a.id JOIN list l"
+                                             " ON l.id = m.list WHERE a.text = $1 AND m.role = $2 AND l.address = $3",
+                                        DB_T(senders[i]), DB_I(ROLE_MEMBER), DB_T(view_skip(line, 1))) > 0
+                            : view_eq(line, senders[i]))
                 bits |= INT64_C(1) << i;
     }
     return bits;
@@ -306,13 +311,16 @@ static void put_settings(struct op_run *r, view list, const view *senders, size_
     view values[LIST_SETTING_COUNT];
     list_settings_of(r, list, values);
     for (int i = 0; i < LIST_SETTING_COUNT; i++) {
-        struct buf patterns = BUF_INIT(LIMIT_SETTING_TEXT);
+        struct buf patterns = BUF_INIT(2 * LIMIT_SETTING_TEXT);
         int64_t bits = 0;
         if (list_setting_part((enum list_setting)i) != SETTINGS_RULES)
             continue;
         if (list_setting_type((enum list_setting)i) == SETTING_SENDERS) {
             bits = match_lines(r, values[i], senders, count, &patterns);
             values[i] = buf_view(&patterns);
+            if (patterns.failed)
+                op_refuse(r, ERR_LIMIT, "the expressions of %s are too long",
+                          list_setting_name((enum list_setting)i));
         }
         vals_view(r->out, values[i]);
         vals_int(r->out, bits);

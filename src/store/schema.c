@@ -281,6 +281,14 @@ static const char programs[] =
     "CREATE TABLE last_digest(member {int} PRIMARY KEY, list {int} NOT NULL, mode {int} NOT NULL, last {int} "
     "NOT NULL);"
     "CREATE INDEX last_digest_list ON last_digest(list);"
+    /* Sets of senders that lists share (sender_set.h). */
+    "CREATE TABLE sender_set(name {text} PRIMARY KEY, about {text} NOT NULL, created {int} NOT NULL);"
+    "CREATE TABLE sender(setname {text}, regex {int}, pattern {text}, since {int} NOT NULL, who {text} NOT "
+    "NULL, PRIMARY KEY(setname, regex, pattern)) {rowless};"
+    /* Other lists whose members get the post, too (kind 1), or get no copy here (2): an enum sibling. */
+    "ALTER TABLE expansion ADD COLUMN siblings {int} NOT NULL DEFAULT 0;"
+    "CREATE TABLE expansion_list(message {int}, list {int}, kind {int}, other {int}, PRIMARY KEY(message, "
+    "list, kind, other)) {rowless};"
     /* When somebody got an answer of the kind that a list gives to everybody, and to which message. */
     "CREATE TABLE autoreply(list {int}, kind {int}, address {text}, at {int} NOT NULL, message {int} NOT "
     "NULL, "

@@ -420,6 +420,21 @@ static void send_digest(struct actors *a, int64_t list) {
         N(1), N(PREFERENCE_DELIVERY_MODE), N(PREFERENCE_UNSET));
 }
 
+static void set_up_senders(struct actors *a) {
+    const char *news = "news@here.example";
+    ACT(a, R_CLI, OP_SENDER_SET_ADD, S("me"), S("trusted"), S(""));
+    ACT(a, R_CLI, OP_SENDER_SET_ADD, S("me"), S("trusted"), S("who may post"));
+    ACT(a, R_CLI, OP_SENDERS_ADD, S("trusted"), S("me"), N(2), S("@trusted.example"), S("^.*@x"));
+    ACT(a, R_CLI, OP_SENDER_SET_LS, S(""), N(10));
+    ACT(a, R_CLI, OP_SENDERS_LS, S("trusted"), S(""), N(10));
+    ACT(a, R_CLI, OP_SENDERS_FIND, S("a@trusted.example"));
+    ACT(a, R_CLI, OP_SETTING_SET, S(news), S("me"), N(2), S("accept_these_nonmembers"), N(SETTING_ADD),
+        S("@trusted"), S("regular_include_lists"), N(SETTING_ADD), S(news));
+    ACT(a, R_CLI, OP_SENDERS_REMOVE, S("trusted"), S("me"), N(1), S("^.*@x"));
+    ACT(a, R_CLI, OP_SENDER_SET_ADD, S("me"), S("other"), S(""));
+    ACT(a, R_CLI, OP_SENDER_SET_REMOVE, S("me"), S("other"));
+}
+
 static void set_up_keys(struct actors *a) {
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
     ACT(a, R_CLI, OP_KEY_SET, S("me"), S("postorius"), S("kept"));
@@ -699,6 +714,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     ACT(&a, R_ARCHIVED, OP_FEED_READ, S("node"), N(10), N(0));
     ACT(&a, R_ARCHIVED, OP_FEED_DONE, S("node"), N(list), N(1), N(1), N(message), S("2026-01:0"));
     look_after_archive(&a);
+    set_up_senders(&a);
     set_up_keys(&a);
     send_digest(&a, list);
     let_bounce(&a);
