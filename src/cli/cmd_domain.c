@@ -1,5 +1,5 @@
-/* cmd_domain.c: postroad domain add|show|remove|ls: the domains this instance takes mail for: its own, and
- * those it passes on. */
+/* cmd_domain.c: postroad domain add|show|set|remove|ls: the domains this instance takes mail for: its own,
+ * and those it passes on. */
 #include "cli/pages.h"
 
 #include <string.h>
@@ -78,20 +78,21 @@ bool cmd_domain_remove(struct cli *c, struct err *e) {
     return true;
 }
 
-static const struct column columns[] = {{"domain", "DOMAIN"}, {"created", "SINCE"},
-                                        {"relay", "RELAY"},   {"recipients", "RECIPIENTS"},
-                                        {"listed", "LISTED"}, {"description", "DESCRIPTION"}};
+static const struct column columns[] = {
+    {"domain", "DOMAIN"},          {"created", "SINCE"}, {"relay", "RELAY"},
+    {"recipients", "RECIPIENTS"},  {"listed", "LISTED"}, {"alias", "ALIAS"},
+    {"description", "DESCRIPTION"}};
 
 static void show_fields(struct table *t, view name, struct vals *v) {
     table_text(t, name);
     table_time(t, vals_get_int(v));
     bool relay = vals_get_int(v) != 0, listed = vals_get_int(v) != 0;
     int64_t recipients = vals_get_int(v);
-    view transport = vals_get_view(v), description = vals_get_view(v);
-    (void)vals_get_view(v); /* the alias domain */
+    view transport = vals_get_view(v), description = vals_get_view(v), alias = vals_get_view(v);
     table_text(t, !relay ? VIEW("") : transport.len ? transport : VIEW("default"));
     table_text(t, !relay ? VIEW("") : listed ? VIEW("listed") : VIEW("any"));
     table_int(t, recipients);
+    table_text(t, alias);
     table_text(t, description);
 }
 
@@ -101,19 +102,26 @@ static void show_row(struct pages *p, struct table *t, struct vals *v) {
     show_fields(t, name, v);
 }
 
-bool cmd_domain_show(struct cli *c, struct err *e) {
+/* The row of the domain that the first word names; `r` holds it, and the caller ends that in any case. */
+static bool find_row(struct cli *c, struct store_request *r, struct vals *ret, struct err *e) {
     view domain;
+    store_request_init(r, OP_DOMAIN_SHOW);
     if (!cli_domain(c, c->args.words[0], &domain, e))
         return false;
+    vals_view(&r->args, domain);
+    vals_view(&r->args, VIEW(""));
+    vals_int(&r->args, 1);
+    if (!cli_call(c, r, e))
+        return false;
+    *ret = vals_of(buf_view(&r->out));
+    return vals_more(ret) ||
+           err_set(e, ERR_NOT_FOUND, "no domain %.*s here; domain ls shows them all", VIEW_ARG(domain));
+}
+
+bool cmd_domain_show(struct cli *c, struct err *e) {
     struct store_request r;
-    store_request_init(&r, OP_DOMAIN_SHOW);
-    vals_view(&r.args, domain);
-    vals_view(&r.args, VIEW(""));
-    vals_int(&r.args, 1);
-    bool ok = cli_call(c, &r, e);
-    struct vals v = vals_of(buf_view(&r.out));
-    if (ok && !vals_more(&v))
-        ok = err_set(e, ERR_NOT_FOUND, "no domain %.*s here; domain ls shows them all", VIEW_ARG(domain));
+    struct vals v;
+    bool ok = find_row(c, &r, &v, e);
     if (ok) {
         struct table t;
         table_open_single(&t, c, columns, COUNT_OF(columns));
@@ -121,6 +129,48 @@ bool cmd_domain_show(struct cli *c, struct err *e) {
         ok = table_close(&t, e);
     }
     store_request_done(&r);
+    return ok;
+}
+
+/* --alias, --description: what is not given stays. */
+static bool read_changes(struct cli *c, struct vals row, view *ret_name, view *ret_description,
+                         view *ret_alias, struct err *e) {
+    const char *alias = args_get(&c->args, "--alias"), *description = args_get(&c->args, "--description");
+    *ret_name = vals_get_view(&row);
+    for (int i = 0; i < 4; i++)
+        (void)vals_get_int(&row);
+    (void)vals_get_view(&row); /* transport */
+    *ret_description = vals_get_view(&row);
+    *ret_alias = vals_get_view(&row);
+    if (description)
+        *ret_description = view_of(description);
+    if (alias && strcmp(alias, "none") == 0)
+        *ret_alias = VIEW("");
+    else if (alias && !cli_domain(c, alias, ret_alias, e))
+        return err_prefix(e, "--alias");
+    return alias || description || err_set(e, ERR_USAGE, "--alias or --description is wanted");
+}
+
+bool cmd_domain_set(struct cli *c, struct err *e) {
+    struct store_request row, r;
+    struct vals v;
+    view who, name, description, alias;
+    bool ok =
+        find_row(c, &row, &v, e) && cli_who(c, &who, e) && read_changes(c, v, &name, &description, &alias, e);
+    store_request_init(&r, OP_DOMAIN_SET);
+    if (ok) {
+        vals_view(&r.args, name);
+        vals_view(&r.args, who);
+        vals_view(&r.args, description);
+        vals_view(&r.args, alias);
+        vals_int(&r.args, 0); /* owners */
+        ok = cli_call(c, &r, e);
+    }
+    if (ok)
+        cli_done(c, json_pack("{so}", "domain", cli_json_text(name)), "domain %.*s is changed",
+                 VIEW_ARG(name));
+    store_request_done(&r);
+    store_request_done(&row);
     return ok;
 }
 

@@ -5,10 +5,13 @@
 #include "base/password.h"
 #include "base/pattern.h"
 #include "lists/command.h"
+#include "lists/shipped.h"
 #include "mail/address.h"
 #include "mail/text.h"
+#include "store/template.h"
 
-enum { PATTERNS_MOST = 1000, PATTERNS_US = 4 * PATTERN_BUDGET_US };
+/* MASTHEAD_LINES: as many lines of a digest's masthead are no accident. */
+enum { MASTHEAD_LINES = 4, PATTERNS_MOST = 1000, PATTERNS_US = 4 * PATTERN_BUDGET_US };
 
 /* What is left of what the expressions of a list may cost for one post. */
 struct patterns {
@@ -67,16 +70,17 @@ static bool rule_autorespond(const struct look *c) {
            hit(c, "Posts to this list are answered and go no further");
 }
 
-/* The first such field alone: each costs time (base/password.h). The field itself is never passed on
- * (edition_fields.c).
- */
+/* The first such field alone, or where there is none the first line of the text: each costs time
+ * (base/password.h). Neither is ever passed on (edition_fields.c, edition_approval.c). */
 static bool rule_approved(const struct look *c) {
     const struct header *h = &c->post->header;
     view kept = c->facts->settings[LIST_SETTING_MODERATOR_PASSWORD].value;
     for (size_t i = 0; kept.len > 0 && i < h->count; i++)
         if (post_field_is_approval(h->fields[i].name))
             return password_is(view_trim(header_value(&h->fields[i], c->arena)), kept) && hit(c, "");
-    return false;
+    struct post_approval said;
+    return kept.len > 0 && post_approval(post_text(c->post, c->arena), &said) &&
+           password_is(said.password, kept) && hit(c, "");
 }
 
 static bool rule_no_senders(const struct look *c) {
@@ -265,12 +269,20 @@ static bool rule_administrivia(const struct look *c) {
            hit(c, "Message contains administrivia");
 }
 
+/* The list's address, in its domain's other name, too. */
+static bool is_own_address(const struct look *c, view address) {
+    struct address a = address_split(address), list = address_split(c->facts->list);
+    return view_eq(a.local, list.local) &&
+           (view_eq(a.domain, list.domain) ||
+            (c->facts->alias_domain.len > 0 && view_eq(a.domain, c->facts->alias_domain)));
+}
+
 static bool rule_implicit_dest(const struct look *c) {
     view aliases = c->facts->settings[LIST_SETTING_ACCEPTABLE_ALIASES].value;
     if (!facts_number(c->facts, LIST_SETTING_REQUIRE_EXPLICIT_DESTINATION))
         return false;
     for (size_t i = 0; i < c->post->recipient_count; i++)
-        if (view_eq(c->post->recipients[i], c->facts->list) ||
+        if (is_own_address(c, c->post->recipients[i]) ||
             find_line(c, aliases, c->post->recipients[i]) == PATTERN_YES)
             return false;
     return hit(c, "Message has implicit destination");
@@ -300,6 +312,64 @@ static bool rule_news_moderation(const struct look *c) {
 
 static bool rule_no_subject(const struct look *c) {
     return c->post->subject.len == 0 && hit(c, "Message has no subject");
+}
+
+/* "News Digest, Vol 3, Issue 14" */
+static bool is_digest_subject(view subject, struct arena *a) {
+    subject = arena_lower(a, post_line(subject, a));
+    ptrdiff_t at = view_search(subject, VIEW(" digest, vol "));
+    view rest = view_skip(subject, at < 0 ? 0 : (size_t)at + sizeof " digest, vol " - 1), volume;
+    int64_t number;
+    return at >= 0 && view_split(&rest, ',', &volume) && view_to_i64(volume, &number) &&
+           view_starts_with(rest, VIEW(" issue ")) &&
+           view_to_i64(view_skip(rest, sizeof " issue " - 1), &number);
+}
+
+/* How many lines of a digest's masthead stand in the text; those with variables are of their lists. */
+static int64_t quoted_lines(view text, view language) {
+    struct shipped s;
+    int64_t found = 0;
+    view rest, line;
+    if (!shipped_find(VIEW("list:member:digest:masthead"), language, &s))
+        return 0;
+    for (rest = view_of(s.text); view_split(&rest, '\n', &line);)
+        found += view_trim(line).len > 0 && view_find(line, '$') < 0 && view_search(text, line) >= 0;
+    return found;
+}
+
+static bool rule_digests(const struct look *c) {
+    view languages = VIEW(SHIPPED_LANGUAGES), language;
+    if (!facts_number(c->facts, LIST_SETTING_HOLD_DIGEST))
+        return false;
+    if (is_digest_subject(c->post->subject, c->arena))
+        return hit(c, "Message has a digest subject");
+    view text = post_text(c->post, c->arena);
+    while (view_split(&languages, ' ', &language))
+        if (quoted_lines(text, language) >= MASTHEAD_LINES)
+            return hit(c, "Message quotes digest boilerplate");
+    return false;
+}
+
+static bool rule_suspicious_header(const struct look *c) {
+    view lines = c->facts->settings[LIST_SETTING_BOUNCE_MATCHING_HEADERS].value, line, name;
+    const struct header *h = &c->post->header;
+    while (view_split(&lines, '\n', &line)) {
+        view_split(&line, ':', &name);
+        for (size_t i = 0; i < h->count; i++) {
+            if (!view_eq_nocase(h->fields[i].name, view_trim(name)))
+                continue;
+            enum pattern_answer found = try_pattern(c, view_trim(line), post_value(&h->fields[i], c->arena));
+            if (found == PATTERN_NO)
+                continue;
+            c->verdict->reason =
+                found == PATTERN_FAILED
+                    ? view_of(failed)
+                    : arena_printf(c->arena, "Header \"%.*s\" matched a bounce_matching_header line",
+                                   VIEW_ARG(h->fields[i].name));
+            return true;
+        }
+    }
+    return false;
 }
 
 enum follow { DISCARD, HOLD, ACCEPT, ITS_OWN, LATER };

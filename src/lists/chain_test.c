@@ -292,6 +292,10 @@ static void test_implicit_dest(void **state) {
     set(c, LIST_SETTING_REQUIRE_EXPLICIT_DESTINATION, "false");
     expect_pass(c);
     expect_pass(begin(state, "From: a@x.example\r\nResent-Cc: (us) News@HERE.example\r\nSubject: s\r\n\r\n"));
+    c = begin(state, "From: a@x.example\r\nTo: news@old.example\r\nSubject: s\r\n\r\n");
+    expect_verdict(c, MODERATION_HOLD, "implicit-dest", "Message has implicit destination");
+    c->facts.alias_domain = VIEW("old.example");
+    expect_pass(c);
 }
 
 static void test_max_recipients(void **state) {
@@ -330,6 +334,44 @@ static void test_no_subject(void **state) {
                    "no-subject", "Message has no subject");
     expect_verdict(begin(state, "From: a@x.example\r\nTo: news@here.example\r\nSubject: \r\n \r\n\r\n"),
                    MODERATION_HOLD, "no-subject", "Message has no subject");
+}
+
+static void test_digests(void **state) {
+    static const char answer[] = "From: a@x.example\r\nTo: news@here.example\r\nSubject: Re: The News "
+                                 "Digest, Vol 3, Issue 14\r\n\r\nHi\r\n";
+    expect_pass(begin(state, answer));
+    struct case_ *c = begin(state, answer);
+    set(c, LIST_SETTING_HOLD_DIGEST, "true");
+    expect_verdict(c, MODERATION_HOLD, "digests", "Message has a digest subject");
+    c = begin(
+        state,
+        "From: a@x.example\r\nTo: news@here.example\r\nSubject: Digest, Vol 3 of my novel\r\n\r\nHi\r\n");
+    set(c, LIST_SETTING_HOLD_DIGEST, "true");
+    expect_pass(c);
+    c = begin(state, "From: a@x.example\r\nTo: news@here.example\r\nSubject: mine\r\n\r\n"
+                     "> To leave it or to change how you get it, write \"help\" to\r\n> Whoever looks after "
+                     "the list is at\r\n"
+                     "> When you answer, please give your message a subject of its own,\r\n> not that of "
+                     "this digest.\r\n");
+    set(c, LIST_SETTING_HOLD_DIGEST, "true");
+    expect_verdict(c, MODERATION_HOLD, "digests", "Message quotes digest boilerplate");
+}
+
+static void test_suspicious_header(void **state) {
+    static const char post[] =
+        "From: a@x.example\r\nTo: news@here.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+        "X-Flag: no\r\nX-Flag: YES, it is\r\n\r\nHi\r\n";
+    struct case_ *c = begin(state, post);
+    set(c, LIST_SETTING_BOUNCE_MATCHING_HEADERS, "x-other: yes\nx-flag: ^maybe");
+    expect_pass(c);
+    set(c, LIST_SETTING_BOUNCE_MATCHING_HEADERS, "x-other: yes\nx-flag: ^yes");
+    expect_verdict(c, MODERATION_HOLD, "suspicious-header",
+                   "Header \"X-Flag\" matched a bounce_matching_header line");
+    set(c, LIST_SETTING_BOUNCE_MATCHING_HEADERS, "Subject: gr\u00fc\u00df");
+    expect_verdict(c, MODERATION_HOLD, "suspicious-header",
+                   "Header \"Subject\" matched a bounce_matching_header line");
+    set(c, LIST_SETTING_BOUNCE_MATCHING_HEADERS, "X-Flag: (a+)+$\nX-Flag: (");
+    expect_verdict(c, MODERATION_HOLD, "suspicious-header", FAILED);
 }
 
 static void test_chain__all_reasons_of_what_is_held_are_told(void **state) {
@@ -377,6 +419,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_max_size),
     cmocka_unit_test(test_news_moderation),
     cmocka_unit_test(test_no_subject),
+    cmocka_unit_test(test_digests),
+    cmocka_unit_test(test_suspicious_header),
     cmocka_unit_test(test_chain__all_reasons_of_what_is_held_are_told),
 };
 

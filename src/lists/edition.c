@@ -15,6 +15,7 @@ bool edition_facts_take(struct vals *v, struct edition_facts *ret) {
     ret->archive = vals_get_view(v);
     ret->number = vals_get_int(v);
     ret->secret = vals_get_view(v);
+    ret->approvals = vals_get_int(v) != 0;
     for (size_t i = 0; i < LIST_SETTING_COUNT; i++)
         if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
             ret->settings[i] = vals_get_view(v);
@@ -76,37 +77,48 @@ static bool make_message(struct making *m) {
     return !m->arena->failed;
 }
 
-/* Behind the filter: the same over what it has made. */
-static bool make_filtered(struct making *m, struct recipe *ret) {
-    struct recipe filtered = m->out;
-    struct buf octets = BUF_INIT(m->source.len + recipe_text_len(&filtered));
-    recipe_render(&filtered, 0, filtered.count, m->source, NULL, &octets);
+/* Behind a step that takes something out: `next` over what it has made. */
+static bool make_behind(struct making *m, bool (*next)(struct making *m, struct recipe *ret),
+                        struct recipe *ret) {
+    struct recipe first = m->out, second = recipe_in(m->arena);
+    struct buf octets = BUF_INIT(m->source.len + recipe_text_len(&first));
+    recipe_render(&first, 0, first.count, m->source, NULL, &octets);
     m->source = buf_view(&octets);
-    bool ok = !octets.failed && make_message(m);
+    bool ok = !octets.failed && next(m, &second);
     *ret = recipe_in(m->arena);
     if (ok)
-        recipe_compose(&filtered, &m->out, ret);
+        recipe_compose(&first, &second, ret);
     if (ok && !is_too_large(ret))
         recipe_own(ret); /* some of its texts may be borrowed from what goes now */
     buf_done(&octets);
     return ok;
 }
 
+static bool make_last(struct making *m, struct recipe *ret) {
+    bool ok = make_message(m);
+    *ret = m->out;
+    return ok;
+}
+
+static bool filter(struct making *m, struct recipe *ret) {
+    struct edition *made = m->edition;
+    if (!making_number(m, LIST_SETTING_FILTER_CONTENT))
+        return make_last(m, ret);
+    if (!look(m))
+        return false;
+    made->nothing_left = !edition_filter(m);
+    if (made->nothing_left)
+        return true;
+    made->filtered = !recipe_is_whole(&m->out, m->source.len);
+    return made->filtered ? make_behind(m, make_last, ret) : make_last(m, ret);
+}
+
 /* The recipe over the post's octets. False: no memory for it. */
 static bool make(struct making *m, struct edition *ret) {
-    if (making_number(m, LIST_SETTING_FILTER_CONTENT)) {
-        if (!look(m))
-            return false;
-        ret->nothing_left = !edition_filter(m);
-        if (ret->nothing_left)
-            return true;
-        ret->filtered = !recipe_is_whole(&m->out, m->source.len);
-        if (ret->filtered)
-            return make_filtered(m, &ret->recipe);
-    }
-    bool ok = make_message(m);
-    ret->recipe = m->out;
-    return ok;
+    if (!look(m))
+        return false;
+    ret->approved = edition_approval(m);
+    return ret->approved ? make_behind(m, filter, &ret->recipe) : filter(m, &ret->recipe);
 }
 
 static bool has_password(const struct making *m) {
@@ -121,7 +133,8 @@ static bool has_password(const struct making *m) {
 static enum edition_kept kept(const struct making *m, const struct edition *made) {
     if (making_number(m, LIST_SETTING_ANONYMOUS_LIST))
         return KEPT_ANONYMOUS;
-    return made->filtered || made->nothing_left || has_password(m) ? KEPT_EDITION : KEPT_POST;
+    return made->filtered || made->approved || made->nothing_left || has_password(m) ? KEPT_EDITION
+                                                                                     : KEPT_POST;
 }
 
 bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,

@@ -19,7 +19,8 @@ struct edition_facts {
     view archive;   /* "public", "private" or "none" */
     int64_t number; /* of the post on the list, for a %d in the subject's prefix */
     view settings[LIST_SETTING_COUNT];
-    view secret; /* the list's, for unsubscribe.h */
+    view secret;    /* the list's, for unsubscribe.h */
+    bool approvals; /* it has a moderator_password, which posts may give */
 };
 
 /* Borrows from `results`. False: malformed. take: from the front of them. */
@@ -37,6 +38,7 @@ struct edition {
     bool nothing_left;           /* the list's content filter leaves nothing, for the reason in `what`: see
                                     filter_action */
     bool filtered;               /* parts are missing */
+    bool approved;               /* the line that gave the moderators' password is missing */
     enum edition_kept kept;      /* the archive must not show what the list took out */
     bool names;                  /* copies need the members' names */
     char what[LIMIT_EVENT_TEXT]; /* what was done, beside the list's own fields; empty: nothing */

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct err e;
     struct edition edition;
     struct edition_facts facts = {
-        .list = VIEW("news@here.example"), .archive = VIEW("public"), .secret = VIEW("s")};
+        .list = VIEW("news@here.example"), .archive = VIEW("public"), .secret = VIEW("s"), .approvals = true};
     view_split(&text, '\n', &how);
     arena_init(&arena, LIMIT_DECISION_ARENA);
     for (int i = 0; i < LIST_SETTING_COUNT; i++)

@@ -43,6 +43,9 @@ static inline void making_copy(struct making *m, view v) {
 /* For the event: one more thing that was done. */
 void edition_note(struct making *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* edition_approval.c: without the line that gives the moderators' password. False: there is none. */
+bool edition_approval(struct making *m);
+
 /* edition_filter.c: without the parts the list does not want. False: nothing is left, see edition->why. */
 bool edition_filter(struct making *m);
 

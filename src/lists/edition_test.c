@@ -63,6 +63,62 @@ static const char *make(struct case_ *c, const char *text) {
     return make_with_trace(c, "", text);
 }
 
+static void expect_approved(void **state, const char *post, const char *want) {
+    struct case_ *c = begin(state);
+    c->facts.approvals = true;
+    assert_string_equal(make(c, post), want);
+    assert_true(c->edition.approved);
+    assert_int_equal(c->edition.kept, KEPT_EDITION);
+}
+
+static void test_approval__the_line_is_in_no_copy(void **state) {
+    expect_approved(state, FROM "\r\n\r\n APPROVED:  secret \r\nHi\r\nApproved: by none\r\n",
+                    FROM "\r\n\r\nHi\r\nApproved: by none\r\n");
+    expect_approved(state, FROM "Content-Transfer-Encoding: base64\r\n\r\nQXBwcm92ZTogc2VjcmV0CkhpCg==\r\n",
+                    FROM "Content-Transfer-Encoding: base64\r\n\r\nSGkK\r\n");
+    expect_approved(
+        state,
+        FROM "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+             "X-Appro=\r\nved: =73ecret\r\nGr=C3=BC=C3=9Fe\r\n",
+        FROM "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+             "Gr=C3=BC=C3=9Fe\r\n");
+    expect_approved(
+        state,
+        FROM
+        "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nApproved: secret\r\nHi\r\n--b\r\n"
+        "Content-Type: text/html\r\n\r\n<p>approved:&nbsp; secret</p><p>Hi</p>\r\n--b--\r\n",
+        FROM "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n--b\r\n"
+             "Content-Type: text/html\r\n\r\n<p></p><p>Hi</p>\r\n--b--\r\n");
+}
+
+static void test_approval__is_a_text_where_nobody_can_give_one(void **state) {
+    static const char post[] = FROM "\r\nApproved: all of it\r\n";
+    struct case_ *c = begin(state);
+    assert_string_equal(make(c, post), post);
+    c = begin(state);
+    c->facts.approvals = true;
+    assert_string_equal(make(c, FROM "\r\nHi\r\nApproved: secret\r\n"),
+                        FROM "\r\nHi\r\nApproved: secret\r\n");
+    assert_int_equal(c->edition.kept, KEPT_POST);
+}
+
+/* With what else the list does to a post. */
+static void test_approval__goes_before_filter_and_footer(void **state) {
+    struct case_ *c = begin(state);
+    c->facts.approvals = true;
+    set(c, LIST_SETTING_FILTER_CONTENT, "true");
+    set(c, LIST_SETTING_FILTER_TYPES, "image");
+    set(c, LIST_SETTING_MSG_FOOTER, "-- bye");
+    const char *made =
+        make(c, FROM
+             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nApproved: secret\r\nHi\r\n--b\r\n"
+             "Content-Type: image/png\r\n\r\nx\r\n--b--\r\n");
+    assert_null(strstr(made, "secret"));
+    assert_null(strstr(made, "image"));
+    assert_non_null(strstr(made, "\r\nHi\r\n"));
+    assert_non_null(strstr(made, "-- bye"));
+}
+
 static void test_edition__that_changes_nothing(void **state) {
     static const char *const posts[] = {
         FROM "Subject: x\r\n\r\nbody\r\n",
@@ -638,6 +694,9 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_approval__the_line_is_in_no_copy),
+        cmocka_unit_test(test_approval__is_a_text_where_nobody_can_give_one),
+        cmocka_unit_test(test_approval__goes_before_filter_and_footer),
         cmocka_unit_test(test_edition__that_changes_nothing),
         cmocka_unit_test(test_fields__of_the_list),
         cmocka_unit_test(test_fields__one_click),

@@ -50,6 +50,7 @@ bool facts_read(view results, const struct post *p, struct arena *a, struct fact
     }
     ret->banned = vals_get_view(&v);
     ret->has_moderators = vals_get_int(&v) != 0;
+    ret->alias_domain = vals_get_view(&v);
     for (size_t i = 0; i < p->sender_count; i++) {
         ret->senders[i].banned = vals_get_int(&v) != 0;
         ret->senders[i].member = vals_get_int(&v);

@@ -26,6 +26,7 @@ struct facts {
     } settings[LIST_SETTING_COUNT];
     view banned;         /* expressions, one a line */
     bool has_moderators; /* somebody gets mail for LIST-owner */
+    view alias_domain;   /* the list is known by it as well; or empty */
     struct sender_facts senders[LIMIT_POST_SENDERS];
     struct header_match *matches;
     size_t match_count;

@@ -82,6 +82,18 @@ bool post_field_is_approval(view name) {
     return false;
 }
 
+bool post_approval(view text, struct post_approval *ret) {
+    view line = VIEW("");
+    while (view_trim(line).len == 0 && view_split(&text, '\n', &line))
+        ;
+    line = view_trim(line);
+    if (view_find(line, ':') <= 0)
+        return false;
+    view_split(&line, ':', &ret->name);
+    ret->password = view_trim(line);
+    return ret->password.len > 0 && post_field_is_approval(ret->name);
+}
+
 view post_line(view text, struct arena *a) {
     char *line = arena_alloc(a, text.len + 1);
     size_t n = 0;

@@ -27,6 +27,12 @@ bool post_read(view sender, view head, int64_t size, struct arena *a, struct pos
 /* "Approved" and its like, which give the moderators' password. */
 bool post_field_is_approval(view name);
 
+/* The same as the first line of a text: "Approved: PASSWORD". Borrows from it. */
+struct post_approval {
+    view name, password;
+};
+bool post_approval(view text, struct post_approval *ret);
+
 /* A field's value, unfolded and with its encoded words decoded. */
 view post_value(const struct header_field *f, struct arena *a);
 

@@ -95,10 +95,21 @@ int64_t list_setting_number(enum list_setting s, view stored) {
     return read_number(s, stored, &value) ? value : initial;
 }
 
+/* "X-Spam-Flag: ^yes" */
+static bool check_match(view line, struct err *e) {
+    view rest = line, name;
+    if (view_find(line, ':') <= 0)
+        return err_set(e, ERR_USAGE, "%.*s: FIELD: EXPRESSION is wanted", VIEW_ARG(view_slice(line, 0, 80)));
+    view_split(&rest, ':', &name);
+    return pattern_check(view_trim(rest), e);
+}
+
 static bool check_line(enum setting_type type, view line, struct arena *a, view *ret, struct err *e) {
     *ret = line;
     if (type == SETTING_LINES)
         return true;
+    if (type == SETTING_MATCHES)
+        return check_match(line, e);
     if (type == SETTING_LISTS)
         return address_normalise_text(line, a, ret, e);
     if (view_starts_with(line, VIEW("^")))
@@ -176,6 +187,7 @@ static bool check_value(enum list_setting s, view text, struct arena *a, view *r
     case SETTING_ADDRESSES:
     case SETTING_SENDERS:
     case SETTING_LISTS:
+    case SETTING_MATCHES:
         return check_lines(table[s].type, text, a, ret_stored, e);
     }
     return false;

@@ -25,7 +25,8 @@ enum setting_type {
     SETTING_LINES,
     SETTING_ADDRESSES,
     SETTING_SENDERS,
-    SETTING_LISTS
+    SETTING_LISTS,
+    SETTING_MATCHES
 };
 
 /* The settings autorespond_*. */

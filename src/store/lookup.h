@@ -25,7 +25,8 @@ bool alias_counts(const struct alias_versions *v, view source, int64_t first, in
 
 enum lead_how {
     LEAD_NOWHERE,
-    LEAD_ALIAS,  /* targets of the alias `key`: the address itself, or its domain's catch-all */
+    LEAD_ALIAS,  /* targets of the alias `key`: the address itself, its domain's catch-all, or the same in
+                    the domain whose alias_domain it is */
     LEAD_OWNER,  /* LIST-owner to owners and moderators */
     LEAD_DETAIL, /* user+detail to user */
 };

@@ -76,6 +76,7 @@ static void take(struct unit_store *s, int64_t list) {
     must(s, OP_DIGEST_TAKE, N(list));
     expect(s, S(news), S("public"), N(1));
     next_view(s); /* the list's secret */
+    expect(s, N(0));
     for (int i = 0; i < LIST_SETTING_COUNT; i++)
         if (list_setting_part((enum list_setting)i) == SETTINGS_EDITION)
             next_view(s);

@@ -58,6 +58,8 @@ void op_run_DOMAIN_SET(struct op_run *r) {
     view alias = vals_get_view(&r->in);
     if (!need_domain(r, name))
         return;
+    if (view_eq(alias, name))
+        op_refuse(r, ERR_REFUSED, "%.*s is the domain itself", VIEW_ARG(name));
     db_run(r->db, "UPDATE domain SET description = $2, alias_domain = $3 WHERE name = $1", DB_T(name),
            DB_T(description), DB_T(alias));
     record(

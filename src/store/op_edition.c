@@ -47,6 +47,7 @@ void edition_facts_put(struct op_run *r, view address, view archive, int64_t num
     vals_int(r->out, number);
     vals_view(r->out, list_secret(r, address));
     list_settings_of(r, address, values);
+    vals_int(r->out, values[LIST_SETTING_MODERATOR_PASSWORD].len > 0);
     values[LIST_SETTING_MSG_HEADER] = decoration(
         r, address, LIST_SETTING_MSG_HEADER, values[LIST_SETTING_MSG_HEADER], "list:member:regular:header");
     values[LIST_SETTING_MSG_FOOTER] = decoration(
@@ -57,8 +58,9 @@ void edition_facts_put(struct op_run *r, view address, view archive, int64_t num
 }
 
 /* in: message, list (id). out: the list's address (empty: it is gone, or the edition is made, and nothing
- * follows), its archive setting, the post's number, the list's secret, and every setting of editions in their
- * order; header and footer are the templates where no setting says anything. */
+ * follows), its archive setting, the post's number, the list's secret, whether it has a moderator_password
+ * (0/1), and every setting of editions in their order; header and footer are the templates where no setting
+ * says anything. */
 void op_run_LIST_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), id = vals_get_int(&r->in), number = 0;
     view address = VIEW(""), archive = VIEW("");

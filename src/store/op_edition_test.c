@@ -42,14 +42,14 @@ static void test_edition__is_made_from_the_list_as_it_is_set(struct unit_store *
     expect(s, S(news), S("public"), N(2));
     view secret = next_view(s);
     assert_int_equal(secret.len, 32);
-    expect(s, S(""), S(""), S(""), S("[n %d] "), S("no_munging"));
+    expect(s, N(0), S(""), S(""), S(""), S("[n %d] "), S("no_munging"));
     must(s, OP_LIST_EDITION, N(one), N(list));
     expect(s, S(news), S("public"), N(1));
 }
 
 static void expect_footer(struct unit_store *s, int64_t message, int64_t list, const char *footer) {
     must(s, OP_LIST_EDITION, N(message), N(list));
-    next_view(s), next_view(s), next_int(s), next_view(s);
+    next_view(s), next_view(s), next_int(s), next_view(s), next_int(s);
     for (enum list_setting i = 0; i < LIST_SETTING_MSG_FOOTER; i++)
         if (list_setting_part(i) == SETTINGS_EDITION)
             next_view(s);

@@ -144,19 +144,27 @@ static bool is_relay_recipient(struct op_run *r, view domain, view address) {
                      DB_T(domain), DB_T(address)) != 0;
 }
 
-/* *ret_named: the address stands on the list of a relay domain's recipients. */
-static enum domain_state find_domain(struct op_run *r, view address, view base, bool *ret_named) {
-    view name = address_split(address).domain;
+/* *ret_named: the address stands on the list of a relay domain's recipients. *ret_alias_of: the domain whose
+ * alias_domain it is, or empty. */
+static enum domain_state find_domain(struct op_run *r, view address, view base, bool *ret_named,
+                                     view *ret_alias_of) {
+    view name = address_split(address).domain, found = name;
     int64_t relay = 0, listed = 0;
     bool is_there = false;
     struct query q;
-    db_query(r->db, &q, "SELECT relay, listed FROM domain WHERE name = $1", DB_T(name));
+    db_query(
+        r->db, &q,
+        "SELECT relay, listed, name, 0 AS other FROM domain WHERE name = $1 UNION ALL SELECT 0, 0, name, 1"
+        " FROM domain WHERE alias_domain <> '' AND alias_domain = $1 ORDER BY other, name LIMIT 1",
+        DB_T(name));
     if (query_row(&q)) {
         is_there = true;
         relay = query_int(&q, 0);
         listed = query_int(&q, 1);
-        query_done(&q);
+        found = arena_view(r->arena, query_text(&q, 2));
     }
+    query_done(&q);
+    *ret_alias_of = view_eq(found, name) ? VIEW("") : found;
     *ret_named =
         relay && listed && (is_relay_recipient(r, name, address) || is_relay_recipient(r, name, base));
     if (!is_there)
@@ -171,9 +179,17 @@ void lead_find(struct op_run *r, const struct alias_versions *v, view address, s
     struct list_row list = find_list(r, address); /* a list may be called home-owner itself */
     view other = list.id ? VIEW("") : list_of(r, address), base = without_detail(r, address);
     bool named;
+    view alias_of;
     if (other.len > 0)
         list = find_list(r, other);
-    ret->domain = find_domain(r, address, base, &named);
+    ret->domain = find_domain(r, address, base, &named, &alias_of);
+    if (alias_of.len > 0) {
+        lead_to(
+            ret, LEAD_ALIAS,
+            arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(address_split(address).local), VIEW_ARG(alias_of)));
+        ret->key = arena_printf(r->arena, "@%.*s", VIEW_ARG(address_split(address).domain));
+        return;
+    }
     if (other.len > 0 && named) /* a mailbox elsewhere that is called team-leave */
         list = (struct list_row){.address = VIEW("")};
     ret->list = list.id;

@@ -20,6 +20,28 @@ static void expect_fact(struct unit_store *s, const char *address, int local, in
     expect(s, S(address), N(local), N(list), S(list_address), N(targets));
 }
 
+/* Every address of the domain, in its other name: a list and its parts, aliases, and who is unknown. */
+static void test_lookup__a_domain_by_its_other_name(struct unit_store *s) {
+    must(s, OP_DOMAIN_ADD, S("other.example"));
+    make_world(s);
+    must(s, OP_DOMAIN_SET, S("here.example"), S("me"), S(""), S("old.example"), N(0));
+    int64_t news = number(s, "SELECT id FROM list WHERE address = 'news@here.example'");
+    must(s, OP_LOOKUP, S("news@old.example"));
+    expect_fact(s, "news@old.example", 1, 0, "", 1);
+    expect(s, S("news@here.example"));
+    expect_fact(s, "news@here.example", 1, news, "news@here.example", 0);
+    expect_end(s);
+    must(s, OP_LOOKUP, S("nobody@old.example"));
+    expect_fact(s, "nobody@old.example", 1, 0, "", 1);
+    expect(s, S("nobody@here.example"));
+    expect_fact(s, "nobody@here.example", 1, 0, "", 0);
+    must(s, OP_DOMAIN_ADD, S("old.example")); /* a domain of its own comes first */
+    must(s, OP_LOOKUP, S("news@old.example"));
+    expect_fact(s, "news@old.example", 1, 0, "", 0);
+    expect_end(s);
+    refused(s, ERR_REFUSED, OP_DOMAIN_SET, S("here.example"), S("me"), S(""), S("here.example"), N(0));
+}
+
 static void test_lookup__lists_aliases_and_strangers(struct unit_store *s) {
     must(s, OP_DOMAIN_ADD, S("other.example"));
     make_world(s);
@@ -185,6 +207,7 @@ static void test_lookup__relay_domains(struct unit_store *s) {
 
 int main(void) {
     static const struct unit_store_case cases[] = {
+        STORE_CASE(test_lookup__a_domain_by_its_other_name),
         STORE_CASE(test_lookup__lists_aliases_and_strangers),
         STORE_CASE(test_lookup__follows_aliases_once_each),
         STORE_CASE(test_lookup__the_catch_all_is_the_last_choice),

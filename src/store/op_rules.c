@@ -341,6 +341,13 @@ static bool has_moderators(struct op_run *r, int64_t list) {
 }
 _Static_assert(STATUS_ENABLED == 0, "the SQL above");
 
+static void put_alias_domain(struct op_run *r, view domain) {
+    struct query q;
+    db_query(r->db, &q, "SELECT alias_domain FROM domain WHERE name = $1", DB_T(domain));
+    vals_view(r->out, query_row(&q) ? query_text(&q, 0) : VIEW(""));
+    query_done(&q);
+}
+
 /* The membership of the address itself, else of another address of its user; a nonmember's row only of
  * itself.
  */
@@ -374,8 +381,9 @@ bool address_is_banned(struct op_run *r, view list, view address) {
 /* in: list (id), count of senders (at most LIMIT_POST_SENDERS), each normalised. out: the list's address
  * (empty: it is gone, and nothing follows); of every setting of rules in their order: value (of lines of
  * senders the expressions alone), and as bits which senders stand there; expressions of bans, one a line;
- * whether somebody gets mail for LIST-owner (0/1); per sender: banned (0/1), enum moderation as a member, as
- * a nonmember, -1: is none; then header matches, the site's first: position, header, pattern, action, tag. */
+ * whether somebody gets mail for LIST-owner (0/1); the alias_domain of its domain, or empty; per sender:
+ * banned (0/1), enum moderation as a member, as a nonmember, -1: is none; then header matches, the site's
+ * first: position, header, pattern, action, tag. */
 void op_run_LIST_RULES(struct op_run *r) {
     view senders[LIMIT_POST_SENDERS], list = VIEW("");
     int64_t id = vals_get_int(&r->in);
@@ -402,6 +410,7 @@ void op_run_LIST_RULES(struct op_run *r) {
     vals_view(r->out, buf_view(&patterns));
     buf_done(&patterns);
     vals_int(r->out, has_moderators(r, id));
+    put_alias_domain(r, view_skip(domain, 1));
     for (size_t i = 0; i < count; i++) {
         vals_int(r->out, is_banned(r, list, domain, senders[i]));
         put_standing(r, id, senders[i]);

@@ -71,7 +71,7 @@ static void expect_senders(struct unit_store *s, int64_t list, const char *patte
     ask(s, list);
     expect(s, S(news));
     read_settings(s, LIST_SETTING_EMERGENCY, &ignored);
-    expect(s, S(patterns), N(1)); /* it has an owner */
+    expect(s, S(patterns), N(1), S("")); /* it has an owner, its domain no other name */
     for (int i = 0; i < 6; i++)
         expect(s, N(want[i]));
 }
@@ -195,7 +195,7 @@ static void test_header_match__in_order(struct unit_store *s) {
     must(s, OP_LIST_RULES, N(list), N(0));
     expect(s, S(news));
     read_settings(s, LIST_SETTING_EMERGENCY, &ignored);
-    expect(s, S(""), N(1), N(0), S("Subject"), S("site"), N(0), S(""), N(0), S("X-Spam"), S("two"));
+    expect(s, S(""), N(1), S(""), N(0), S("Subject"), S("site"), N(0), S(""), N(0), S("X-Spam"), S("two"));
 }
 
 /* The patterns of the list in order, one letter each. */

@@ -235,6 +235,7 @@ static const char programs[] =
     "CREATE TABLE api_key(name {text} PRIMARY KEY, kept {text} NOT NULL, created {int} NOT NULL) {rowless};"
     "ALTER TABLE domain ADD COLUMN description {text} NOT NULL DEFAULT '';"
     "ALTER TABLE domain ADD COLUMN alias_domain {text} NOT NULL DEFAULT '';"
+    "CREATE INDEX domain_alias ON domain(alias_domain) WHERE alias_domain <> '';"
     "CREATE TABLE domain_owner(domain {text}, userid {int}, PRIMARY KEY(domain, userid)) {rowless};"
     /* password: as base/password.h keeps it, or empty. server_owner: 1 may do everything. */
     "ALTER TABLE users ADD COLUMN password {text} NOT NULL DEFAULT '';"

@@ -75,3 +75,18 @@ def test_the_moderators_password_lets_a_post_pass(news, sink):
     assert b"sesam" not in copy.octets
     kept = b"".join(path.read_bytes() for path in news.archive(LIST).rglob("*.mbox"))
     assert b"let me in" in kept and b"sesam" not in kept
+
+
+def test_the_password_may_be_the_first_line_of_the_text(news, sink):
+    news.cli("list", "set", LIST, "emergency=true", "moderator_password=open sesame")
+    html = ('Content-Type: multipart/alternative; boundary="b"\r\nMIME-Version: 1.0\r\n', "--b\r\nContent-Type: text/plain\r\n\r\n"
+            "Approved: {0}\r\nlet me in\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>Approved: {0}</p>let me in\r\n--b--\r\n")
+    news.post("me@sender.example", LIST, message(fields=html[0], body=html[1].format("open sesam")))
+    news.wait()
+    assert sink.to("bo@y.example") == [] and len(news.json("held", "ls", LIST)) == 1
+    news.post("me@sender.example", LIST, message(fields=html[0], body=html[1].format("open sesame")))
+    news.wait()
+    [copy] = sink.to("bo@y.example")
+    assert copy.octets.count(b"let me in") == 2 and b"sesam" not in copy.octets
+    kept = b"".join(path.read_bytes() for path in news.archive(LIST).rglob("*.mbox"))
+    assert b"let me in" in kept and b"sesame" not in kept

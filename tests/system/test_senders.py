@@ -68,6 +68,20 @@ def test_an_umbrella_sends_each_member_one_copy(lists, sink):
     assert "no list" in lists.fails("list", "set", NEWS, "regular_include_lists=other@example.org", status=1)
 
 
+def test_a_domain_by_its_other_name(lists, sink):
+    lists.cli("list", "set", "all", "require_explicit_destination=true")
+    lists.cli("domain", "set", "example.org", "--alias", "old.example", "--description", "ours")
+    assert answer(lists, "ada@x.example", "news@old.example") == 250
+    until(lambda: sink.recipients() == ["ada@x.example"])
+    assert b"List-Id: <news.example.org>" in sink.to("ada@x.example")[0].octets
+    with lists.raw() as c:
+        assert c.cmd("MAIL FROM:<ada@x.example>") == 250 and c.cmd("RCPT TO:<nobody@old.example>") == 550
+    row = lists.json("domain", "show", "example.org")
+    assert (row["alias"], row["description"]) == ("old.example", "ours")
+    lists.cli("domain", "set", "example.org", "--alias", "none")
+    assert not lists.json("domain", "show", "example.org")["alias"]
+
+
 def test_a_post_to_two_lists_comes_once(lists, sink):
     """Who is on both lists gets it from one of them, where the other is told to leave them out."""
     lists.cli("list", "set", "all", "default_nonmember_action=accept")

@@ -177,6 +177,7 @@ json_t *attribute_json(struct call *c, const struct list_config *config, const s
     case SETTING_ADDRESSES:
     case SETTING_SENDERS:
     case SETTING_LISTS:
+    case SETTING_MATCHES:
         return a->kind == ATTRIBUTE_ALIASES ? sorted(lines_json(value), c->arena) : lines_json(value);
     case SETTING_TEXT:
     case SETTING_LINE:

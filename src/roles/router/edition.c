@@ -143,7 +143,8 @@ static void make(struct work *w) {
     log_line(LOG_ERROR, "edition-failed", LOG_S("queue", id_format(w->message).s), LOG_S("reason", e.text));
     arena_reset(&w->arena);
     w->edition = (struct edition){.recipe = recipe_in(&w->arena)};
-    w->unfit = is_on(w, LIST_SETTING_FILTER_CONTENT) || is_on(w, LIST_SETTING_ANONYMOUS_LIST);
+    w->unfit =
+        is_on(w, LIST_SETTING_FILTER_CONTENT) || is_on(w, LIST_SETTING_ANONYMOUS_LIST) || w->facts.approvals;
     if (w->unfit)
         w->edition.kept = KEPT_EDITION;
     else
