@@ -41,7 +41,7 @@ def tree(root):
     return found
 
 
-def _own_cpu(pid):
+def own_cpu(pid):
     """Seconds one process has used, all its threads, in nanosecond steps: /proc's 10 ms steps lose up to 20 ms of each
     of a hundred short workers. The clock's number is that of clock_getcpuclockid(3), which Python lacks."""
     try:
@@ -56,7 +56,7 @@ def cpu_seconds(root):
     for pid in tree(root):
         fields = _stat(pid)
         if fields:
-            total += _own_cpu(pid) + (int(fields[13]) + int(fields[14])) / TICKS
+            total += own_cpu(pid) + (int(fields[13]) + int(fields[14])) / TICKS
     return total
 
 

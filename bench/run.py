@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 import compare
+import crowd
 import deadline
 import lists
 import restful
@@ -35,6 +36,7 @@ SCENES = {
     "deadline": deadline.scene,
     "lists": lists.scene,
     "rest": restful.scene,
+    "crowd": crowd.scene,
     "growth": sizes.growth,
     "aliases": sizes.aliases,
     "memory": sizes.memory,

@@ -35,8 +35,7 @@ _Static_assert(PREFERENCE_MODERATION_ACTION == 3 && PREFERENCE_DELIVERY_MODE == 
     " AND ($4 = 0 OR member.list = $4)"                                                                      \
     " AND ($5 = 0 OR member.role = $5 OR ($5 < 0 AND member.role <> 4))"                                     \
     " AND ($6 < 0 OR " MEMBER_ACTION                                                                         \
-    " = $6) AND ($7 < 0 OR " MEMBER_PREFERS("7") " = $7)"                                                    \
-                                                 " AND ($8 < 0 OR member.status = $8)"
+    " = $6) AND ($7 < 0 OR member.mode = $7) AND ($8 < 0 OR member.status = $8)"
 /* As Mailman orders what it finds; all memberships (role -1) of each list by owners, moderators, members. */
 #define MEMBER_ORDER                                                                                         \
     " ORDER BY replace(l.address, '@', '.'), CASE WHEN $5 < 0 AND member.role = 1 THEN 4 WHEN $5 < 0 THEN"   \
@@ -64,6 +63,19 @@ static const char *const finds[] = {"SELECT member.id" FROM_ORDERED WHERE_ANY ME
                                     "SELECT member.id" FROM_ORDERED WHERE_LIST MEMBER_FILTER MEMBER_ORDER};
 enum { BY_LIST = FIND_BY_USER + 1 };
 
+/* What is asked for most, a page of one role of one list: with nothing to filter and one list there is little
+ * to look at. */
+static void find_roster(struct op_run *r, int64_t list, int64_t role, int64_t start, int64_t most) {
+    struct query q;
+    vals_int(r->out, db_number(r->db, 0, "SELECT count(*) FROM member WHERE list = $1 AND role = $2",
+                               DB_I(list), DB_I(role)));
+    db_query(r->db, &q,
+             "SELECT member.id FROM member JOIN address a ON a.id = member.addr WHERE member.list = $1 AND"
+             " member.role = $2 ORDER BY a.text LIMIT $3 OFFSET $4",
+             DB_I(list), DB_I(role), DB_I(most), DB_I(start));
+    put_ids(r, &q);
+}
+
 /* in: how (enum find_by), address or pattern of LIKE (in lower case, escaped by "!"), user's id, list or
  * empty, role (0: any, -1: any but nonmembers), action (enum moderation; -1: any), delivery mode and status
  * (-1: any), how many are passed over, most (0: as many as fit). out: how many there are in all, ids */
@@ -79,6 +91,10 @@ void op_run_MEMBER_FIND(struct op_run *r) {
     struct query q;
     if (how < FIND_BY_NOTHING || how > FIND_BY_USER || (list.len > 0 && of == 0))
         return;
+    if (how == FIND_BY_NOTHING && of && filter[0] > 0 && filter[1] < 0 && filter[2] < 0 && filter[3] < 0) {
+        find_roster(r, of, filter[0], start, most);
+        return;
+    }
     if (how == FIND_BY_NOTHING && of)
         how = BY_LIST;
     vals_int(r->out, db_number(r->db, 0, counts[how], DB_I(r->now_ms), DB_T(text), DB_I(userid), DB_I(of),
@@ -97,11 +113,11 @@ enum { SHOW_MOST = 20 };
 
 static const char show[] =
     "SELECT l.address, a.text, CASE WHEN b.name = '' OR member.follows = 1 THEN u.name ELSE b.name END,"
-    " member.id, member.role, member.addr, b.userid, member.follows, member.status, " MEMBER_PREFERS(
-        "7") ", " MEMBER_ACTION ", coalesce(o.score, 0), coalesce(o.last, 0), coalesce(o.warnings, 0),"
-             " coalesce(o.warned, 0) FROM " SHOWN " CROSS JOIN" MEMBER_NAMED
-             " LEFT JOIN bounce o ON o.member = member.id WHERE member.id = shown.column1"
-             " ORDER BY shown.column2";
+    " member.id, member.role, member.addr, b.userid, member.follows, member.status, "
+    "member.mode, " MEMBER_ACTION
+    ", coalesce(o.score, 0), coalesce(o.last, 0), coalesce(o.warnings, 0), coalesce(o.warned, 0) FROM " SHOWN
+    " CROSS JOIN" MEMBER_NAMED " LEFT JOIN bounce o ON o.member = member.id WHERE member.id = shown.column1"
+    " ORDER BY shown.column2";
 
 /* `values`: the filler, the time, SHOW_MOST ids (0: none). */
 static void put_members(struct op_run *r, const struct db_value *values) {

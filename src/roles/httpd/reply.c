@@ -94,29 +94,39 @@ json_t *json_time(int64_t ms) {
 /* 15 digits: a decimal fraction is written as it was given. */
 #define DUMP (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15))
 
-enum { ETAG_SIZE = 2 * EVP_MAX_MD_SIZE + 3 };
-
-/* Hexadecimal in quotes. Takes the context. */
-static void finish_etag(EVP_MD_CTX *context, char ret[ETAG_SIZE]) {
+/* Its end, as a member of an object: hexadecimal, in quotes. Takes the context. */
+static void add_etag(struct buf *out, EVP_MD_CTX *context) {
+    static const char digits[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     BUG_ON(!EVP_DigestFinal_ex(context, digest, &len));
     EVP_MD_CTX_free(context);
-    for (unsigned i = 0; i < len; i++)
-        snprintf(ret + 1 + 2 * i, 3, "%02x", digest[i]);
-    ret[0] = ret[2 * len + 1] = '"';
-    ret[2 * len + 2] = '\0';
+    buf_add_str(out, "\"http_etag\": \"\\\"");
+    for (unsigned i = 0; i < len; i++) {
+        buf_add_char(out, digits[digest[i] >> 4]);
+        buf_add_char(out, digits[digest[i] & 15]);
+    }
+    buf_add_str(out, "\\\"\"}");
 }
 
-/* Clients take it as it is and compare nothing: it names what the object says. */
-static void add_etag(json_t *object) {
-    char *text = json_dumps(object, DUMP), etag[ETAG_SIZE];
+static EVP_MD_CTX *begin_etag(void) {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    BUG_ON(!text || !context || !EVP_DigestInit_ex(context, EVP_sha1(), NULL));
-    EVP_DigestUpdate(context, text, strlen(text));
+    BUG_ON(!context || !EVP_DigestInit_ex(context, EVP_sha1(), NULL));
+    return context;
+}
+
+/* With an etag behind its members. Clients take it as it is and compare nothing: it names what the object
+ * says. */
+static void dump_tagged(struct buf *out, const json_t *object) {
+    char *text = json_dumps(object, DUMP);
+    BUG_ON(!text);
+    size_t len = strlen(text);
+    EVP_MD_CTX *context = begin_etag();
+    EVP_DigestUpdate(context, text, len);
+    buf_add(out, view_from(text, len - 1)); /* without its brace */
+    buf_add_str(out, json_object_size(object) > 0 ? ", " : "");
+    add_etag(out, context);
     free(text);
-    finish_etag(context, etag);
-    json_object_set_new(object, "http_etag", json_string(etag));
 }
 
 static void dump(struct buf *out, const json_t *object) {
@@ -131,8 +141,9 @@ void reply_object(struct call *c, int status, json_t *object) {
     c->status = status;
     c->described = false;
     if (status < 400)
-        add_etag(object);
-    dump(&c->out, object);
+        dump_tagged(&c->out, object);
+    else
+        dump(&c->out, object);
     json_decref(object);
 }
 
@@ -226,32 +237,24 @@ bool page_wanted(struct call *c, int64_t *ret_start, int64_t *ret_most) {
 static void begin(struct call *c, int64_t start, int64_t total) {
     buf_reset(&c->out);
     c->status = 200;
-    c->digest = EVP_MD_CTX_new();
-    BUG_ON(!c->digest || !EVP_DigestInit_ex(c->digest, EVP_sha1(), NULL));
+    c->digest = begin_etag();
     buf_printf(&c->out, "{\"start\": %lld, \"total_size\": %lld", (long long)start, (long long)total);
     EVP_DigestUpdate(c->digest, c->out.data, c->out.len);
 }
 
 static void end(struct call *c) {
-    char etag[ETAG_SIZE];
-    finish_etag(c->digest, etag);
-    c->digest = NULL;
-    json_t *text = json_string(etag);
-    char *quoted = json_dumps(text, JSON_ENCODE_ANY);
-    BUG_ON(!quoted);
     buf_add_str(&c->out, c->sent > 0 ? "]" : "");
     if (c->self_link.len > 0)
         buf_printf(&c->out, ", \"self_link\": \"%.*s/%.*s\"", VIEW_ARG(c->base), VIEW_ARG(c->self_link));
-    buf_printf(&c->out, ", \"http_etag\": %s}", quoted);
-    free(quoted);
-    json_decref(text);
+    buf_add_str(&c->out, ", ");
+    add_etag(&c->out, c->digest);
+    c->digest = NULL;
 }
 
 void entry_add(struct call *c, json_t *entry) {
     buf_add_str(&c->out, c->sent++ ? ", " : ", \"entries\": [");
-    add_etag(entry);
     size_t before = c->out.len;
-    dump(&c->out, entry);
+    dump_tagged(&c->out, entry);
     EVP_DigestUpdate(c->digest, c->out.data + before, c->out.len - before);
     json_decref(entry);
 }
