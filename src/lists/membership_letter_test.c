@@ -85,6 +85,8 @@ static void test_keys__differ_by_purpose_and_person(void **state) {
     view anne = membership_enable_key(VIEW("secret"), VIEW("anne@one.example"), &arena);
     assert_false(view_eq(anne, membership_enable_key(VIEW("secret"), VIEW("bob@one.example"), &arena)));
     assert_false(view_eq(anne, membership_enable_key(VIEW("another"), VIEW("anne@one.example"), &arena)));
+    view person, as_probe = arena_printf(&arena, "%.*s+anne=one.example", VIEW_ARG(anne));
+    assert_false(membership_probe_is(VIEW("secret"), as_probe, &arena, &person));
 }
 
 int main(void) {

@@ -170,7 +170,7 @@ static int64_t list_by_address(struct op_run *r, view address) {
 }
 
 /* A List-Id is the address with a dot in place of the @. */
-static int64_t list_by_name(struct op_run *r, view name) {
+int64_t list_by_name(struct op_run *r, view name) {
     int64_t list = list_by_address(r, name);
     for (size_t i = 0; list == 0 && i < name.len && i <= LIMIT_LOCAL_PART; i++)
         if (name.ptr[i] == '.')

@@ -145,6 +145,21 @@ void op_run_MEMBER_SHOW(struct op_run *r) {
     }
 }
 
+/* in: list, as LIST_SHOW takes it, role, address. out: nothing when there is no such membership; else as
+ * MEMBER_SHOW */
+void op_run_MEMBER_ON_LIST(struct op_run *r) {
+    struct db_value values[SHOW_MOST + 2] = {{.kind = DB_NULL}, DB_I(r->now_ms)};
+    int64_t list = list_by_name(r, vals_get_view(&r->in)), role = vals_get_int(&r->in);
+    for (size_t i = 0; i < SHOW_MOST; i++)
+        values[i + 2] = DB_I(0);
+    values[2] =
+        DB_I(db_number(r->db, 0,
+                       "SELECT m.id FROM address a JOIN member m ON m.list = $1 AND m.role = $2 AND m.site ="
+                       " a.site AND m.addr = a.id WHERE a.text = $3",
+                       DB_I(list), DB_I(role), DB_T(vals_get_view(&r->in))));
+    put_members(r, values);
+}
+
 /* ---- users ---- */
 
 #define USER_ANY   " FROM users u WHERE $1 = ''"

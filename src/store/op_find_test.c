@@ -86,6 +86,16 @@ static void test_members__by_what_they_prefer(struct unit_store *s) {
     next_int(s);
     expect(s, N(0), N(0), N(2), N(MODERATION_HOLD), N(0), N(0), N(0), N(0));
     expect_end(s);
+    static const char *const names[] = {ants, "ant.here.example", "gone@here.example"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        must(s, OP_MEMBER_ON_LIST, S(names[i]), N(ROLE_MEMBER), S("cy@x.example"));
+        if (i < 2)
+            expect(s, S(ants), S("cy@x.example"), S("Cy Oak"), N(cy), N(ROLE_MEMBER));
+        else
+            expect_end(s);
+    }
+    must(s, OP_MEMBER_ON_LIST, S(ants), N(ROLE_OWNER), S("cy@x.example"));
+    expect_end(s);
     must(s, OP_MEMBER_SET, S("me"), N(cy), S(""), N(-1), N(MODERATION_DEFAULT));
     find(s, (struct wanted){FIND_BY_NOTHING, "", "", 0, MODERATION_HOLD, -1, -1});
     expect(s, N(0));

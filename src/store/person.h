@@ -9,6 +9,8 @@
 
 /* The list's number; 0: refused, it is not here. */
 int64_t need_list(struct op_run *r, view address);
+/* By its address, or its List-Id without brackets; 0: there is none. */
+int64_t list_by_name(struct op_run *r, view name);
 /* The first of `count` new ids of users and memberships. */
 int64_t person_ids(struct op_run *r, int64_t count);
 

@@ -520,6 +520,7 @@ static void set_up_people(struct actors *a) {
     ACT(a, R_HTTPD, OP_MEMBER_FIND, N(FIND_BY_ADDRESS), S(address), N(0), S(list), N(0), N(0), N(1), N(0),
         N(0), N(0));
     ACT(a, R_HTTPD, OP_MEMBER_SHOW, N(1), N(member));
+    ACT(a, R_HTTPD, OP_MEMBER_ON_LIST, S(list), N(ROLE_MEMBER), S(address));
     ACT(a, R_CLI, OP_USER_VERIFY, S("me"), S("q@one.example"), N(1));
     ACT(a, R_HTTPD, OP_MEMBER_SET, S("me"), N(member), S("q@one.example"), N(1), N(MODERATION_HOLD));
     ACT(a, R_HTTPD, OP_PREFER_OF, S("me"), N(LEVEL_MEMBER), N(member), N(1), N(1), N(PREFERENCE_HIDE_ADDRESS),

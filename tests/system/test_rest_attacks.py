@@ -61,6 +61,8 @@ def test_absurd_addresses(served):
             got = rest.post(path, **given)
             assert 400 <= got < 500 or (got in (201, 204) and address.isprintable()), (path, address, got.body)
     assert serves(rest)
+    known = {entry["original_email"] for entry in rest.get("addresses").body["entries"]}
+    assert known <= {address.strip() for address in ABSURD} | {"boss@far.example"}, known
     for name in ABSURD:
         quoted = "".join(f"%{octet:02x}" for octet in name.encode("utf-8", "surrogatepass")[:8000])
         for path in (f"users/{quoted}", f"addresses/{quoted}/memberships", f"lists/{quoted}", f"lists/{ID}/member/{quoted}", f"domains/{quoted}",

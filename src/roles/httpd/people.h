@@ -64,6 +64,8 @@ struct member_row {
     view list, email, name; /* the arena's */
 };
 bool find_member(struct call *c, int64_t id, struct member_row *ret);
+/* list: its address or List-Id, in any case of letters. */
+bool find_member_of(struct call *c, view list, int64_t role, view address, struct member_row *ret);
 /* With these fields, or (names NULL) all. */
 json_t *member_json(struct call *c, const struct member_row *m, const view *names, size_t count);
 

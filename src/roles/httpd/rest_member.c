@@ -166,19 +166,37 @@ static bool member_entries(struct call *c, const int64_t *ids, size_t count) {
     return ok;
 }
 
-bool find_member(struct call *c, int64_t id, struct member_row *ret) {
-    struct store_request q;
-    bool ok = ask_ids(c, &q, OP_MEMBER_SHOW, &id, 1);
-    struct vals v = vals_of(buf_view(&q.out));
+/* The first row of an answer. */
+static bool take_member(struct call *c, bool ok, const struct store_request *q, struct member_row *ret) {
+    struct vals v = vals_of(buf_view(&q->out));
     bool found = ok && vals_more(&v);
     if (found) {
         *ret = read_member(&v);
         ret->list = arena_view(c->arena, ret->list);
         ret->email = arena_view(c->arena, ret->email);
         ret->name = arena_view(c->arena, ret->name);
-    } else if (ok) {
-        reply_error(c, 404, "404 Not Found");
     }
+    return found;
+}
+
+bool find_member(struct call *c, int64_t id, struct member_row *ret) {
+    struct store_request q;
+    bool ok = ask_ids(c, &q, OP_MEMBER_SHOW, &id, 1), found = take_member(c, ok, &q, ret);
+    if (ok && !found)
+        reply_error(c, 404, "404 Not Found");
+    store_request_done(&q);
+    return found;
+}
+
+bool find_member_of(struct call *c, view list, int64_t role, view address, struct member_row *ret) {
+    struct store_request q;
+    store_request_init(&q, OP_MEMBER_ON_LIST);
+    vals_view(&q.args, view_is_utf8(list) ? arena_lower(c->arena, list) : VIEW(""));
+    vals_int(&q.args, role);
+    vals_view(&q.args, address);
+    bool ok = ask(c, &q), found = take_member(c, ok, &q, ret);
+    if (ok && !found)
+        reply_title(c, 404);
     store_request_done(&q);
     return found;
 }

@@ -108,26 +108,30 @@ static void remove_one(struct call *c) {
 }
 
 /* lists/ID/ROLE/ADDRESS: the words of other resources of a list stand before it. */
-static void with_role(struct call *c, void (*answer)(struct call *c, int64_t id)) {
-    struct list_row list;
-    int64_t role, id;
-    if (!words_find(MEMBER_ROLES, c->variables[1], &role))
-        reply_title(c, 404);
-    else if (find_list(c, c->variables[0], &list) &&
-             find_membership(c, list.address, role + 1, address_of_text(c, c->variables[2]), &id))
-        answer(c, id);
+static bool find_by_role(struct call *c, struct member_row *ret) {
+    int64_t role;
+    if (words_find(MEMBER_ROLES, c->variables[1], &role))
+        return find_member_of(c, c->variables[0], role + 1, address_of_text(c, c->variables[2]), ret);
+    reply_title(c, 404);
+    return false;
 }
 
 static void show_by_role(struct call *c) {
-    with_role(c, member_show);
+    struct member_row m;
+    if (find_by_role(c, &m))
+        reply_object(c, 200, member_json(c, &m, NULL, 0));
 }
 
 static void change_by_role(struct call *c) {
-    with_role(c, member_change);
+    struct member_row m;
+    if (find_by_role(c, &m))
+        member_change(c, m.id);
 }
 
 static void remove_by_role(struct call *c) {
-    with_role(c, member_remove);
+    struct member_row m;
+    if (find_by_role(c, &m))
+        member_remove(c, m.id);
 }
 
 static const struct route table[] = {
