@@ -1,5 +1,5 @@
 # A thin front of Meson: every target is a command a person would type.
-.PHONY: all deps run check bench bench-deadline soak fuzz deb install clean help
+.PHONY: all deps run check bench bench-deadline soak suites fuzz deb install clean help
 
 all:
 	@[ -d build/release ] || meson setup build/release --buildtype=debugoptimized -Dtests=disabled
@@ -14,6 +14,7 @@ help:
 	@echo "make bench     measure beside Debian's Postfix; writes bench/RESULTS.md"
 	@echo "make bench-deadline  its scene \"deadline\" alone: announcements to many beside ordinary posts"
 	@echo "make soak      the crash and power-cut tests in full size"
+	@echo "make suites    run the public suites of mail authentication; SUITES=FOLDER: those there"
 	@echo "make fuzz      run every fuzz target for FUZZ_SECONDS (60) each, with libFuzzer"
 	@echo "make deb       build the Debian packages into build/deb, hold them to lintian, and try what is in them"
 	@echo "make install   install into DESTDIR/usr/local"
@@ -40,6 +41,11 @@ bench-deadline: all
 soak:
 	@scripts/deps build check
 	@scripts/soak
+
+suites: all
+	@scripts/deps build check
+	@scripts/check gcc
+	@scripts/suites $(SUITES)
 
 fuzz:
 	@scripts/deps build check

@@ -276,7 +276,7 @@ static view http_part(const struct config *config, bool port) {
     return port ? view_skip(address, (size_t)colon + 1) : view_slice(address, 0, (size_t)colon);
 }
 
-static view variable(const struct config *config, view name, struct arena *a) {
+static view variable(const struct config *config, view name) {
     if (view_eq(name, VIEW("$DIR")))
         return view_of(config->dir);
     if (view_eq(name, VIEW("$HTTP_HOST")))
@@ -285,14 +285,13 @@ static view variable(const struct config *config, view name, struct arena *a) {
         return http_part(config, true);
     if (!view_eq(name, VIEW("$OWNER")))
         return VIEW_NULL;
-    return *config->postmaster ? view_of(config->postmaster)
-                               : arena_printf(a, "postmaster@%s", config->hostname);
+    return *config->postmaster ? view_of(config->postmaster) : VIEW("changeme@example.com"); /* Mailman's */
 }
 
 static view value_of(const struct config *config, view written, struct arena *a) {
     ptrdiff_t slash = view_find(written, '/');
     size_t end = slash < 0 ? written.len : (size_t)slash;
-    view known = variable(config, view_slice(written, 0, end), a);
+    view known = variable(config, view_slice(written, 0, end));
     if (known.ptr)
         return arena_printf(a, "%.*s%.*s", VIEW_ARG(known), VIEW_ARG(view_skip(written, end)));
     char *text = arena_str(a, written);

@@ -5,6 +5,7 @@
  * a caller whose deadline passes cancels its questions and leaves, while an answer may be arriving. */
 #include "net/dns.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
@@ -37,7 +38,6 @@ enum {
     ADDRESSES_MAX = 64, /* of one kind of a host */
     NAME_MAX_LEN = 253, /* as text, without the final dot */
     LABEL_MAX_LEN = 63,
-    QUESTIONS_MAX = 2,
     WAIT_SLICE_MS = 250, /* real time, after which a clock that was moved is noticed */
 };
 
@@ -59,8 +59,8 @@ struct lookup {
     pthread_cond_t answered;
     int refs;
     int unanswered;
-    struct question questions[QUESTIONS_MAX];
     int count;
+    struct question questions[]; /* as many as lookup_new() was told */
 };
 
 /* ---- the context and its threads ---- */
@@ -155,8 +155,8 @@ void dns_close(struct dns **d) {
 
 /* ---- asking and waiting ---- */
 
-static struct lookup *lookup_new(void) {
-    struct lookup *l = mem_alloc(sizeof *l);
+static struct lookup *lookup_new(size_t questions) {
+    struct lookup *l = mem_alloc(sizeof *l + questions * sizeof l->questions[0]);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -219,7 +219,7 @@ static void wait_a_while(struct lookup *l, int64_t ms) {
 
 /* True: all is answered. False: the deadline passed, and the questions are cancelled. */
 static bool wait_for_answers(struct dns *d, struct lookup *l, int64_t deadline_ms) {
-    bool missing[QUESTIONS_MAX] = {false};
+    bool missing[DNS_QUESTIONS_MAX] = {false};
     int64_t left;
     pthread_mutex_lock(&l->lock);
     while (l->unanswered > 0 && (left = deadline_ms - clock_mono_ms()) > 0)
@@ -350,7 +350,7 @@ int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_
         e = &local;
     if (!check_name(domain, name, e))
         return -1;
-    struct lookup *l = lookup_new();
+    struct lookup *l = lookup_new(1);
     ask(d, l, name, TYPE_MX);
     int count = -1;
     if (!wait_for_answers(d, l, deadline_ms))
@@ -412,7 +412,7 @@ static int judge_none(const struct lookup *l, const char *name, struct err *e) {
 
 static int ask_addresses(struct dns *d, const char *name, int port, struct arena *a, int64_t deadline_ms,
                          struct sockaddr_any **ret_addrs, struct err *e) {
-    struct lookup *l = lookup_new();
+    struct lookup *l = lookup_new(2);
     int count = 0, records = 0;
     ask(d, l, name, TYPE_AAAA);
     ask(d, l, name, TYPE_A);
@@ -494,7 +494,7 @@ int dns_lookup_names(struct dns *d, const struct sockaddr_any *addr, struct aren
     if (!e)
         e = &local;
     reverse_name(addr, name);
-    struct lookup *l = lookup_new();
+    struct lookup *l = lookup_new(1);
     ask(d, l, name, TYPE_PTR);
     bool ok = false;
     if (!wait_for_answers(d, l, deadline_ms))
@@ -507,4 +507,84 @@ int dns_lookup_names(struct dns *d, const struct sockaddr_any *addr, struct aren
             ret_names[count++] = arena_view(a, view_of(host));
     lookup_unref(l);
     return ok || e->code == ERR_HOST_UNKNOWN ? (int)count : -1;
+}
+
+/* ---- any records ---- */
+
+/* For libunbound: what is no letter of host names by its number (RFC 1035 5.1). False: no name. */
+static bool escape_name(view v, struct buf *out) {
+    if (view_ends_with(v, VIEW(".")))
+        v.len--;
+    size_t label = 0;
+    for (size_t i = 0; i < v.len; i++) {
+        unsigned char c = (unsigned char)v.ptr[i];
+        label = c == '.' ? 0 : label + 1;
+        if (label > LABEL_MAX_LEN || (label == 0 && (i == 0 || v.ptr[i - 1] == '.')))
+            return false;
+        if (ascii_is_alnum((char)c) || c == '-' || c == '_' || c == '.')
+            buf_add_char(out, (char)c);
+        else
+            buf_printf(out, "\\%03u", c);
+    }
+    return label > 0 && v.len <= NAME_MAX_LEN;
+}
+
+static void take_data(const struct ub_result *r, struct arena *a, struct dns_question *q) {
+    while (q->count < DNS_RECORDS_MAX && r->data[q->count])
+        q->count++;
+    q->data = arena_array(a, view, q->count);
+    for (size_t i = 0; q->data && i < q->count; i++)
+        q->data[i] = arena_view(a, view_from(r->data[i], (size_t)r->len[i]));
+    q->found = a->failed ? DNS_TEMPORARY : DNS_FOUND;
+    q->count = a->failed ? 0 : q->count;
+}
+
+/* Its answer may come even now: the look-up is locked. */
+static void take_answer(const struct question *asked, struct arena *a, struct dns_question *q) {
+    const struct ub_result *r = asked->result;
+    struct err e;
+    q->found = DNS_TEMPORARY;
+    if (!r && !asked->failure)
+        return;
+    enum err_code code = judge(asked, "", &e);
+    q->secure = r && r->secure;
+    if (code == ERR_HOST_UNKNOWN)
+        q->found = DNS_NO_NAME;
+    else if (code == ERR_OK && r->havedata)
+        take_data(r, a, q);
+    else if (code == ERR_OK)
+        q->found = DNS_NO_DATA;
+}
+
+void dns_ask(struct dns *d, struct dns_question *questions, size_t count, struct arena *a,
+             int64_t deadline_ms) {
+    struct lookup *l = lookup_new(count);
+    struct buf name = BUF_INIT(5 * NAME_MAX_LEN);
+    int asked[DNS_QUESTIONS_MAX];
+    BUG_ON(count > DNS_QUESTIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        questions[i].found = DNS_NO_NAME;
+        questions[i].count = 0;
+        questions[i].secure = false;
+        buf_reset(&name);
+        asked[i] = escape_name(questions[i].name, &name) && !name.failed ? l->count : -1;
+        if (asked[i] >= 0)
+            ask(d, l, name.data, questions[i].type);
+    }
+    wait_for_answers(d, l, deadline_ms);
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < count; i++)
+        if (asked[i] >= 0)
+            take_answer(&l->questions[asked[i]], a, &questions[i]);
+    pthread_mutex_unlock(&l->lock);
+    lookup_unref(l);
+    buf_done(&name);
+}
+
+bool dns_name_from_wire(view wire, struct arena *a, view *ret) {
+    char name[NAME_MAX_LEN + 1];
+    if (!name_from_wire((const unsigned char *)wire.ptr, wire.len, name))
+        return false;
+    *ret = arena_view(a, view_of(name));
+    return true;
 }

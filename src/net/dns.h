@@ -33,4 +33,30 @@ int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, in
 int dns_lookup_names(struct dns *d, const struct sockaddr_any *addr, struct arena *a, int64_t deadline_ms,
                      view *ret_names, size_t most, struct err *e);
 
+/* Whatever records: octets as they stand in the answer (RDATA, RFC 1035 3.3; names in wire form without
+ * compression). */
+enum dns_found {
+    DNS_FOUND,
+    DNS_NO_DATA,
+    DNS_NO_NAME,  /* NXDOMAIN, or no name that DNS can have */
+    DNS_TEMPORARY /* SERVFAIL and the like, DNSSEC-bogus, or no answer by the deadline */
+};
+struct dns_question {
+    view name; /* any octets in its labels */
+    int type;  /* of RFC 1035 and its successors */
+    enum dns_found found;
+    view *data; /* of FOUND, in the arena */
+    size_t count;
+    bool secure; /* DNSSEC says it is so */
+};
+enum { DNS_QUESTIONS_MAX = 64, DNS_RECORDS_MAX = 100 };
+
+/* At most DNS_QUESTIONS_MAX at once. */
+void dns_ask(struct dns *d, struct dns_question *questions, size_t count, struct arena *a,
+             int64_t deadline_ms);
+
+/* "\3www\7example\3org\0" as "www.example.org", lower case; of host names' letters only. False: it is none.
+ */
+bool dns_name_from_wire(view wire, struct arena *a, view *ret);
+
 #endif

@@ -62,9 +62,9 @@ def _(d):
 
 # ---- what a server says about itself ----
 
-@rule("versions", "we name our version, too, and of Python's what clients may go by")
+@rule("versions", "of Python's version we name what clients may go by; ours is in the field Server")
 def _(d):
-    return d.step.path in ("system", "system/versions") and last(d) in ("postroad_version", "python_version")
+    return d.step.path in ("system", "system/versions") and last(d) == "python_version"
 
 
 @rule("configuration", "system/configuration shows Mailman's defaults with this server's places, and nothing about passwords, databases and "

@@ -6,7 +6,6 @@
 static void versions(struct call *c) {
     json_t *o = json_object();
     json_object_set_new(o, "mailman_version", json_string(MAILMAN_VERSION));
-    json_object_set_new(o, "postroad_version", json_string(POSTROAD_VERSION));
     json_object_set_new(o, "python_version", json_string("3.11"));
     json_object_set_new(o, "api_version", json_string(c->old ? "3.0" : "3.1"));
     json_object_set_new(o, "self_link", json_link(c, "system/versions"));

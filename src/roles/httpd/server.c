@@ -214,6 +214,8 @@ static void add_headers(struct exchange *x, struct MHD_Response *r) {
     if (c->status == 401)
         MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
                                 "Basic realm=\"mailman3-rest\",charset=\"utf-8\"");
+    else if (!c->page) /* strangers need not know */
+        MHD_add_response_header(r, MHD_HTTP_HEADER_SERVER, "Postroad/" POSTROAD_VERSION);
     if (c->allow && !c->route && c->status != 401)
         add_allow(c, r);
 }
