@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     struct arena arena;
     struct answers answers;
     struct spf_verdict v;
-    view all = view_from(data, size), client, sender;
+    view all = view_from(data, size), client, sender = VIEW("");
     if (size < 17)
         return 0;
     client = view_slice(all, 1, data[0] & 1 ? 16 : 4);

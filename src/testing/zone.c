@@ -91,6 +91,19 @@ static const json_t *find_name(const json_t *zone, view name) {
     return NULL;
 }
 
+/* A name without records is there when one below it has some. */
+static bool has_below(const json_t *zone, view name) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)zone, key, value) {
+        view k = view_of(key);
+        if (k.len > name.len && k.ptr[k.len - name.len - 1] == '.' &&
+            view_eq_nocase(view_skip(k, k.len - name.len), name))
+            return true;
+    }
+    return false;
+}
+
 static bool has_key(const json_t *items, const char *key) {
     size_t i;
     json_t *item;
@@ -106,7 +119,7 @@ static void answer_one(const json_t *zone, struct answers *a, struct answer *to,
     const char *key;
     bool spf_is_txt = to->type == RECORD_TXT && !has_key(items, "TXT"), late = false;
     if (!items) {
-        answers_set(a, to, ANSWER_NO_NAME, NULL, 0);
+        answers_set(a, to, has_below(zone, name) ? ANSWER_NO_DATA : ANSWER_NO_NAME, NULL, 0);
         return;
     }
     json_array_foreach(items, i, item) {

@@ -10,9 +10,9 @@ from postroad import free_port, until
 class Answer(int):
     """The status, with what came with it."""
 
-    def __new__(cls, status, location, body):
+    def __new__(cls, status, headers, body):
         self = super().__new__(cls, status)
-        self.location = location
+        self.headers, self.location = headers, headers["location"]
         self.body = json.loads(body) if body else None
         return self
 
@@ -42,7 +42,7 @@ class Rest:
             path, body = f"{path}?{body}", ""
         connection.request(method, f"/{version}/{path}", body, headers)
         got = connection.getresponse()
-        answer = Answer(got.status, got.getheader("location"), got.read())
+        answer = Answer(got.status, got.headers, got.read())
         connection.close()
         return answer
 

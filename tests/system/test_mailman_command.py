@@ -169,7 +169,7 @@ def test_output_into_a_file(news, shim, tmp_path):
         assert file.read_text() == shim(news, *words).stdout != ""
     got = shim(news, "info")
     assert got.stdout.splitlines()[0] == shim(news, "version").stdout.strip()
-    assert shim(news, "conf", "-s", "mailman", "-k", "site_owner").stdout.strip().startswith("postmaster@")
+    assert shim(news, "conf", "-s", "mailman", "-k", "site_owner").stdout.strip().startswith("changeme@")
 
 
 def test_digests_are_sent(post, shim, sink):
