@@ -2,7 +2,6 @@
  * pass nor loses it: the post is held. */
 #include "lists/chain.h"
 
-#include "base/password.h"
 #include "base/pattern.h"
 #include "lists/command.h"
 #include "lists/shipped.h"
@@ -70,17 +69,10 @@ static bool rule_autorespond(const struct look *c) {
            hit(c, "Posts to this list are answered and go no further");
 }
 
-/* The first such field alone, or where there is none the first line of the text: each costs time
- * (base/password.h). Neither is ever passed on (edition_fields.c, edition_approval.c). */
+/* The password is never passed on (edition_fields.c, edition_approval.c). */
 static bool rule_approved(const struct look *c) {
-    const struct header *h = &c->post->header;
     view kept = c->facts->settings[LIST_SETTING_MODERATOR_PASSWORD].value;
-    for (size_t i = 0; kept.len > 0 && i < h->count; i++)
-        if (post_field_is_approval(h->fields[i].name))
-            return password_is(view_trim(header_value(&h->fields[i], c->arena)), kept) && hit(c, "");
-    struct post_approval said;
-    return kept.len > 0 && post_approval(post_text(c->post, c->arena), &said) &&
-           password_is(said.password, kept) && hit(c, "");
+    return kept.len > 0 && post_approved(c->post, kept, c->arena) == APPROVAL_RIGHT && hit(c, "");
 }
 
 static bool rule_no_senders(const struct look *c) {

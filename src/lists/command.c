@@ -89,6 +89,7 @@ size_t commands_read(enum list_part part, view detail, const struct post *p, str
                      struct command ret[COMMANDS_MOST]) {
     size_t count = 0;
     view line, text;
+    struct post_approval password; /* is no command, and must not be answered */
     if (part != LIST_PART_REQUEST) {
         ret[0] = (struct command){.kind = part == LIST_PART_JOIN    ? COMMAND_JOIN
                                           : part == LIST_PART_LEAVE ? COMMAND_LEAVE
@@ -106,7 +107,7 @@ size_t commands_read(enum list_part part, view detail, const struct post *p, str
     }
     text = post_text(p, a);
     for (int lines = 0; lines < BODY_LINES && view_split(&text, '\n', &line);) {
-        if (view_trim(line).len == 0)
+        if (view_trim(line).len == 0 || post_approval(line, &password))
             continue;
         if (is_end(view_trim(line)))
             break;

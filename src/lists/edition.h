@@ -20,7 +20,7 @@ struct edition_facts {
     int64_t number; /* of the post on the list, for a %d in the subject's prefix */
     view settings[LIST_SETTING_COUNT];
     view secret;    /* the list's, for unsubscribe.h */
-    bool approvals; /* it has a moderator_password, which posts may give */
+    bool approvals; /* a list of the post has a moderator_password, which posts may give */
 };
 
 /* Borrows from `results`. False: malformed. take: from the front of them. */

@@ -1,45 +1,113 @@
 /* edition_approval.c: a post whose text begins with "Approved: PASSWORD" (post.h) without it: the line goes
  * from the text it stands in, and what says the same from the post's other texts, HTML of the same words
  * among them. */
+#include <stdio.h>
+
 #include "lists/edition_private.h"
 #include "lists/post.h"
 #include "mail/transfer.h"
 
-enum { BASE64_LINE = 57 /* octets, which become 76 characters */ };
+enum {
+    BASE64_LINE = 57, /* octets, which become 76 characters */
+    TAGS_MOST =
+        256 /* octets of tags that are passed over between two letters: a text of tags costs no more */
+};
 
 /* Where one text says it: octets to be left out. */
 struct cut {
     size_t from, to;
 };
 
-static const struct mime_part *first_text(const struct mime *m) {
-    for (size_t i = 0; i < m->count; i++)
-        if (mime_is(&m->parts[i], "text/plain") && m->parts[i].children == 0)
-            return &m->parts[i];
-    return NULL;
+/* A text is gone over from cut to cut; what stays is told in its order. Tags between the words do, so that
+ * what is left is still HTML. */
+struct walk {
+    view text;
+    bool html;
+    const struct post_approval *said;
+    size_t at;
+    struct cut words; /* those it is in; else `to` is 0 */
+    bool found;
+};
+
+/* ---- the words, as texts and HTML write them ---- */
+
+static size_t pass_tags(const struct walk *w, size_t at) {
+    view rest = w->html ? view_slice(w->text, at, TAGS_MOST) : VIEW("");
+    while (view_starts_with(rest, VIEW("<"))) {
+        ptrdiff_t len = view_find(rest, '>');
+        if (len < 0)
+            break;
+        rest = view_skip(rest, (size_t)len + 1);
+        at += (size_t)len + 1;
+    }
+    return at;
 }
 
-/* White space as texts and HTML write it. */
-static size_t pass_space(view v, size_t at) {
+static size_t pass_space(const struct walk *w, size_t at) {
     const view hard = VIEW("&nbsp;");
     for (;;) {
-        if (at < v.len && ascii_is_space(v.ptr[at]))
+        size_t before = at = pass_tags(w, at);
+        if (at < w->text.len && ascii_is_space(w->text.ptr[at]))
             at++;
-        else if (view_starts_with_nocase(view_skip(v, at), hard))
+        else if (w->html && view_starts_with_nocase(view_skip(w->text, at), hard))
             at += hard.len;
-        else
+        if (at == before)
             return at;
     }
 }
 
-/* "Approved: PASSWORD", the next one at or behind `at`. */
-static bool find_words(view text, const struct post_approval *said, size_t at, struct cut *ret) {
-    for (; at + said->name.len < text.len; at++) {
-        if (!view_starts_with_nocase(view_skip(text, at), said->name) || text.ptr[at + said->name.len] != ':')
+/* The octets that stand for this one. 0: something else does. */
+static size_t len_of(view v, char c, bool any_case, bool html) {
+    static const struct {
+        char c;
+        const char *entity;
+    } named[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&apos;"}};
+    char number[16];
+    if (v.len > 0 && (v.ptr[0] == c || (any_case && ascii_lower(v.ptr[0]) == ascii_lower(c))))
+        return html && c == '&' && view_starts_with_nocase(v, VIEW("&amp;")) ? VIEW("&amp;").len : 1;
+    if (!html || v.len == 0 || v.ptr[0] != '&')
+        return 0;
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (named[i].c == c && view_starts_with_nocase(v, view_of(named[i].entity)))
+            return view_of(named[i].entity).len;
+    snprintf(number, sizeof number, "&#%d;", (unsigned char)c);
+    if (view_starts_with(v, view_of(number)))
+        return view_of(number).len;
+    snprintf(number, sizeof number, "&#x%x;", (unsigned char)c);
+    return view_starts_with_nocase(v, view_of(number)) ? view_of(number).len : 0;
+}
+
+/* Where the words end that begin there. 0: other words do. */
+static size_t pass_words(const struct walk *w, size_t at, view words, bool any_case) {
+    for (size_t i = 0; i < words.len;) {
+        size_t next = ascii_is_space(words.ptr[i]) ? pass_space(w, at) : pass_tags(w, at);
+        if (ascii_is_space(words.ptr[i])) {
+            if (next == at)
+                return 0;
+            while (i < words.len && ascii_is_space(words.ptr[i]))
+                i++;
+        } else {
+            size_t len = len_of(view_skip(w->text, next), words.ptr[i++], any_case, w->html);
+            if (len == 0)
+                return 0;
+            next += len;
+        }
+        at = next;
+    }
+    return at;
+}
+
+/* "Approved: PASSWORD", the next one. */
+static bool find_words(struct walk *w) {
+    const struct post_approval *said = w->said;
+    for (size_t at = w->at; at < w->text.len; at++) {
+        if (ascii_lower(w->text.ptr[at]) != ascii_lower(said->name.ptr[0]))
             continue;
-        size_t password = pass_space(text, at + said->name.len + 1);
-        if (view_starts_with(view_skip(text, password), said->password)) {
-            *ret = (struct cut){at, password + said->password.len};
+        size_t colon = pass_words(w, at, said->name, true);
+        size_t end = colon > 0 ? pass_words(w, colon, VIEW(":"), false) : 0;
+        end = end > 0 ? pass_words(w, pass_space(w, end), said->password, false) : 0;
+        if (end > 0) {
+            w->words = (struct cut){at, end};
             return true;
         }
     }
@@ -57,17 +125,54 @@ static void widen(view text, struct cut *c) {
         *c = (struct cut){begin, end < text.len ? end + 1 : end};
 }
 
-/* What is left of a decoded text. False: it says nothing of the kind. */
-static bool without(view text, const struct post_approval *said, struct buf *out) {
-    struct cut c;
-    size_t at = 0;
-    while (find_words(text, said, at, &c)) {
-        widen(text, &c);
-        buf_add(out, view_slice(text, at, c.from - at));
-        at = c.to;
+static bool next_tag(struct walk *w, struct cut *ret) {
+    for (; w->at < w->words.to; w->at++) {
+        size_t end = pass_tags(w, w->at);
+        if (end > w->words.to)
+            end = w->words.to;
+        if (end > w->at) {
+            *ret = (struct cut){w->at, end};
+            w->at = end;
+            return true;
+        }
     }
-    buf_add(out, view_skip(text, at));
-    return at > 0;
+    w->words.to = 0;
+    return false;
+}
+
+static bool next_left(struct walk *w, struct cut *ret) {
+    while (w->at < w->text.len) {
+        if (w->words.to > 0) {
+            if (next_tag(w, ret))
+                return true;
+            continue;
+        }
+        *ret = (struct cut){w->at, w->text.len};
+        if (find_words(w)) {
+            w->found = true;
+            widen(w->text, &w->words);
+            if (w->words.from < w->at) /* white space that a cut before took */
+                w->words.from = w->at;
+            ret->to = w->words.from;
+        }
+        w->at = ret->to;
+        if (ret->to > ret->from)
+            return true;
+    }
+    return false;
+}
+
+static struct walk walk_of(const struct mime_part *p, view text, const struct post_approval *said) {
+    return (struct walk){.text = text, .html = !mime_is(p, "text/plain"), .said = said};
+}
+
+/* What is left of a decoded text. False: it says nothing of the kind. */
+static bool without(const struct mime_part *p, view text, const struct post_approval *said, struct buf *out) {
+    struct walk w = walk_of(p, text, said);
+    struct cut left;
+    while (next_left(&w, &left))
+        buf_add(out, view_slice(text, left.from, left.to - left.from));
+    return w.found;
 }
 
 static void encode(const struct mime_part *p, view text, struct buf *out) {
@@ -88,7 +193,7 @@ static view body_of(const struct making *m, const struct mime_part *p, const str
     struct buf text = BUF_INIT(p->body.len + 1), left = BUF_INIT(p->body.len + 1),
                made = BUF_INIT(4 * p->body.len + 16);
     view body = VIEW_NULL;
-    if (mime_decode(p->encoding, p->body, &text) && without(buf_view(&text), said, &left)) {
+    if (mime_decode(p->encoding, p->body, &text) && without(p, buf_view(&text), said, &left)) {
         encode(p, buf_view(&left), &made);
         body = arena_view(m->arena, buf_view(&made));
     }
@@ -100,22 +205,15 @@ static view body_of(const struct making *m, const struct mime_part *p, const str
 
 /* Of octets that stay as they are, only the place of the words is left out. */
 static void leave_out(struct making *m, const struct mime_part *p, const struct post_approval *said) {
-    struct cut c;
-    size_t at = 0, body = making_at(m, p->body);
-    while (find_words(p->body, said, at, &c)) {
-        widen(p->body, &c);
-        recipe_copy(&m->out, body + at, c.from - at);
-        at = c.to;
-    }
-    recipe_copy(&m->out, body + at, p->body.len - at);
+    struct walk w = walk_of(p, p->body, said);
+    struct cut left;
+    while (next_left(&w, &left))
+        recipe_copy(&m->out, making_at(m, p->body) + left.from, left.to - left.from);
 }
 
 bool edition_approval(struct making *m) {
-    const struct mime_part *first = first_text(&m->mime);
     struct post_approval said;
-    struct buf text = BUF_INIT(first ? first->body.len + 1 : 1);
-    bool found = m->l->approvals && first && mime_decode(first->encoding, first->body, &text) &&
-                 post_approval(buf_view(&text), &said);
+    bool found = m->l->approvals && post_approval_part(&m->mime, m->arena, &said) != NULL;
     size_t at = 0;
     for (size_t i = 0; found && i < m->mime.count; i++) {
         const struct mime_part *p = &m->mime.parts[i];
@@ -132,6 +230,5 @@ bool edition_approval(struct making *m) {
             making_copy(m, p->body);
     }
     recipe_copy(&m->out, at, m->source.len - at);
-    buf_done(&text);
     return found;
 }

@@ -91,6 +91,41 @@ static void test_approval__the_line_is_in_no_copy(void **state) {
              "Content-Type: text/html\r\n\r\n<p></p><p>Hi</p>\r\n--b--\r\n");
 }
 
+static const char alternative[] =
+    FROM "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n%s\r\n--b\r\n"
+         "Content-Type: text/html\r\n\r\n%s\r\n--b--\r\n";
+
+/* HTML that says the same in its own way keeps its tags and loses the words. */
+static void test_approval__in_html(void **state) {
+    static const struct {
+        const char *text, *html, *left;
+    } cases[] = {
+        {"Approved: secret", "<p><b>Approved:</b> secret</p>", "<p><b></b></p>"},
+        {"Approved: secret", "<b>Appro</b>ved<i>:</i>\r\n se<u>cr</u>et!", "<b></b><i></i><u></u>!"},
+        {"Approved: a&b <c>", "<p>Approved: a&amp;b &lt;c&#62;</p>", "<p></p>"},
+        {"Approved: open sesame", "<p>Approved:&nbsp;open\r\n  sesame</p>", "<p></p>"},
+        {"Approved: secret", "Approved: secre", "Approved: secre"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char post[1024], want[1024];
+        snprintf(post, sizeof post, alternative, cases[i].text, cases[i].html);
+        snprintf(want, sizeof want, alternative, "", cases[i].left);
+        struct case_ *c = begin(state);
+        c->facts.approvals = true;
+        assert_string_equal(make(c, post), want);
+    }
+}
+
+/* The part the rule looks at is the part that loses it. */
+static void test_approval__behind_a_part_that_says_nothing(void **state) {
+    static const char post[] =
+        FROM "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n%s--b\r\n\r\n%sHi\r\n--b--\r\n";
+    char given[1024], want[1024];
+    snprintf(given, sizeof given, post, "\r\n", "Approved: secret\r\n");
+    snprintf(want, sizeof want, post, "\r\n", "");
+    expect_approved(state, given, want);
+}
+
 static void test_approval__is_a_text_where_nobody_can_give_one(void **state) {
     static const char post[] = FROM "\r\nApproved: all of it\r\n";
     struct case_ *c = begin(state);
@@ -695,6 +730,8 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approval__the_line_is_in_no_copy),
+        cmocka_unit_test(test_approval__in_html),
+        cmocka_unit_test(test_approval__behind_a_part_that_says_nothing),
         cmocka_unit_test(test_approval__is_a_text_where_nobody_can_give_one),
         cmocka_unit_test(test_approval__goes_before_filter_and_footer),
         cmocka_unit_test(test_edition__that_changes_nothing),

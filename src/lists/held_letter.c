@@ -1,7 +1,9 @@
 /* held_letter.c: see held_letter.h. */
 #include "lists/held_letter.h"
 
+#include "base/id.h"
 #include "lists/letter.h"
+#include "lists/unsubscribe.h"
 
 enum { HEADER_MOST = 4096 };
 
@@ -52,4 +54,14 @@ bool held_letter_args(const struct held_letter *h, struct arena *a, int64_t now_
                                         .original = whole ? h->first : header_of(h->first),
                                         .whole = whole},
                        now_ms, args, e);
+}
+
+view held_token(view list_secret, int64_t message, struct arena *a) {
+    struct id_text id = id_format(message);
+    view key = unsubscribe_key(list_secret, arena_printf(a, "held %s", id.s), a);
+    return arena_printf(a, "h%.*s", VIEW_ARG(key));
+}
+
+bool held_token_is(view token) {
+    return token.len == 1 + UNSUBSCRIBE_KEY_LEN && ascii_lower(token.ptr[0]) == 'h';
 }

@@ -27,11 +27,7 @@ static view part_of(enum letter_kind kind) {
 /* ---- keys ---- */
 
 static view key_of(view secret, const char *what, view person, struct arena *a) {
-    struct buf key = BUF_INIT(UNSUBSCRIBE_KEY_LEN);
-    unsubscribe_key_add(secret, arena_printf(a, "%s %.*s", what, VIEW_ARG(person)), &key);
-    view made = arena_view(a, buf_view(&key));
-    buf_done(&key);
-    return made;
+    return unsubscribe_key(secret, arena_printf(a, "%s %.*s", what, VIEW_ARG(person)), a);
 }
 
 view membership_enable_key(view secret, view person, struct arena *a) {

@@ -1,11 +1,11 @@
 /* post.c: see post.h. */
 #include "lists/post.h"
 
+#include "base/password.h"
 #include "mail/address.h"
-#include "mail/encoded_word.h"
 #include "mail/charset.h"
+#include "mail/encoded_word.h"
 #include "mail/mailboxes.h"
-#include "mail/mime.h"
 
 enum { RECIPIENTS_MOST = 2000 };
 
@@ -94,6 +94,62 @@ bool post_approval(view text, struct post_approval *ret) {
     return ret->password.len > 0 && post_field_is_approval(ret->name);
 }
 
+static bool says_approval(const struct mime_part *p, struct arena *a, struct post_approval *ret, bool *any) {
+    struct buf octets = BUF_INIT(LIMIT_COMMAND_TEXT);
+    view text = VIEW("");
+    if (mime_is(p, "text/plain") && p->children == 0 &&
+        mime_decode(p->encoding, view_slice(p->body, 0, LIMIT_COMMAND_TEXT), &octets))
+        text = arena_view(a, buf_view(&octets));
+    buf_done(&octets);
+    *any = view_trim(text).len > 0;
+    return post_approval(text, ret);
+}
+
+const struct mime_part *post_approval_part(const struct mime *m, struct arena *a, struct post_approval *ret) {
+    bool any = false;
+    for (size_t i = 0; i < m->count && !any; i++)
+        if (says_approval(&m->parts[i], a, ret, &any))
+            return &m->parts[i];
+    return NULL;
+}
+
+static enum approval approval_of(view password, view kept) {
+    return kept.len > 0 && password_is(password, kept) ? APPROVAL_RIGHT : APPROVAL_WRONG;
+}
+
+/* The message, with its parts in an arena of their own: however many there are, the caller's does not suffer.
+ */
+static bool parts_of(const struct post *p, struct arena *parts, struct mime *ret) {
+    view head = p->header.section;
+    head.len = (size_t)(p->header.body.ptr + p->header.body.len - head.ptr);
+    arena_init(parts, LIMIT_STEP_ARENA);
+    return head.len > 0 && mime_parse(head, parts, ret);
+}
+
+static enum approval approval_in_text(const struct post *p, view kept, struct arena *a) {
+    struct arena parts;
+    struct mime m;
+    struct post_approval said;
+    enum approval found = APPROVAL_NONE;
+    const struct mime_part *part = parts_of(p, &parts, &m) ? post_approval_part(&m, a, &said) : NULL;
+    if (part) {
+        struct buf utf8 = BUF_INIT(4 * LIMIT_COMMAND_TEXT);
+        view charset = part->charset.len > 0 ? part->charset : VIEW("us-ascii");
+        bool known = charset_to_utf8(charset, said.password, &utf8);
+        found = approval_of(known ? buf_view(&utf8) : said.password, kept);
+        buf_done(&utf8);
+    }
+    arena_done(&parts);
+    return found;
+}
+
+enum approval post_approved(const struct post *p, view kept, struct arena *a) {
+    for (size_t i = 0; i < p->header.count; i++)
+        if (post_field_is_approval(p->header.fields[i].name))
+            return approval_of(view_trim(header_value(&p->header.fields[i], a)), kept);
+    return approval_in_text(p, kept, a);
+}
+
 view post_line(view text, struct arena *a) {
     char *line = arena_alloc(a, text.len + 1);
     size_t n = 0;
@@ -148,12 +204,10 @@ static view decode_text(const struct mime_part *p, struct arena *a) {
 }
 
 view post_text(const struct post *p, struct arena *a) {
-    struct arena parts; /* however many there are, the caller's arena does not suffer */
+    struct arena parts;
     struct mime m;
-    view text = VIEW(""), head = p->header.section;
-    head.len = (size_t)(p->header.body.ptr + p->header.body.len - head.ptr);
-    arena_init(&parts, LIMIT_STEP_ARENA);
-    if (head.len > 0 && mime_parse(head, &parts, &m))
+    view text = VIEW("");
+    if (parts_of(p, &parts, &m))
         for (size_t i = 0; i < m.count && text.len == 0; i++)
             if (mime_is(&m.parts[i], "text/plain"))
                 text = decode_text(&m.parts[i], a);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "mail/header.h"
+#include "mail/mime.h"
 
 struct post {
     view senders[LIMIT_POST_SENDERS]; /* From, envelope, Reply-To, Sender: normalised, each once, in this
@@ -32,6 +33,17 @@ struct post_approval {
     view name, password;
 };
 bool post_approval(view text, struct post_approval *ret);
+
+/* The part of a message that is looked at for it: its first plain text that says anything. Its octets,
+ * decoded, are in the arena; no other character set is made of them, so that what is found can be left out.
+ * NULL: it does not begin so. */
+const struct mime_part *post_approval_part(const struct mime *m, struct arena *a, struct post_approval *ret);
+
+/* What a mail says of the moderators' password: in the first such field alone, or where there is none in the
+ * first line of its text, since to look costs time (base/password.h). `kept`: what is kept of it, or empty.
+ */
+enum approval { APPROVAL_NONE, APPROVAL_WRONG, APPROVAL_RIGHT };
+enum approval post_approved(const struct post *p, view kept, struct arena *a);
 
 /* A field's value, unfolded and with its encoded words decoded. */
 view post_value(const struct header_field *f, struct arena *a);

@@ -17,6 +17,14 @@ void unsubscribe_key_add(view list_secret, view address, struct buf *out) {
         buf_printf(out, "%02x", mac[i]);
 }
 
+view unsubscribe_key(view list_secret, view seed, struct arena *a) {
+    struct buf key = BUF_INIT(UNSUBSCRIBE_KEY_LEN + 1);
+    unsubscribe_key_add(list_secret, seed, &key);
+    view made = arena_view(a, buf_view(&key));
+    buf_done(&key);
+    return made;
+}
+
 bool unsubscribe_key_is(view list_secret, view address, view key) {
     struct buf right = BUF_INIT(UNSUBSCRIBE_KEY_LEN + 1);
     char given[UNSUBSCRIBE_KEY_LEN];

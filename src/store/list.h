@@ -11,8 +11,9 @@ struct digest_number {
 };
 struct digest_number list_bump(struct op_run *r, int64_t list);
 
-/* What editions are made from: the list's address, its archive setting, the number, the list's secret, and
- * every setting of editions in their order. */
-void edition_facts_put(struct op_run *r, view address, view archive, int64_t number);
+/* What editions are made from: the list's address, its archive setting, the number, the list's secret,
+ * whether it or another list that takes the message (0: none does) has a moderator_password, and every
+ * setting of editions in their order. */
+void edition_facts_put(struct op_run *r, view address, view archive, int64_t number, int64_t message);
 
 #endif

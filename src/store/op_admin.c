@@ -247,13 +247,23 @@ static bool change_lines(struct op_run *r, view scope, enum list_setting s, enum
     return r->err.code == ERR_OK;
 }
 
-/* What the lines name is here. */
-static bool need_named(struct op_run *r, enum list_setting s, view lines) {
+static bool has_line(view lines, view wanted) {
     view line;
+    while (view_split(&lines, '\n', &line))
+        if (view_eq(line, wanted))
+            return true;
+    return false;
+}
+
+/* What the lines name is here; of a line that was there before it does not matter. */
+static bool need_named(struct op_run *r, view scope, enum list_setting s, view lines) {
+    view line, before = VIEW("");
     if (list_setting_type(s) == SETTING_SENDERS)
         return need_sender_sets(r, lines);
+    if (list_setting_type(s) == SETTING_LISTS)
+        before = list_setting_text_of(r, scope, s);
     while (list_setting_type(s) == SETTING_LISTS && view_split(&lines, '\n', &line))
-        if (need_list(r, line) == 0)
+        if (!has_line(before, line) && need_list(r, line) == 0)
             return false;
     return true;
 }
@@ -266,7 +276,7 @@ static void set_one(struct op_run *r, view scope, enum list_setting s, enum sett
     }
     if (how != SETTING_REPLACE && !change_lines(r, scope, s, how, &value))
         return;
-    if (list_setting_check(s, value, r->arena, &value, &r->err) && need_named(r, s, value))
+    if (list_setting_check(s, value, r->arena, &value, &r->err) && need_named(r, scope, s, value))
         db_run(r->db,
                "INSERT INTO setting(scope, name, value) VALUES($1, $2, $3)"
                " ON CONFLICT(scope, name) DO UPDATE SET value = excluded.value",

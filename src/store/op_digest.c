@@ -117,7 +117,7 @@ void op_run_DIGEST_TAKE(struct op_run *r) {
     view address = arena_view(r->arena, query_text(&q, 0)), archive = arena_view(r->arena, query_text(&q, 1));
     int64_t class = query_int(&q, 2), volume = query_int(&q, 3), issue = query_int(&q, 4);
     query_done(&q);
-    edition_facts_put(r, address, archive, issue);
+    edition_facts_put(r, address, archive, issue, 0);
     put_texts(r, list, address);
     vals_int(r->out, class);
     vals_int(r->out, volume);
@@ -139,8 +139,10 @@ void op_run_DIGEST_TAKE(struct op_run *r) {
 }
 
 /* Its body was staged. False: pieces of it are missing. */
-static bool insert_digest(struct op_run *r, int64_t list, int64_t class, int64_t issue, int64_t first) {
+static bool insert_digest(struct op_run *r, int64_t list, int64_t class, int64_t issue, int64_t first,
+                          int64_t *sent) {
     int64_t mode = vals_get_int(&r->in), message = vals_get_int(&r->in);
+    *sent |= mode > 0 && mode < 63 ? INT64_C(1) << mode : 0;
     view sender = vals_get_view(&r->in), msgid = vals_get_view(&r->in);
     int64_t size = vals_get_int(&r->in);
     view sha256 = vals_get_view(&r->in);
@@ -175,7 +177,7 @@ void op_run_DIGEST_SENT(struct op_run *r) {
     int64_t now = db_number(r->db, -1, "SELECT issue FROM list WHERE id = $1 {for update}", DB_I(list));
     if (now != issue || r->in.failed)
         return;
-    int64_t first = 0;
+    int64_t first = 0, wanted = modes_wanted(r, list), sent = 0;
     for (size_t n = vals_get_count(&r->in); n > 0 && !r->in.failed && !db_error(r->db); n--) {
         int64_t message = vals_get_int(&r->in);
         first = first ? first : message;
@@ -183,10 +185,14 @@ void op_run_DIGEST_SENT(struct op_run *r) {
     }
     size_t digests = vals_get_count(&r->in);
     for (size_t n = digests; n > 0 && !r->in.failed && !db_error(r->db); n--)
-        if (!insert_digest(r, list, class, issue, first)) {
+        if (!insert_digest(r, list, class, issue, first, &sent)) {
             op_refuse(r, ERR_CONFLICT, "pieces of a digest were lost: it is made again");
             return;
         }
+    if (wanted & ~sent) {
+        op_refuse(r, ERR_CONFLICT, "members want another kind of digest by now: it is made again");
+        return;
+    }
     if (digests > 0)
         list_bump(r, list);
     db_run(r->db, "UPDATE list SET digest_asked = 0 WHERE id = $1", DB_I(list));

@@ -54,13 +54,16 @@ static int64_t issue(struct unit_store *s) {
     return number(s, "SELECT issue FROM list WHERE address = $1", S(news));
 }
 
-/* One digest of that mode, of this post, that is not expanded yet; its message. */
+/* A digest of each kind, of this post; that of that mode is not expanded yet; its message. */
 static int64_t close_digest(struct unit_store *s, int64_t list, int64_t as_issue, int64_t mode,
                             int64_t included) {
-    int64_t digest = id_new();
+    int64_t digest = id_new(), other = id_new();
     must(s, OP_BODY_STAGE, N(digest), N(0), S("digest"));
-    must(s, OP_DIGEST_SENT, N(list), N(as_issue), N(CLASS_LIST), N(1), N(included), N(1), N(mode), N(digest),
-         S("news-bounces@here.example"), S("id@here.example"), N(6), S("sha"), N(0), S("recipe"));
+    must(s, OP_BODY_STAGE, N(other), N(0), S("digest"));
+    must(s, OP_DIGEST_SENT, N(list), N(as_issue), N(CLASS_LIST), N(1), N(included), N(2), N(mode), N(digest),
+         S("news-bounces@here.example"), S("id@here.example"), N(6), S("sha"), N(0), S("recipe"),
+         N(MODE_PLAIN + MODE_MIME - mode), N(other), S("news-bounces@here.example"), S("id2@here.example"),
+         N(6), S("sha2"), N(0), S("recipe"));
     return digest;
 }
 
@@ -142,8 +145,20 @@ static void test_sent__each_kind_to_its_members_once(struct unit_store *s) {
     assert_false(is_due(s));
 }
 
+/* The kinds it was made in are not those its members want by now. */
+static void test_sent__not_without_a_kind_that_is_wanted(struct unit_store *s) {
+    int64_t list = set_up(s), message = post(s, list, "1"), digest = id_new();
+    must(s, OP_BODY_STAGE, N(digest), N(0), S("digest"));
+    refused(s, ERR_CONFLICT, OP_DIGEST_SENT, N(list), N(1), N(CLASS_LIST), N(1), N(message), N(1),
+            N(MODE_MIME), N(digest), S("news-bounces@here.example"), S("id@here.example"), N(6), S("sha"),
+            N(0), S("recipe"));
+    assert_number(s, 1, "SELECT count(*) FROM digest");
+    assert_int_equal(issue(s), 1);
+}
+
 static void test_sent__what_nobody_wants_is_closed_silently(struct unit_store *s) {
     int64_t list = set_up(s), message = post(s, list, "1");
+    change(s, "UPDATE member SET mode = 0");
     must(s, OP_DIGEST_SENT, N(list), N(1), N(CLASS_LIST), N(1), N(message), N(0));
     assert_int_equal(issue(s), 1);
     assert_number(s, 0, "SELECT count(*) FROM digest");
@@ -155,6 +170,7 @@ static void test_body__stays_until_the_digest_is_sent(struct unit_store *s) {
     change(s, "DELETE FROM feed");
     must(s, OP_REAP, N(0), N(64), N(DAY), N(0));
     assert_number(s, 1, "SELECT count(*) FROM body WHERE id = $1", N(message));
+    change(s, "UPDATE member SET mode = 0");
     must(s, OP_DIGEST_SENT, N(list), N(1), N(CLASS_LIST), N(1), N(message), N(0));
     must(s, OP_REAP, N(0), N(64), N(DAY), N(0));
     assert_number(s, 0, "SELECT count(*) FROM body WHERE id = $1", N(message));
@@ -291,6 +307,7 @@ int main(void) {
         STORE_CASE(test_posts__are_collected_only_for_somebody),
         STORE_CASE(test_due__by_size_by_day_or_when_asked),
         STORE_CASE(test_sent__each_kind_to_its_members_once),
+        STORE_CASE(test_sent__not_without_a_kind_that_is_wanted),
         STORE_CASE(test_sent__what_nobody_wants_is_closed_silently),
         STORE_CASE(test_body__stays_until_the_digest_is_sent),
         STORE_CASE(test_mode__the_last_digest),

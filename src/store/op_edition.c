@@ -40,14 +40,33 @@ static view decoration(struct op_run *r, view list, enum list_setting s, view sa
     return is_said ? said : template_text_of(r, list, name, VIEW(""));
 }
 
-void edition_facts_put(struct op_run *r, view address, view archive, int64_t number) {
+/* Whether a list that takes the message has a moderator_password: what the post gives for one is no business
+ * of the others' members. */
+static bool has_password(struct op_run *r, int64_t message) {
+    view lists[LIMIT_ROUTE_BATCH];
+    size_t n = 0;
+    bool found = false;
+    struct query q;
+    db_query(r->db, &q,
+             "SELECT address FROM list WHERE id IN (SELECT list FROM expansion WHERE message = $1 UNION"
+             " SELECT list FROM edition WHERE message = $1)",
+             DB_I(message));
+    while (query_row(&q) && n < LIMIT_ROUTE_BATCH)
+        lists[n++] = arena_view(r->arena, query_text(&q, 0));
+    query_done(&q);
+    for (size_t i = 0; i < n && !found; i++)
+        found = list_setting_text_of(r, lists[i], LIST_SETTING_MODERATOR_PASSWORD).len > 0;
+    return found;
+}
+
+void edition_facts_put(struct op_run *r, view address, view archive, int64_t number, int64_t message) {
     view values[LIST_SETTING_COUNT];
     vals_view(r->out, address);
     vals_view(r->out, archive);
     vals_int(r->out, number);
     vals_view(r->out, list_secret(r, address));
     list_settings_of(r, address, values);
-    vals_int(r->out, values[LIST_SETTING_MODERATOR_PASSWORD].len > 0);
+    vals_int(r->out, values[LIST_SETTING_MODERATOR_PASSWORD].len > 0 || has_password(r, message));
     values[LIST_SETTING_MSG_HEADER] = decoration(
         r, address, LIST_SETTING_MSG_HEADER, values[LIST_SETTING_MSG_HEADER], "list:member:regular:header");
     values[LIST_SETTING_MSG_FOOTER] = decoration(
@@ -58,9 +77,9 @@ void edition_facts_put(struct op_run *r, view address, view archive, int64_t num
 }
 
 /* in: message, list (id). out: the list's address (empty: it is gone, or the edition is made, and nothing
- * follows), its archive setting, the post's number, the list's secret, whether it has a moderator_password
- * (0/1), and every setting of editions in their order; header and footer are the templates where no setting
- * says anything. */
+ * follows), its archive setting, the post's number, the list's secret, whether a list of the post has a
+ * moderator_password (0/1), and every setting of editions in their order; header and footer are the templates
+ * where no setting says anything. */
 void op_run_LIST_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), id = vals_get_int(&r->in), number = 0;
     view address = VIEW(""), archive = VIEW("");
@@ -80,8 +99,14 @@ void op_run_LIST_EDITION(struct op_run *r) {
     if (address.len == 0)
         vals_view(r->out, address);
     else
-        edition_facts_put(r, address, archive, number);
+        edition_facts_put(r, address, archive, number, message);
 }
+
+/* Of a list, or where that has no such member of one that it includes: who gets a copy of the message $5. */
+#define RECEIVES                                                                                             \
+    "role = $3 AND status = 0 AND mode = 0 AND (list = $2 OR (list IN (SELECT x.other FROM expansion_list"   \
+    " x WHERE x.message = $5 AND x.list = $2 AND x.kind = 1) AND NOT EXISTS (SELECT 1 FROM member own"       \
+    " WHERE own.list = $2 AND own.role = $3 AND own.addr = member.addr)))"
 
 /* Members among the addresses who want no copy then. `users`: by any address of theirs. */
 static int64_t skip(struct op_run *r, int64_t message, int64_t list, bool users, view why) {
@@ -90,23 +115,19 @@ static int64_t skip(struct op_run *r, int64_t message, int64_t list, bool users,
         view address = vals_get_view(&r->in);
         int64_t n = 0;
         struct query q;
-        /* 0 = true: they want it */
+        /* 1: they do not want it */
         if (users)
             db_query(
                 r->db, &q,
-                "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND mode = 0 AND addr "
-                "IN (SELECT "
-                "o.addr"
+                "SELECT addr FROM member WHERE " RECEIVES " AND addr IN (SELECT o.addr"
                 " FROM address a JOIN mailbox b ON b.addr = a.id JOIN mailbox o ON o.userid = b.userid WHERE"
                 " a.text = $4) AND " MEMBER_PREFERS("5") " = 1",
-                DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
+                DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address), DB_I(message));
         else
             db_query(r->db, &q,
-                     "SELECT addr FROM member WHERE list = $2 AND role = $3 AND status = 0 AND mode = 0 AND "
-                     "addr = "
-                     "(SELECT id FROM"
-                     " address WHERE text = $4) AND " MEMBER_PREFERS("4") " = 1",
-                     DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address));
+                     "SELECT addr FROM member WHERE " RECEIVES
+                     " AND addr = (SELECT id FROM address WHERE text = $4) AND " MEMBER_PREFERS("4") " = 1",
+                     DB_I(r->now_ms), DB_I(list), DB_I(ROLE_MEMBER), DB_T(address), DB_I(message));
         while (query_row(&q) && n < LIMIT_POST_SENDERS)
             addrs[n++] = query_int(&q, 0);
         query_done(&q);

@@ -75,6 +75,23 @@ void op_run_HELD_SHOW(struct op_run *r) {
                   (long long)id);
 }
 
+/* in: list, last id seen, most. out: what is kept of the list's moderator_password; then of each post that is
+ * held: id, message */
+void op_run_HELD_ON(struct op_run *r) {
+    view list = vals_get_view(&r->in);
+    int64_t after = vals_get_int(&r->in), most = vals_get_int(&r->in), id = need_list(r, list);
+    struct query q;
+    if (id == 0)
+        return;
+    vals_view(r->out, list_setting_text_of(r, list, LIST_SETTING_MODERATOR_PASSWORD));
+    db_query(r->db, &q, "SELECT id, message FROM held_post WHERE list = $1 AND id > $2 ORDER BY id LIMIT $3",
+             DB_I(id), DB_I(after), DB_I(most));
+    while (query_row(&q)) {
+        vals_int(r->out, query_int(&q, 0));
+        vals_int(r->out, query_int(&q, 1));
+    }
+}
+
 static bool find_held(struct op_run *r, int64_t id, struct list_post *ret) {
     struct query q;
     *ret = (struct list_post){0};

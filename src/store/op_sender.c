@@ -20,7 +20,7 @@ static bool is_regex(view pattern) {
 
 bool sender_normalise(view text, struct arena *a, view *ret, struct err *e) {
     bool domain = view_starts_with(text, VIEW("@"));
-    *ret = text;
+    *ret = arena_view(a, text);
     if (view_find(text, '\n') >= 0)
         return err_set(e, ERR_USAGE, "one line is wanted");
     if (is_regex(text))

@@ -1,6 +1,7 @@
 /* op_sibling.c: see sibling.h. */
 #include "store/sibling.h"
 
+#include "mail/address.h"
 #include "store/event.h"
 #include "store/list_setting.h"
 #include "store/vals.h"
@@ -18,7 +19,9 @@ static view list_address(struct op_run *r, int64_t list) {
 }
 
 static void note(struct op_run *r, int64_t message, int64_t list, enum sibling kind, int64_t other) {
-    db_run(r->db, "INSERT INTO expansion_list(message, list, kind, other) VALUES($1, $2, $3, $4)",
+    db_run(r->db,
+           "INSERT INTO expansion_list(message, list, kind, other) VALUES($1, $2, $3, $4) ON CONFLICT DO "
+           "NOTHING",
            DB_I(message), DB_I(list), DB_I(kind), DB_I(other));
 }
 
@@ -51,12 +54,25 @@ static bool is_named(struct vals named, view address) {
     return false;
 }
 
+/* A list has a second address where its domain has a second name. */
+static bool is_named_at_all(struct op_run *r, struct vals named, view list) {
+    struct address a = address_split(list);
+    struct query q;
+    db_query(r->db, &q, "SELECT alias_domain FROM domain WHERE name = $1 AND alias_domain <> ''",
+             DB_T(a.domain));
+    view other = query_row(&q)
+                     ? arena_printf(r->arena, "%.*s@%.*s", VIEW_ARG(a.local), VIEW_ARG(query_text(&q, 0)))
+                     : VIEW("");
+    query_done(&q);
+    return is_named(named, list) || (other.len > 0 && is_named(named, other));
+}
+
 static size_t note_excluded(struct op_run *r, int64_t message, int64_t list, view address, struct vals named,
                             view *ret_names) {
     view lines = list_setting_text_of(r, address, LIST_SETTING_REGULAR_EXCLUDE_LISTS), line;
     size_t count = 0;
     while (view_split(&lines, '\n', &line)) {
-        int64_t other = is_named(named, line) ? list_number(r, line) : 0;
+        int64_t other = is_named_at_all(r, named, line) ? list_number(r, line) : 0;
         if (other == 0 || other == list)
             continue;
         note(r, message, list, SIBLING_EXCLUDED, other);

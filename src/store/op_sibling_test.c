@@ -97,6 +97,38 @@ static void test_excluded__where_the_post_names_their_list(struct unit_store *s)
     expect_copies(s, post(s, list, "3", two, 10), (int64_t[]){1, 1, 0, 0});
 }
 
+/* Their domain's other name is theirs as well; said twice is as good as once. */
+static void test_excluded__by_the_domains_other_name(struct unit_store *s) {
+    int64_t list = set_up(s);
+    add_member(s, all, "c@y.example");
+    set(s, all, "regular_exclude_lists", "two@here.example\nTwo@here.example");
+    change(s, "UPDATE domain SET alias_domain = 'old.example' WHERE name = 'here.example'");
+    expect_copies(s, post(s, list, "1", "two@old.example", 10), (int64_t[]){1, 0, 0, 0});
+}
+
+/* Who gets the list's posts by another list prefers what he prefers there. */
+static void test_included__prefer_what_they_prefer_on_their_list(struct unit_store *s) {
+    int64_t list = set_up(s);
+    set(s, all, "regular_include_lists", one);
+    prefer(s, one, "a@x.example", PREFERENCE_RECEIVE_LIST_COPY, 1);
+    prefer(s, one, "b@x.example", PREFERENCE_RECEIVE_LIST_COPY, 1);
+    expect_copies(s, post(s, list, "1", "b@x.example", 10), (int64_t[]){1, 0, 0, 1});
+    expect_copies(s, post(s, list, "2", "a@x.example", 10), (int64_t[]){1, 1, 0, 1});
+}
+
+/* A list that went away stands in no way of the others. */
+static void test_setting__goes_on_without_a_list_that_is_gone(struct unit_store *s) {
+    set_up(s);
+    set(s, all, "regular_include_lists", two);
+    must(s, OP_LIST_DELETE, S(two));
+    must(s, OP_SETTING_SET, S(all), S("me"), N(1), S("regular_include_lists"), N(SETTING_ADD), S(one));
+    refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S(all), S("me"), N(1), S("regular_include_lists"),
+            N(SETTING_ADD), S("other@here.example"));
+    must(s, OP_SETTING_SET, S(all), S("me"), N(1), S("regular_include_lists"), N(SETTING_REMOVE), S(two));
+    assert_number(s, 1, "SELECT count(*) FROM setting WHERE name = 'regular_include_lists' AND value = $1",
+                  S(one));
+}
+
 static void test_setting__names_lists_that_are_here(struct unit_store *s) {
     int64_t list = set_up(s);
     refused(s, ERR_NOT_FOUND, OP_SETTING_SET, S(all), S("me"), N(1), S("regular_include_lists"),
@@ -114,7 +146,10 @@ int main(void) {
         STORE_CASE(test_included__by_those_that_are_included),
         STORE_CASE(test_included__the_own_membership_counts_first),
         STORE_CASE(test_excluded__where_the_post_names_their_list),
+        STORE_CASE(test_excluded__by_the_domains_other_name),
+        STORE_CASE(test_included__prefer_what_they_prefer_on_their_list),
         STORE_CASE(test_setting__names_lists_that_are_here),
+        STORE_CASE(test_setting__goes_on_without_a_list_that_is_gone),
     };
     return RUN_STORE_CASES("store/op_sibling", cases);
 }

@@ -266,6 +266,7 @@ static void moderate(struct actors *a, int64_t list) {
     ACT(a, R_CLI, OP_HELD_LS, S(""), N(0), N(10));
     ACT(a, R_CLI, OP_HELD_SHOW, N(id));
     ACT(a, R_HTTPD, OP_HELD_IDS, S("news@here.example"));
+    ACT(a, R_ROUTER, OP_HELD_ON, S("news@here.example"), N(0), N(10));
     struct accept_recipient to = {.address = VIEW("author@there.example")};
     struct accept letter = {
         .id = id_new(), .size = 3, .body = VIEW("no."), .recipients = &to, .recipient_count = 1};
@@ -273,6 +274,7 @@ static void moderate(struct actors *a, int64_t list) {
     add_values(&args, S("me"), N(MODERATION_HOLD), S("x@y"), N(1), N(1), N(id), N(1));
     accept_args(&letter, &args);
     act(a, R_CLI, OP_HELD_DECIDE, &args);
+    ACT(a, R_ROUTER, OP_HELD_DECIDE, S("me"), N(MODERATION_HOLD), S(""), N(0), N(1), N(id), N(0));
     ACT(a, R_CLI, OP_HELD_DECIDE, S("me"), N(MODERATION_ACCEPT), S(""), N(0), N(1), N(id), N(0));
     ACT(a, R_ROUTER, OP_HELD_END, N(10));
     ACT(a, R_SMTPD, OP_LIST_RULES, N(list), N(1), S("m@one.example"));

@@ -90,3 +90,15 @@ def test_the_password_may_be_the_first_line_of_the_text(news, sink):
     assert copy.octets.count(b"let me in") == 2 and b"sesam" not in copy.octets
     kept = b"".join(path.read_bytes() for path in news.archive(LIST).rglob("*.mbox"))
     assert b"let me in" in kept and b"sesame" not in kept
+
+
+def test_the_password_of_one_list_is_nothing_for_another(news, sink):
+    news.cli("list", "set", LIST, "moderator_password=open sesame")
+    news.cli("list", "create", "talk@example.org")
+    news.cli("member", "add", "talk@example.org", "cy@z.example")
+    news.post("me@sender.example", [LIST, "talk@example.org"], message(body="Approved: open sesame\r\nlet me in\r\n"))
+    news.wait()
+    for copy in sink.to("bo@y.example") + sink.to("cy@z.example"):
+        assert b"let me in" in copy.octets and b"sesam" not in copy.octets
+    kept = b"".join(path.read_bytes() for path in news.archive("talk@example.org").rglob("*.mbox"))
+    assert b"let me in" in kept and b"sesam" not in kept

@@ -1,4 +1,6 @@
 """Rules of lists at the final dot and in router, the held queue, bans, header matches."""
+import re
+
 import pytest
 
 from postroad import Lmtp, message, until
@@ -122,6 +124,58 @@ def test_moderators_hear_of_what_is_held(news, sink):
     news.cli("list", "set", "all", "default_nonmember_action=accept")
     send(news, "guest@y.example", subject="")
     assert len(sink.mails()) == 2, "a post that passes makes no letter"
+
+
+def confirm_address(letter):
+    """Which mail decides about the post, as the letter to the moderators has it."""
+    return re.search(rb"news-confirm\+h[0-9a-f]{32}@example\.org", letter.octets)[0].decode()
+
+
+def decide(news, sink, to, **mail):
+    """The answer to a moderator's mail."""
+    before = len(sink.mails())
+    news.post("boss@far.example", to, message(sender="boss@far.example", **mail))
+    news.wait()
+    [answer] = [m for m in sink.mails()[before:] if m.recipients == ["boss@far.example"]]
+    return answer.octets.decode()
+
+
+def test_moderators_decide_by_mail(news, sink):
+    news.cli("list", "set", LIST, "admin_immed_notify=true", "moderator_password=open sesame")
+    first = send(news, "guest@y.example", subject="first")
+    second = send(news, "guest@y.example", subject="second")
+    third = send(news, "guest@y.example", subject="third")
+    ids = [row["id"] for row in held(news)]
+    one, two, three = (confirm_address(letter) for letter in sink.mails())
+    assert "Invalid Approved: password" in decide(news, sink, one, fields="Approved: open sesam\r\n")
+    assert [row["id"] for row in held(news)] == ids and sink.to("ada@x.example") == []
+    answer = decide(news, sink, one, fields="Approved: open sesame\r\n")
+    assert "Message accepted" in answer and "sesam" not in answer
+    [copy] = sink.to("ada@x.example")
+    assert b"Subject: first" in copy.octets
+    [row] = [row for row in news.trace(queue_id(first)) if row["event"] == "approved"]
+    assert row["detail"] == "by=boss@far.example by mail"
+    assert "Message discarded" in decide(news, sink, two.upper(), body="> no\r\nthank you\r\n")
+    assert "discarded" in kinds(news, second)
+    assert "was decided about" in decide(news, sink, two)
+    token = three.partition("+")[2].partition("@")[0]
+    answer = decide(news, sink, "news-request@example.org", subject=f"Re: confirm {token}",
+                    body="Approved: open sesame\r\n> whatever was said\r\n")
+    assert "Message accepted" in answer and "sesam" not in answer and "whatever" not in answer
+    assert held(news) == [] and "expanded" in kinds(news, third)
+
+
+def test_no_program_and_no_other_list_decides(news, sink):
+    news.cli("list", "set", LIST, "admin_immed_notify=true")
+    send(news, "guest@y.example")
+    [letter] = sink.mails()
+    address = confirm_address(letter)
+    news.post("boss@far.example", address, message(sender="boss@far.example", fields="Auto-Submitted: auto-replied\r\n"))
+    news.wait()
+    news.cli("list", "create", OTHER)
+    assert "was decided about" in decide(news, sink, address.replace("news", "talk"))
+    assert "Invalid Approved: password" in decide(news, sink, address, body="Approved: \r\nx\r\nApproved: y\r\n", fields="Approved: x\r\n")
+    assert len(held(news)) == 1, "a list without a password has none that could be right"
 
 
 def test_bans_and_header_matches(news):

@@ -53,6 +53,10 @@ def test_a_set_is_imported(lists, tmp_path):
     file.write_text("a@x.example\nb@x.example\nc@x.example\n")
     assert "+1 -1, 2 stay" in lists.cli("senders", "import", "trusted", file, "--yes")
     assert [row["sender"] for row in lists.json("senders", "show", "trusted")] == ["a@x.example", "b@x.example", "c@x.example"]
+    expressions = [f"^{letter * 60}@z[.]example$" for letter in "abcdefghijklmnopqrst"]
+    file.write_text("\n".join(["a@x.example", "b@x.example", "c@x.example", *expressions, ""]))
+    lists.cli("senders", "import", "trusted", file, "--yes")
+    assert sorted(row["sender"] for row in lists.json("senders", "show", "trusted"))[:20] == expressions
 
 
 def test_an_umbrella_sends_each_member_one_copy(lists, sink):

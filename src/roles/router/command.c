@@ -9,14 +9,19 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "lists/held_letter.h"
 #include "lists/letter.h"
 #include "lists/membership_letter.h"
 #include "lists/unsubscribe.h"
 #include "roles/router/router.h"
+#include "store/moderation.h"
 #include "store/subscription.h"
 #include "store/vals.h"
 
-enum { ROSTER_MOST = 500 }; /* members that one answer shows */
+enum {
+    ROSTER_MOST = 500, /* members that one answer shows */
+    HELD_PAGE = 1000
+};
 
 struct run {
     struct role *role;
@@ -56,11 +61,7 @@ static bool write_letter(struct run *r, view part, view to, view subject, view t
 static view make_token(struct run *r, view secret) {
     struct id_text id = id_format(r->mail->id);
     view seed = arena_printf(r->arena, "%s %zu %.*s", id.s, r->number, VIEW_ARG(r->list));
-    struct buf token = BUF_INIT(2 * UNSUBSCRIBE_KEY_LEN);
-    unsubscribe_key_add(secret, seed, &token);
-    view made = arena_view(r->arena, buf_view(&token));
-    buf_done(&token);
-    return made;
+    return unsubscribe_key(secret, seed, r->arena);
 }
 
 /* ---- what is done ---- */
@@ -172,7 +173,67 @@ static bool enable(struct run *r, view key, struct err *e) {
     return ok || e->code == ERR_OK; /* refused: said */
 }
 
+/* Which of the list's posts the token is about, and what the mail says of the moderators' password. False: of
+ * none, which is said; or it failed, see e. */
+static bool find_held(struct run *r, view token, int64_t *ret_id, enum approval *ret_said, struct err *e) {
+    struct store_request q;
+    view kept = VIEW("");
+    int64_t id = 0, message = 0;
+    bool more = true, found = false;
+    while (more && !found) {
+        store_request_init(&q, OP_HELD_ON);
+        vals_view(&q.args, r->list);
+        vals_int(&q.args, id);
+        vals_int(&q.args, HELD_PAGE);
+        more = call(r, &q, e);
+        struct vals v = vals_of(buf_view(&q.out));
+        kept = arena_view(r->arena, vals_get_view(&v));
+        for (more = more && vals_more(&v); !found && vals_more(&v);) {
+            id = vals_get_int(&v);
+            message = vals_get_int(&v);
+            found = view_eq_nocase(token, held_token(r->secret, message, r->arena));
+        }
+        store_request_done(&q);
+    }
+    if (e->code == ERR_OK && !found)
+        say(r, "No such post is held: it was decided about, or never was");
+    *ret_id = id;
+    *ret_said = found ? post_approved(r->mail->post, kept, r->arena) : APPROVAL_NONE;
+    return found;
+}
+
+/* What a moderator's mail to the address in the letter says: the post goes on with the list's password, and
+ * without one it goes nowhere (Mailman's eml_confirm.py). False: it failed. */
+static bool moderate(struct run *r, view token, struct err *e) {
+    struct store_request q;
+    enum approval said;
+    int64_t id;
+    r->answers = true;
+    if (!list_secret(r->role, r->list, r->arena, &r->secret, e))
+        return false;
+    if (!find_held(r, token, &id, &said, e))
+        return e->code == ERR_OK;
+    if (said == APPROVAL_WRONG) {
+        say(r, "Invalid Approved: password");
+        return true;
+    }
+    store_request_init(&q, OP_HELD_DECIDE);
+    vals_view(&q.args, r->person);
+    vals_int(&q.args, said == APPROVAL_RIGHT ? MODERATION_ACCEPT : MODERATION_DISCARD);
+    vals_view(&q.args, VIEW("by mail"));
+    vals_int(&q.args, 0);
+    vals_int(&q.args, 1);
+    vals_int(&q.args, id);
+    vals_int(&q.args, 0);
+    if (call(r, &q, e))
+        say(r, said == APPROVAL_RIGHT ? "Message accepted" : "Message discarded");
+    store_request_done(&q);
+    return e->code == ERR_OK;
+}
+
 static bool confirm(struct run *r, const struct command *c, struct err *e) {
+    if (held_token_is(c->argument))
+        return moderate(r, c->argument, e);
     if (enable(r, c->argument, e))
         return true;
     if (e->code != ERR_OK)
@@ -344,8 +405,11 @@ bool command_run(struct role *role, const struct command_mail *mail, const struc
             return true;
     }
     size_t count = commands_read(to->part, to->detail, mail->post, a, commands);
-    for (; ok && r.number < count; r.number++)
+    bool more = true; /* whatever stands below "confirm" is the letter that is answered */
+    for (; ok && more && r.number < count; r.number++) {
         ok = execute(&r, &commands[r.number], e);
+        more = commands[r.number].kind != COMMAND_CONFIRM;
+    }
     if (ok) {
         answer(&r, count);
         view results = view_trim(buf_view(&r.results));

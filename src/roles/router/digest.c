@@ -86,16 +86,19 @@ static bool read_taken(struct making_digest *m, struct vals *v) {
 static bool render_kept(struct making_digest *m, size_t i, view source, struct err *e) {
     struct store_request q;
     struct recipe recipe;
+    struct arena scratch; /* one post's alone: many of them have no bound together */
+    arena_init(&scratch, LIMIT_DECISION_ARENA);
     store_request_init(&q, OP_EDITION);
     vals_int(&q.args, m->messages[i]);
     vals_int(&q.args, m->list);
     bool ok = store_call(m->role->store, &q, e);
     struct vals v = vals_of(buf_view(&q.out));
-    if (ok && !recipe_read(vals_get_view(&v), source.len, &m->arena, &recipe))
+    if (ok && !recipe_read(vals_get_view(&v), source.len, &scratch, &recipe))
         ok = err_set(e, ERR_DAMAGED, "an edition in the store is damaged");
     buf_init(&m->posts[i], source.len + LIMIT_STORE_PACKET);
     if (ok)
         edition_render_kept(&recipe, source, m->facts.list, &m->posts[i]);
+    arena_done(&scratch);
     store_request_done(&q);
     return ok;
 }
@@ -334,19 +337,16 @@ static int send_page(struct role *role, int64_t *list, struct err *e) {
     return ok ? sent : -1;
 }
 
+/* One page at a time: however many lists are due, posts are routed between them. */
 bool digests_send(struct role *role) {
-    static int64_t next_ms;
+    static int64_t next_ms, list; /* the last one looked at; 0: at the beginning */
     struct err e = {.code = ERR_OK};
-    int64_t list = 0;
-    bool any = false;
-    if (clock_mono_ms() < next_ms)
+    if (list == 0 && clock_mono_ms() < next_ms)
         return false;
-    do {
-        int sent = send_page(role, &list, &e);
-        if (sent < 0)
-            log_line(LOG_ERROR, "digests-unknown", LOG_S("reason", e.text));
-        any = any || sent > 0;
-    } while (list != 0 && !role_stopping());
-    next_ms = clock_mono_ms() + LOOK_MS;
-    return any;
+    int sent = send_page(role, &list, &e);
+    if (sent < 0)
+        log_line(LOG_ERROR, "digests-unknown", LOG_S("reason", e.text));
+    if (list == 0)
+        next_ms = clock_mono_ms() + LOOK_MS;
+    return sent > 0 || list != 0;
 }
