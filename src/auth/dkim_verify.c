@@ -91,7 +91,7 @@ static const char *time_objection(struct verifying *v, struct reading *r) {
     int64_t signed_s = 0, expires_s = 0;
     if ((t && !read_number(t->value, &signed_s)) || (x && !read_number(x->value, &expires_s)))
         return "a time that is no number";
-    if (t && x && expires_s < signed_s)
+    if (t && x && expires_s <= signed_s)
         return "it ends before it begins";
     return x && expires_s < v->now_s ? "it has expired" : NULL;
 }
@@ -103,6 +103,16 @@ static bool is_of_a_draft(const struct tags *t) {
 
 static bool is_kept_in_dns(const struct tags *t) {
     return !tags_find(t, "q") || tags_list_has(tags_value(t, "q"), VIEW("dns/txt")) || is_of_a_draft(t);
+}
+
+/* Of letters, digits, "-" and "_", or in UTF-8 (RFC 6376 3.5, RFC 8616 5): what it says goes into a field. */
+static bool is_name(view name) {
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!ascii_is_alnum(c) && c != '-' && c != '_' && c != '.' && (unsigned char)c < 0x80)
+            return false;
+    }
+    return domain_name_is_valid(name);
 }
 
 static enum dkim_result read_signature(struct verifying *v, struct reading *r, struct dkim_signature *s) {
@@ -125,7 +135,7 @@ static enum dkim_result read_signature(struct verifying *v, struct reading *r, s
         return wrong(s, "an unknown algorithm");
     if (!read_canon(tags_value(&r->tags, "c"), r))
         return wrong(s, "an unknown canonicalization");
-    if (!domain_name_is_valid(s->domain) || !domain_name_is_valid(s->selector))
+    if (!is_name(s->domain) || !is_name(s->selector))
         return wrong(s, "domain or selector is no name");
     if (!read_identity(v, r, s))
         return wrong(s, "its identity is of another domain");
@@ -201,10 +211,11 @@ static enum dkim_result check_body(struct verifying *v, struct reading *r, struc
     return *s->why ? DKIM_FAIL : DKIM_PASS;
 }
 
-/* The field of that name that stands lowest and was not taken before. */
-static const struct header_field *take_field(const struct verifying *v, view name, bool *taken) {
+/* The field of that name that stands lowest and was not taken before; never the signature itself (3.7). */
+static const struct header_field *take_field(const struct verifying *v, const struct header_field *own,
+                                             view name, bool *taken) {
     for (size_t i = v->header.count; i-- > 0;)
-        if (!taken[i] && view_eq_nocase(v->header.fields[i].name, name)) {
+        if (!taken[i] && &v->header.fields[i] != own && view_eq_nocase(v->header.fields[i].name, name)) {
             taken[i] = true;
             return &v->header.fields[i];
         }
@@ -233,7 +244,7 @@ static bool collect_header(struct verifying *v, const struct reading *r, struct 
     for (size_t n = 0; taken && view_split(&names, ':', &name); n++) {
         if (n == NAMES_MOST)
             return false;
-        const struct header_field *f = take_field(v, view_trim(name), taken);
+        const struct header_field *f = take_field(v, r->field, view_trim(name), taken);
         if (f)
             canon_field(r->header, f, out);
     }
@@ -315,8 +326,12 @@ void dkim_verify(view message, int64_t now_s, struct answers *a, struct dkim_ver
                                      .identity = VIEW(""),
                                      .algorithm = VIEW(""),
                                      .value = VIEW("")};
-        s->result = ret->count > DKIM_SIGNATURES_MOST ? wrong(s, "more signatures than are looked at")
-                                                      : verify_one(&v, s, &v.header.fields[i]);
+        if (v.header.truncated) /* what follows might be the field that counts (5.4.2) */
+            s->result = wrong(s, "the header is longer than what is looked at");
+        else if (ret->count > DKIM_SIGNATURES_MOST)
+            s->result = wrong(s, "more signatures than are looked at");
+        else
+            s->result = verify_one(&v, s, &v.header.fields[i]);
         ret->result = better(ret->result, s->result);
     }
     if (a->arena->failed)

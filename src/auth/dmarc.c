@@ -67,6 +67,8 @@ static void read_tag(view name, view value, struct record_read *r, bool *bad) {
 static bool read_record(view text, struct record_read *r) {
     view rest = text, one, name, value;
     bool bad = false;
+    if (view_trim(text).len == 0)
+        return false;
     *r = (struct record_read){
         .policy = UNSET, .sub = UNSET, .non = UNSET, .psd = 'u', .rua = VIEW(""), .ruf = VIEW("")};
     for (bool first = true; view_split(&rest, ';', &one); first = false) {
@@ -119,7 +121,7 @@ static view next_name(view name) {
     return name;
 }
 
-/* The one record of DMARC there; several are none. NONE or PASS, or an error. */
+/* The one record of DMARC there, whether a policy or not; several are none. NONE or PASS, or an error. */
 static enum dmarc_result find_record(view domain, struct answers *a, struct record_read *ret) {
     const struct answer *found =
         answers_get(a, arena_printf(a->arena, "_dmarc.%.*s", VIEW_ARG(domain)), RECORD_TXT);
@@ -134,7 +136,7 @@ static enum dmarc_result find_record(view domain, struct answers *a, struct reco
             *ret = one;
             n++;
         }
-    return n == 1 && ret->valid ? DMARC_PASS : DMARC_NONE;
+    return n == 1 ? DMARC_PASS : DMARC_NONE;
 }
 
 static enum dmarc_result walk_up(view domain, struct answers *a, struct walk *w) {
@@ -174,9 +176,11 @@ static view org_of(view domain, const struct walk *w) {
 static const struct found *policy_of(view domain, view org, const struct walk *w) {
     const struct found *suffix = NULL;
     for (size_t i = 0; i < w->count; i++)
-        if (view_eq(w->list[i].domain, domain))
+        if (w->list[i].record.valid && view_eq(w->list[i].domain, domain))
             return &w->list[i];
     for (size_t i = 0; i < w->count; i++) {
+        if (!w->list[i].record.valid)
+            continue;
         if (view_eq(w->list[i].domain, org))
             return &w->list[i];
         if (w->list[i].record.psd == 'y')
@@ -211,6 +215,15 @@ static enum dmarc_result choose(view domain, const struct found *f, struct answe
     return DMARC_FAIL;
 }
 
+static enum dmarc_result take(view domain, const struct found *f, struct answers *a,
+                              struct dmarc_verdict *ret, const struct record_read **ret_record) {
+    ret->policy_domain = f->domain;
+    ret->rua = f->record.rua;
+    ret->ruf = f->record.ruf;
+    *ret_record = &f->record;
+    return choose(domain, f, a, ret);
+}
+
 static view plain_name(view domain, struct arena *a) {
     view name = arena_lower(a, domain);
     return view_ends_with(name, VIEW(".")) ? view_slice(name, 0, name.len - 1) : name;
@@ -227,13 +240,7 @@ static enum dmarc_result discover(view domain, struct answers *a, struct dmarc_v
         return got;
     ret->org_domain = org_of(domain, w);
     const struct found *f = policy_of(domain, ret->org_domain, w);
-    if (!f)
-        return DMARC_NONE;
-    ret->policy_domain = f->domain;
-    ret->rua = f->record.rua;
-    ret->ruf = f->record.ruf;
-    *ret_record = &f->record;
-    return choose(domain, f, a, ret);
+    return f ? take(domain, f, a, ret, ret_record) : DMARC_NONE;
 }
 
 void dmarc_find_policy(view author_domain, struct answers *a, struct dmarc_verdict *ret) {
@@ -246,13 +253,19 @@ void dmarc_find_policy(view author_domain, struct answers *a, struct dmarc_verdi
 
 /* ---- alignment ---- */
 
-/* PASS, FAIL, or an error that leaves it open. */
+static bool is_below(view domain, view org) {
+    return domain.len > org.len && view_ends_with(domain, org) && domain.ptr[domain.len - org.len - 1] == '.';
+}
+
+/* PASS, FAIL, or an error that leaves it open. An organization is its domains' own name or one above it, so
+ * that what DNS says of others can neither be of use nor fail. */
 static enum dmarc_result aligned(view domain, view author, view author_org, bool strict, struct answers *a) {
     struct walk w;
     domain = plain_name(domain, a->arena);
     if (view_eq(domain, author))
         return DMARC_PASS;
-    if (strict || !domain_name_is_valid(domain))
+    if (strict || !domain_name_is_valid(domain) ||
+        (!view_eq(domain, author_org) && !is_below(domain, author_org)))
         return DMARC_FAIL;
     enum dmarc_result got = walk_up(domain, a, &w);
     return got != DMARC_PASS ? got : view_eq(org_of(domain, &w), author_org) ? DMARC_PASS : DMARC_FAIL;
@@ -274,11 +287,26 @@ static enum dmarc_result worse(enum dmarc_result one, enum dmarc_result other) {
     return DMARC_FAIL;
 }
 
+static bool is_author(const struct dmarc_identity *one, view author, struct arena *a) {
+    return one->passed && view_eq(plain_name(one->domain, a), author);
+}
+
+/* What DNS cannot say of the names above does not matter where the author's own domain has a record and is
+ * the very one that SPF or DKIM has shown (4.10.2). */
+static bool needs_no_walk(const struct dmarc_query *q, view author, const struct walk *w, struct arena *a) {
+    bool same = is_author(&q->spf, author, a);
+    for (size_t i = 0; i < q->dkim_count && i < DMARC_SIGNATURES_MOST; i++)
+        same = same || is_author(&q->dkim[i], author, a);
+    return same && w->count > 0 && w->list[0].record.valid && view_eq(w->list[0].domain, author);
+}
+
 void dmarc_check(const struct dmarc_query *q, struct answers *a, struct dmarc_verdict *ret) {
     const struct record_read *record = NULL;
-    struct walk w;
+    struct walk w = {.count = 0};
     view author = plain_name(q->author_domain, a->arena);
     enum dmarc_result got = discover(author, a, ret, &record, &w);
+    if (got == DMARC_TEMPERROR && needs_no_walk(q, author, &w, a->arena))
+        got = take(author, &w.list[0], a, ret, &record);
     if (got == DMARC_FAIL && record) {
         got = try_one(&q->spf, author, ret->org_domain, record->strict_spf, a, &ret->spf_aligned);
         for (size_t i = 0; i < q->dkim_count && i < DMARC_SIGNATURES_MOST; i++)

@@ -143,6 +143,8 @@ bool spf_validated_name(struct spf_run *r, view domain, bool below, view *ret_na
 static enum spf_result match_ptr(struct spf_run *r, view name) {
     view found;
     const struct answer *names = answers_get(r->answers, reverse_name(r), RECORD_PTR);
+    if (view_ends_with(name, VIEW("."))) /* 7.1 */
+        name.len--;
     if (!names || !spf_validated_name(r, name, true, &found))
         return SPF_WAITS;
     if (!may_be_void(r, names))

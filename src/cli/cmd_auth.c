@@ -117,7 +117,7 @@ static view author_domain(struct cli *c, view message) {
     header_parse(message, &c->arena, &h);
     const struct header_field *from = header_find(&h, "From");
     view domain = VIEW("");
-    if (!from || header_count(&h, "From") != 1)
+    if (!from || h.truncated || header_count(&h, "From") != 1)
         return domain;
     view rest = header_value(from, &c->arena), one;
     struct err e;
