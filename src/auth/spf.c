@@ -53,15 +53,21 @@ static bool has_client(const struct spf_run *r, const struct answer *found, cons
 
 /* ---- mechanisms: PASS they match, NONE they do not, or an error ---- */
 
-static enum spf_result match_a(struct spf_run *r, const struct spf_directive *d, view name) {
-    const struct answer *found = answers_get(r->answers, name, address_type(r));
-    if (!found)
+/* PASS: *ret is what is to be looked at; else there is nothing to look at yet, or at all. */
+static enum spf_result look_up(struct spf_run *r, view name, enum record_type type,
+                               const struct answer **ret) {
+    *ret = answers_get(r->answers, name, type);
+    if (!*ret)
         return SPF_WAITS;
-    if (found->state == ANSWER_TEMPORARY)
+    if ((*ret)->state == ANSWER_TEMPORARY)
         return SPF_TEMPERROR;
-    if (!may_be_void(r, found))
-        return wrong(r, "more than two look-ups found nothing");
-    return has_client(r, found, d) ? SPF_PASS : SPF_NONE;
+    return may_be_void(r, *ret) ? SPF_PASS : wrong(r, "more than two look-ups found nothing");
+}
+
+static enum spf_result match_a(struct spf_run *r, const struct spf_directive *d, view name) {
+    const struct answer *found;
+    enum spf_result got = look_up(r, name, address_type(r), &found);
+    return got == SPF_PASS && !has_client(r, found, d) ? SPF_NONE : got;
 }
 
 /* All hosts at once; the first that says something says it. */
@@ -86,13 +92,10 @@ static enum spf_result match_hosts(struct spf_run *r, const struct spf_directive
 }
 
 static enum spf_result match_mx(struct spf_run *r, const struct spf_directive *d, view name) {
-    const struct answer *hosts = answers_get(r->answers, name, RECORD_MX);
-    if (!hosts)
-        return SPF_WAITS;
-    if (hosts->state == ANSWER_TEMPORARY)
-        return SPF_TEMPERROR;
-    if (!may_be_void(r, hosts))
-        return wrong(r, "more than two look-ups found nothing");
+    const struct answer *hosts;
+    enum spf_result got = look_up(r, name, RECORD_MX, &hosts);
+    if (got != SPF_PASS)
+        return got;
     if (hosts->count > SPF_NAMES)
         return wrong(r, "more than ten MX records");
     return match_hosts(r, d, hosts);
@@ -153,14 +156,9 @@ static enum spf_result match_ptr(struct spf_run *r, view name) {
 }
 
 static enum spf_result match_exists(struct spf_run *r, view name) {
-    const struct answer *found = answers_get(r->answers, name, RECORD_A);
-    if (!found)
-        return SPF_WAITS;
-    if (found->state == ANSWER_TEMPORARY)
-        return SPF_TEMPERROR;
-    if (!may_be_void(r, found))
-        return wrong(r, "more than two look-ups found nothing");
-    return found->state == ANSWER_FOUND ? SPF_PASS : SPF_NONE;
+    const struct answer *found;
+    enum spf_result got = look_up(r, name, RECORD_A, &found);
+    return got == SPF_PASS && found->state != ANSWER_FOUND ? SPF_NONE : got;
 }
 
 /* 5.2: what the other domain says decides whether this matches. */

@@ -86,7 +86,7 @@ bool spf_domain_spec_is_valid(view text) {
         rest = view_skip(rest, n);
     }
     if (last > 1)
-        return text.ptr[text.len - last + 1] == '{' || text.len > 0;
+        return true;
     view name = view_ends_with(text, VIEW(".")) ? view_slice(text, 0, text.len - 1) : text;
     ptrdiff_t dot = view_rfind(name, '.');
     return dot >= 0 && is_top_label(view_skip(name, (size_t)dot + 1));

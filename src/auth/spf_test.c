@@ -63,6 +63,7 @@ static void test_mechanisms(void **state) {
         {EXAMPLE_COM("v=spf1 mx -all"), "192.0.2.129", "pass"},
         {EXAMPLE_COM("v=spf1 mx/30 ~all"), "192.0.2.132", "softfail"},
         {EXAMPLE_COM("v=spf1 ptr -all"), "192.0.2.10", "pass"},
+        {EXAMPLE_COM("v=spf1 ptr:example.com. -all"), "192.0.2.10", "pass"},
         {EXAMPLE_COM("v=spf1 ip4:192.0.2.128/28 ?all"), "192.0.2.65", "neutral"},
         {EXAMPLE_COM("v=spf1 ip6:2001:db8::/32 -all"), "2001:db8::1", "pass"},
         {EXAMPLE_COM("v=spf1 ip4:192.0.2.128 -all"), "::ffff:192.0.2.128", "pass"},
