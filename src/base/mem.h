@@ -13,6 +13,8 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_free_ptr(void *pp); /* frees *(void **)pp */
 void mem_close_fd(int *fd);
 
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
 #define FREE_AUTO  __attribute__((cleanup(mem_free_ptr)))
 #define CLOSE_AUTO __attribute__((cleanup(mem_close_fd)))
 

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/config.h"
+#include "base/mem.h"
 #include "cli/args.h"
 #include "store/store.h"
 
@@ -119,7 +120,5 @@ bool import_read(const char *file, struct buf *text, struct err *e);
 bool import_check_loss(struct cli *c, size_t live, size_t removed, const char *what, struct err *e);
 /* Asks on a terminal, unless --yes is given or standard input is the file. */
 bool import_ask(struct cli *c, const char *file, struct err *e);
-
-#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 #endif
