@@ -8,23 +8,15 @@
 #include "auth/tags.h"
 #include "base/limits.h"
 
-enum { BODIES_MOST = 8, NAMES_MOST = 1000, SHOWN = 8, DIGITS_MOST = 18 };
-
-/* One way to look at the body. */
-struct body {
-    enum canon how;
-    int64_t limit, len;
-    unsigned char digest[32];
-};
+enum { NAMES_MOST = 1000, SHOWN = 8, DIGITS_MOST = 18 };
 
 struct verifying {
-    view message;
     struct header header;
     int64_t now_s;
     struct answers *answers;
     struct arena *arena;
-    struct body bodies[BODIES_MOST];
-    size_t body_count;
+    const struct dkim_bodies *bodies; /* that were hashed before; or `own`, hashed as they are needed */
+    struct dkim_bodies *own;
 };
 
 struct reading {
@@ -181,15 +173,21 @@ static enum dkim_result find_key(struct verifying *v, struct reading *r, struct 
 
 /* ---- what was signed ---- */
 
+static const struct dkim_body *find_body(const struct dkim_bodies *b, const struct reading *r) {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->list[i].how == r->body && b->list[i].limit == r->limit)
+            return &b->list[i];
+    return NULL;
+}
+
 /* NULL: too many ways to look at one body. */
-static const struct body *body_of(struct verifying *v, const struct reading *r) {
-    for (size_t i = 0; i < v->body_count; i++)
-        if (v->bodies[i].how == r->body && v->bodies[i].limit == r->limit)
-            return &v->bodies[i];
-    if (v->body_count == BODIES_MOST)
-        return NULL;
-    struct body *b = &v->bodies[v->body_count++];
-    *b = (struct body){.how = r->body, .limit = r->limit};
+static const struct dkim_body *body_of(struct verifying *v, const struct reading *r) {
+    const struct dkim_body *found = find_body(v->bodies, r);
+    if (found || v->bodies != v->own || v->own->count == DKIM_BODIES_MOST)
+        return found;
+    struct dkim_body *b = &v->own->list[v->own->count++];
+    b->how = r->body;
+    b->limit = r->limit;
     b->len = canon_body_digest(r->body, v->header.body, r->limit, b->digest);
     return b;
 }
@@ -197,7 +195,7 @@ static const struct body *body_of(struct verifying *v, const struct reading *r) 
 static enum dkim_result check_body(struct verifying *v, struct reading *r, struct dkim_signature *s) {
     size_t len;
     const unsigned char *said = dkim_base64(tags_value(&r->tags, "bh"), v->arena, &len);
-    const struct body *b = body_of(v, r);
+    const struct dkim_body *b = body_of(v, r);
     if (!said)
         return wrong(s, "the body's hash is no base64");
     if (!b)
@@ -310,13 +308,62 @@ static enum dkim_result better(enum dkim_result one, enum dkim_result other) {
     return DKIM_NONE;
 }
 
-void dkim_verify(view message, int64_t now_s, struct answers *a, struct dkim_verdict *ret) {
-    struct verifying v = {.message = message, .now_s = now_s, .answers = a, .arena = a->arena};
+/* As find_body() will look for it. False: it names none. */
+static bool read_body(const struct header_field *f, struct reading *r) {
+    *r = (struct reading){.field = f, .limit = -1};
+    return tags_parse(f->value, &r->tags) && read_canon(tags_value(&r->tags, "c"), r) &&
+           (!tags_find(&r->tags, "l") || read_number(tags_value(&r->tags, "l"), &r->limit));
+}
+
+size_t dkim_bodies_begin(struct dkim_bodies *b, view header) {
+    struct arena arena;
+    struct header h;
+    struct reading r;
+    size_t seen = 0;
+    b->count = 0;
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    header_parse(header, &arena, &h);
+    for (size_t i = 0; i < h.count && seen < DKIM_SIGNATURES_MOST && b->count < DKIM_BODIES_MOST; i++) {
+        if (!view_eq_nocase(h.fields[i].name, VIEW("DKIM-Signature")))
+            continue;
+        seen++;
+        if (!read_body(&h.fields[i], &r) || find_body(b, &r))
+            continue;
+        struct dkim_body *body = &b->list[b->count++];
+        body->how = r.body;
+        body->limit = r.limit;
+        canon_body_begin(&body->running, r.body, r.limit);
+    }
+    arena_done(&arena);
+    return b->count;
+}
+
+void dkim_bodies_add(struct dkim_bodies *b, view octets) {
+    for (size_t i = 0; i < b->count; i++)
+        canon_body_add(&b->list[i].running, octets);
+}
+
+void dkim_bodies_end(struct dkim_bodies *b) {
+    for (size_t i = 0; i < b->count; i++)
+        b->list[i].len = canon_body_end(&b->list[i].running, b->list[i].digest);
+}
+
+void dkim_bodies_drop(struct dkim_bodies *b) {
+    for (size_t i = 0; i < b->count; i++)
+        canon_body_drop(&b->list[i].running);
+    b->count = 0;
+}
+
+void dkim_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, struct answers *a,
+                 struct dkim_verdict *ret) {
+    struct verifying v = {.now_s = now_s, .answers = a, .arena = a->arena, .bodies = bodies};
+    if (!bodies)
+        v.bodies = v.own = arena_new(a->arena, struct dkim_bodies);
     header_parse(message, a->arena, &v.header);
     size_t count = header_count(&v.header, "DKIM-Signature");
     *ret = (struct dkim_verdict){.result = DKIM_NONE,
                                  .list = arena_array(a->arena, struct dkim_signature, count)};
-    for (size_t i = 0; ret->list && i < v.header.count && ret->count < count; i++) {
+    for (size_t i = 0; ret->list && v.bodies && i < v.header.count && ret->count < count; i++) {
         if (!view_eq_nocase(v.header.fields[i].name, VIEW("DKIM-Signature")))
             continue;
         struct dkim_signature *s = &ret->list[ret->count++];
