@@ -77,6 +77,16 @@ static void add_result(const struct authres_result *r, struct buf *out) {
     buf_done(&word);
 }
 
+static const char field_name[] = "Authentication-Results";
+
+bool results_are_forged(view trace, const struct header_field *f) {
+    if (!view_eq_nocase(f->name, view_of(field_name)) || !view_starts_with_nocase(trace, view_of(field_name)))
+        return false;
+    view id = view_trim(view_skip(trace, sizeof field_name));
+    ptrdiff_t end = view_find(id, ';');
+    return authres_claims(f->value, view_slice(id, 0, end < 0 ? 0 : (size_t)end));
+}
+
 void authres_write(const struct authres *r, struct buf *out) {
     add_value(out, r->id);
     for (size_t i = 0; i < r->count; i++) {

@@ -129,3 +129,25 @@ def test_name_servers_that_do_not_answer(make):
     post.start("smtpd")
     got, field = found(post, send(post, message(sender=SENDER), "203.0.113.1"))
     assert got == {"spf": "temperror", "dkim": "none", "dmarc": "temperror"}, field
+
+
+FORGED = ["mx.example.org; dkim=pass header.d=sender.example", "MX.Example.org (ours) 1; spf=pass", "\r\n mx.example.org\r\n\t; none", "mx.example.org"]
+OTHERS = ["mx.sender.example; dkim=pass", "notmx.example.org; spf=pass", "mx.example.org.sender.example; spf=pass"]
+
+
+def test_forged_fields(outside, sink):
+    """Whoever speaks in our name of mail from outside is not passed on (RFC 8601 5); all others are, octet for octet."""
+    post = outside(relay=f"127.0.0.1:{sink.port}")
+    post.cli("member", "add", LIST, "bo@far.example")
+    post.cli("alias", "set", "chair@example.org", "cy@far.example")
+    post.stop()
+    post.start()
+    octets = message(sender=SENDER)
+    fields = "".join(f"Authentication-Results: {value}\r\n" for pair in zip(FORGED, OTHERS + ["x.example; none"]) for value in pair)
+    for recipient, copy in (LIST, "bo@far.example"), ("chair@example.org", "cy@far.example"):
+        assert send(post, fields.encode() + octets, recipient=recipient) == 250
+        post.wait()
+        said = re.findall(rb"^Authentication-Results: ((?:[^\r]|\r\n[ \t])*)\r\n", sink.one(copy).octets, re.M)
+        assert [s.decode() for s in said[1:]] == OTHERS + ["x.example; none"], said
+        assert said[0].startswith(b"mx.example.org;\r\n\tspf=pass")
+        assert sink.one(copy).octets.endswith(octets[octets.index(b"From:"):]) or recipient == LIST
