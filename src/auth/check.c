@@ -16,24 +16,23 @@ static view as_asked(view domain, struct arena *a) {
     return domain_normalise(domain, a, &normal, &e) ? normal : arena_lower(a, domain);
 }
 
-static void find_author(view message, struct arena *a, struct auth_verdict *ret) {
+bool author_domain(view message, struct arena *a, view *ret) {
     struct header h;
     header_parse(message, a, &h);
     const struct header_field *from = header_find(&h, "From");
-    ret->author = VIEW("");
-    ret->author_unclear = from != NULL;
+    *ret = VIEW("");
     if (!from || h.truncated || header_count(&h, "From") != 1)
-        return;
+        return false;
     view rest = header_value(from, a), one, found = VIEW("");
     struct err e;
     while (mailboxes_next(&rest, a, &one, &e)) {
         view domain = as_asked(address_split(one).domain, a);
         if (found.len > 0 && !view_eq(found, domain))
-            return;
+            return false;
         found = domain;
     }
-    ret->author = found;
-    ret->author_unclear = found.len == 0;
+    *ret = found;
+    return found.len > 0;
 }
 
 /* ---- the checks ---- */
@@ -52,7 +51,7 @@ static void ask_dmarc(const struct auth_query *q, struct answers *a, struct auth
 bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdict *ret) {
     *ret = (struct auth_verdict){
         .spf = {.why = "", .domain = VIEW(""), .mechanism = VIEW(""), .explanation = VIEW("")}};
-    find_author(q->message, a->arena, ret);
+    ret->author_unclear = !author_domain(q->message, a->arena, &ret->author);
     /* Whatever can be asked for is asked for at once: the policy does not depend on the rest. */
     if (q->spf.client.len > 0)
         spf_check(&q->spf, a, &ret->spf);

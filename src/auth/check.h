@@ -7,6 +7,10 @@
 #include "auth/dmarc.h"
 #include "auth/spf.h"
 
+/* The domain of a message's authors, in A-labels, lower case. False: not exactly one (RFC 9989 5.3.1).
+ * message: its header at least. */
+bool author_domain(view message, struct arena *a, view *ret);
+
 struct auth_query {
     struct spf_query spf; /* client empty: nobody to ask about */
     view message;         /* as for dkim_verify() */
@@ -18,7 +22,7 @@ struct auth_verdict {
     struct spf_verdict spf;
     struct dkim_verdict dkim;
     view author; /* domain of From, in A-labels; empty: not exactly one domain, so no policy can count */
-    bool author_unclear; /* there is a From, and it is so */
+    bool author_unclear; /* so it is */
     struct dmarc_verdict dmarc;
 };
 

@@ -11,13 +11,17 @@
 enum { LINE = 72, SIGNATURE_MOST = 1024 /* octets: RSA of 8192 bits */ };
 
 /* Signed as often as they are there and once more: a second one would be what is shown or answered. */
-static const char *const closed[] = {"From",         "Subject", "Date",         "Reply-To",
-                                     "Sender",       "To",      "Cc",           "Message-ID",
-                                     "MIME-Version", "Author",  "Content-Type", "Content-Transfer-Encoding"};
-static const char *const open_ended[] = {
-    "In-Reply-To",       "References",    "Content-Disposition", "Content-ID",       "Content-Description",
-    "Resent-From",       "Resent-Sender", "Resent-To",           "Resent-Cc",        "Resent-Date",
-    "Resent-Message-ID", "Archived-At",   "CFBL-Address",        "CFBL-Feedback-ID", "Auto-Submitted"};
+static const char *const closed[] = {
+    "From", "Subject",    "Date",         "Reply-To",     "To",
+    "Cc",   "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"};
+/* Signed as often as they are there. List-*: closed, too, where there are any; on mail that is not a list's
+ * yet they are a list's to add. */
+static const char *const open_ended[] = {"Sender",           "Author",        "In-Reply-To",
+                                         "References",       "Content-ID",    "Content-Disposition",
+                                         "Resent-From",      "Resent-Sender", "Content-Description",
+                                         "Resent-To",        "Resent-Cc",     "Resent-Date",
+                                         "Archived-At",      "CFBL-Address",  "Resent-Message-ID",
+                                         "CFBL-Feedback-ID", "Auto-Submitted"};
 
 static bool is_one_of(view name, const char *const *names, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -26,8 +30,12 @@ static bool is_one_of(view name, const char *const *names, size_t count) {
     return false;
 }
 
+static bool is_of_a_list(view name) {
+    return view_starts_with_nocase(name, VIEW("List-"));
+}
+
 static bool is_signed(view name) {
-    return view_starts_with_nocase(name, VIEW("List-")) || is_one_of(name, closed, COUNT_OF(closed)) ||
+    return is_of_a_list(name) || is_one_of(name, closed, COUNT_OF(closed)) ||
            is_one_of(name, open_ended, COUNT_OF(open_ended));
 }
 
@@ -88,6 +96,9 @@ static void collect(view header, struct collected *c) {
     }
     for (size_t i = 0; i < COUNT_OF(closed); i++)
         add_name(c, view_of(closed[i]));
+    for (size_t i = 0; i < h.count; i++)
+        if (is_of_a_list(h.fields[i].name))
+            add_name(c, h.fields[i].name);
     arena_done(&arena);
 }
 

@@ -106,14 +106,26 @@ static bool unknown(const char *noun, const char *word, struct err *e) {
     return false;
 }
 
+/* How many words a command's name has when these begin with it; 0: they do not. A verb may be two, "key
+ * create". */
+static size_t match(const struct command *k, char *const *argv, size_t argc) {
+    view rest = view_of(k->verb), word;
+    size_t n = 1;
+    if (!is_noun(k, argv[0]))
+        return 0;
+    for (; view_split(&rest, ' ', &word); n++)
+        if (n >= argc || !view_eq(word, view_of(argv[n])))
+            return 0;
+    return n;
+}
+
 /* The command of argv[0..]; *ret_words: how many words its name has. */
 static const struct command *find_command(char *const *argv, size_t argc, size_t *ret_words, struct err *e) {
     const char *noun = argv[0], *verb = argc > 1 ? argv[1] : NULL;
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        const struct command *k = &commands[i];
-        *ret_words = *k->verb ? 2 : 1;
-        if (is_noun(k, noun) && (*ret_words == 1 || (verb && strcmp(k->verb, verb) == 0)))
-            return k;
+        *ret_words = match(&commands[i], argv, argc);
+        if (*ret_words > 0)
+            return &commands[i];
     }
     if (count_fitting(noun, NULL) == 0)
         unknown(NULL, noun, e);
@@ -127,6 +139,8 @@ static const struct command *find_command(char *const *argv, size_t argc, size_t
 bool cmd_help(struct cli *c, struct err *e) {
     const char *noun = c->args.count > 0 ? c->args.words[0] : NULL;
     const char *verb = c->args.count > 1 ? c->args.words[1] : NULL;
+    if (c->args.count > 2)
+        verb = arena_printf(&c->arena, "%s %s", verb, c->args.words[2]).ptr;
     if (count_fitting(noun, verb) == 0)
         return count_fitting(noun, NULL) == 0 ? unknown(NULL, noun, e) : unknown(noun, verb, e);
     if (c->json)

@@ -41,6 +41,7 @@ enum {
     MAY_KEYS = 16,    /* the TLS certificate and key */
     MAY_ARCHIVE = 32, /* the archive's files: to read and write */
     MAY_STORE = 64,   /* the store's file */
+    MAY_SIGN = 128,   /* the keys that mail is signed with */
 };
 
 static const struct row {
@@ -50,7 +51,7 @@ static const struct row {
     {"stored", MAY_ACCEPT | MAY_STORE},
     {"smtpd", MAY_ACCEPT | MAY_RESOLVE | MAY_CRYPT | MAY_KEYS},
     {"router", MAY_CRYPT},
-    {"deliver", MAY_CONNECT | MAY_RESOLVE | MAY_CRYPT},
+    {"deliver", MAY_CONNECT | MAY_RESOLVE | MAY_CRYPT | MAY_SIGN},
     {"archived", MAY_CRYPT | MAY_ARCHIVE},
     {"httpd", MAY_ACCEPT | MAY_CRYPT},
 };
@@ -179,6 +180,7 @@ static const struct {
     {MAY_RESOLVE, "/usr/share", FS_READ},
     {MAY_ARCHIVE, "data/archive", FS_WRITE},
     {MAY_ARCHIVE, "data", FS_READ_DIR}, /* opened to sync the name of the folder in it */
+    {MAY_SIGN, "data/dkim", FS_READ},
     {MAY_STORE, "data/store.db", FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE},
     {MAY_STORE, "data/store.db-wal", FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE},
     {MAY_STORE, "data/store.db.snapshot", FS_WRITE},
@@ -214,9 +216,11 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
 static bool add_paths(const struct lock *l, const struct row *row, const struct config *c) {
     unsigned may = row->may | (uses_postgresql(c) ? MAY_RESOLVE : 0);
     FREE_AUTO char *archive = config_path(c, "data/archive"),
-                   *snapshot = config_path(c, "data/store.db.snapshot");
+                   *snapshot = config_path(c, "data/store.db.snapshot"),
+                   *keys = config_path(c, "data/dkim");
     if (((may & MAY_ARCHIVE) && !file_mkdirs(archive, 0750, NULL)) || /* a rule needs something to be about */
-        ((may & MAY_STORE) && !file_mkdirs(snapshot, 0700, NULL)))
+        ((may & MAY_STORE) && !file_mkdirs(snapshot, 0700, NULL)) ||
+        ((may & MAY_SIGN) && !file_mkdirs(keys, 0700, NULL)))
         return false;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (places[i].may && !(places[i].may & may))

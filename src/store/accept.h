@@ -10,7 +10,8 @@ enum message_flags {
     MESSAGE_8BIT = 2,        /* BODY=8BITMIME (RFC 6152) */
     MESSAGE_NOTICE = 4,      /* made here: a DSN */
     MESSAGE_RET_FULL = 8,    /* RET=FULL (RFC 3461 4.3) */
-    MESSAGE_RET_HEADERS = 16 /* RET=HDRS */
+    MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
+    MESSAGE_TRUSTED = 32      /* its client may send to any address (relay_networks): it is one of ours */
 };
 
 /* What the sender wants to hear about a recipient (RFC 3461 4.1). NOTIFY_DEFAULT: it did not say, and hears

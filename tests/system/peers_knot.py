@@ -39,14 +39,15 @@ loop2 60 IN CNAME loop1
 
 
 @contextlib.contextmanager
-def running(extra=""):
-    """The port of a name server that knows the zone example., with these lines too, and no other; skips where there is none."""
+def running(extra="", domain="example"):
+    """The port of a name server that knows the zone example. (or another), with these lines too, and no other; skips where there is
+    none."""
     got = subprocess.run([ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
     if got.returncode != 0:
         pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-knot-"))
     port = free_port()
-    (folder / "example.zone").write_text("$ORIGIN example.\n" + ZONE + extra)
+    (folder / "example.zone").write_text(f"$ORIGIN {domain}.\n" + ZONE + extra)
     (folder / "knot.conf").write_text(f"""\
 server:
     rundir: {folder}
@@ -60,7 +61,7 @@ template:
   - id: default
     storage: {folder}
 zone:
-  - domain: example.
+  - domain: {domain}.
     file: example.zone
 """)
     with open(folder / "log", "wb") as log:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth/authres.h"
+#include "auth/dkim_canon.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "lists/edition.h"
@@ -11,9 +12,10 @@
 #include "roles/deliver/deliver.h"
 #include "store/message.h"
 
-#define KEEP_BYTES (32 << 20)
-#define USE_BYTES  (256 << 20) /* texts in use; more is loaded when some has gone, but always at least one */
-#define KEEP_TEXTS 32          /* the list stays short enough to be searched */
+#define KEEP_BYTES      (32 << 20)
+#define USE_BYTES       (256 << 20) /* texts in use; more is loaded when some has gone, but always at least one */
+#define SIGNATURES_MOST (32 * 1024)
+#define KEEP_TEXTS      32 /* the list stays short enough to be searched */
 
 static struct content *cache; /* newest first; under deliver.lock */
 static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER;
@@ -45,8 +47,33 @@ static bool copies_source(const struct recipe *r, size_t differs) {
     return false;
 }
 
+/* Fields and body of a text. */
+static view header_of(view message) {
+    ptrdiff_t end = view_search(message, VIEW("\r\n\r\n"));
+    return end < 0 ? message : view_slice(message, 0, (size_t)end + 2);
+}
+
+static view body_of(view message) {
+    ptrdiff_t end = view_search(message, VIEW("\r\n\r\n"));
+    return end < 0 ? VIEW("") : view_skip(message, (size_t)end + 4);
+}
+
+/* One signature for all copies where they are the same; else what it takes to make each its own. */
+static void prepare_signatures(struct content *c, view list, view trace, view header) {
+    const struct signed_mail mail = {
+        .flags = c->flags, .list = list, .trace = trace, .header = header, .body = body_of(c->body)};
+    signing_begin(&c->signing, &mail);
+    if (c->differs > 0)
+        return;
+    buf_init(&c->signature, SIGNATURES_MOST + c->fields.len);
+    signing_add(&c->signing, header, &c->signature);
+    buf_add(&c->signature, c->fields);
+    c->fields = buf_view(&c->signature);
+    c->signing.dkim.key_count = 0;
+}
+
 /* What every copy shares is made once. */
-static void prepare(struct content *c) {
+static void prepare(struct content *c, view list, view trace) {
     const struct copy_to anybody = {.address = VIEW("a@b.example"), .name = VIEW("")};
     const struct recipe *r = &c->recipe;
     c->differs = recipe_differs(r);
@@ -54,12 +81,16 @@ static void prepare(struct content *c) {
     recipe_render(r, 0, c->differs, c->source, &anybody, &c->made);
     c->differs_below = view_search(buf_view(&c->made), VIEW("\r\n\r\n")) >= 0;
     c->utf8_header = !is_header_7bit(buf_view(&c->made));
+    if (c->differs_below) /* each copy has a body of its own */
+        prepare_signatures(c, list, trace, header_of(buf_view(&c->made)));
     buf_reset(&c->made);
     recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
     if (!c->differs_below)
         c->utf8_header |= !is_header_7bit(buf_view(&c->made));
     c->body = buf_view(&c->made);
     if (!c->differs_below) {
+        c->shared_header = header_of(c->body);
+        prepare_signatures(c, list, trace, c->shared_header);
         buf_init(&c->wire, 2 * c->made.len + 16);
         stuff(c->body, &c->wire);
         c->stuffed = buf_view(&c->wire);
@@ -126,16 +157,18 @@ static void load(struct content *c, view list_address) {
         buf_add(&c->envid_text, m.envid);
         c->envid = buf_view(&c->envid_text);
         if (role_take_source(&deliver.role, c->message, &q, &c->store, &trace, &c->err)) {
+            view fields = view_slice(buf_view(&c->store), 0, trace);
             c->source = buf_view(&c->store);
-            c->fields = view_slice(c->source, 0, trace);
+            c->fields = fields;
             c->body = view_skip(c->source, trace);
             if (c->list && !load_edition(c, list_address)) {
                 c->body = VIEW(""); /* see err */
             } else if (c->list) {
                 c->fields = VIEW("");
-                prepare(c);
+                prepare(c, list_address, fields);
             } else {
                 leave_out_forged(c);
+                prepare_signatures(c, VIEW(""), fields, header_of(c->body));
                 buf_init(&c->wire, 2 * c->body.len + 16);
                 stuff(c->body, &c->wire);
                 c->stuffed = buf_view(&c->wire);
@@ -146,15 +179,33 @@ static void load(struct content *c, view list_address) {
     store_request_done(&q);
 }
 
+/* Put the signature of this copy on top of it. */
+static void sign(const struct content *c, struct buf *made) {
+    struct signing own = c->signing;
+    struct buf unsigned_copy = *made, header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
+    view copy = buf_view(&unsigned_copy);
+    if (c->differs_below)
+        canon_body_digest(CANON_RELAXED, body_of(copy), -1, own.body_sha256);
+    buf_add(&header, c->differs_below ? header_of(copy) : copy);
+    buf_add(&header, c->shared_header);
+    buf_init(made, unsigned_copy.limit + SIGNATURES_MOST);
+    signing_add(&own, buf_view(&header), made);
+    buf_add(made, copy);
+    buf_done(&unsigned_copy);
+    buf_done(&header);
+}
+
 void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire) {
     size_t room = recipe_text_len(&c->recipe) + c->recipe.count * LIMIT_SMTP_LINE;
     buf_init(made, c->source.len + c->body.len + room);
-    buf_init(wire, 2 * (c->source.len + c->body.len + room) + 16);
+    buf_init(wire, 2 * (c->source.len + c->body.len + room + SIGNATURES_MOST) + 16);
     recipe_render(&c->recipe, 0, c->differs, c->source, who, made);
-    if (!c->differs_below)
-        return;
-    buf_add(made, c->body);
-    stuff(buf_view(made), wire);
+    if (c->differs_below)
+        buf_add(made, c->body);
+    if (c->signing.dkim.key_count > 0)
+        sign(c, made);
+    if (c->differs_below)
+        stuff(buf_view(made), wire);
 }
 
 static void free_content(struct content *c) {
@@ -163,6 +214,7 @@ static void free_content(struct content *c) {
     buf_done(&c->wire);
     buf_done(&c->stored_recipe);
     buf_done(&c->envid_text);
+    buf_done(&c->signature);
     arena_done(&c->arena);
     free(c);
 }
@@ -215,6 +267,7 @@ struct content *content_get(int64_t message, int64_t list, view list_address) {
     buf_init(&c->wire, 0);
     buf_init(&c->stored_recipe, 0);
     buf_init(&c->envid_text, 0);
+    buf_init(&c->signature, 0);
     arena_init(&c->arena, LIMIT_STEP_ARENA);
     cache = c;
     pthread_mutex_unlock(&deliver.lock);

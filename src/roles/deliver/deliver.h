@@ -10,6 +10,7 @@
  *   outcome.c  what becomes of rows after a dialogue or a failure: events, retries, notifications
  *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
  *   backoff.c  when to try again
+ *   sign.c     DKIM signatures, and the keys they are made with
  *   templates.c  texts of letters that are behind URIs
  *
  * One lock (deliver.lock) guards queues, hops and the content cache; it is never held over I/O. */
@@ -18,6 +19,7 @@
 
 #include <pthread.h>
 
+#include "auth/dkim_sign.h"
 #include "lists/recipe.h"
 #include "net/dns.h"
 #include "roles/deliver/sched.h"
@@ -177,6 +179,26 @@ void hop_give_back(struct hop *h, struct smtp *c, bool usable);
 void hop_tend(void);
 size_t hop_most_slow_threads(void); /* a quarter of all */
 
+/* ---- sign.c ---- */
+bool signing_start(struct err *e);
+void signing_refresh(void); /* now and then: keys that were changed */
+void signing_stop(void);
+/* How the copies of a message are signed; zeroed: not at all. */
+struct signing {
+    struct dkim_signing dkim;
+    unsigned char body_sha256[32];
+};
+struct signed_mail {
+    int64_t flags; /* enum message_flags */
+    view list;     /* its address, of a list's copies; or empty */
+    view trace;    /* put on top by smtpd */
+    view header;   /* as it leaves, as far as From goes */
+    view body;     /* as it leaves */
+};
+void signing_begin(struct signing *s, const struct signed_mail *m);
+/* Append the fields for a copy with this header. */
+void signing_add(const struct signing *s, view header, struct buf *out);
+
 /* ---- content.c ---- */
 struct content {
     int64_t message, list; /* list 0: the message as it came; else the list's edition of it */
@@ -191,9 +213,11 @@ struct content {
     view envid;         /* RFC 3461 */
     int64_t flags;
     bool utf8_header; /* header fields in UTF-8 as they stand (RFC 6532) */
+    struct signing signing;
+    view shared_header; /* at the front of `body`, where copies differ above it */
     size_t refs, bytes;
     bool ready;
-    struct buf store, made, wire, stored_recipe, envid_text;
+    struct buf store, made, wire, stored_recipe, envid_text, signature;
     struct arena arena; /* of the recipe */
     struct content *next;
 };

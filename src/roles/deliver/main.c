@@ -129,6 +129,7 @@ static void schedule(void) {
         release_finished();
         renew_leases();
         hop_tend();
+        signing_refresh();
         if (!has_room() || lease() == 0)
             hint_wait(deliver.role.hint, deliver.queue_count ? ROLE_LOOK_MS / 10 : ROLE_LOOK_MS);
     }
@@ -143,7 +144,7 @@ static bool start(struct err *e) {
         return false;
     if (c->tls_out && !(deliver.tls = tls_client_context(e)))
         return false;
-    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e);
+    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) && signing_start(e);
 }
 
 static void run_threads(void) {
@@ -189,6 +190,7 @@ int main(int argc, char **argv) {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));
         status = err_info(e.code)->exit;
     }
+    signing_stop();
     dns_close(&deliver.dns);
     tls_context_unref(&deliver.tls);
     role_end(&deliver.role);

@@ -1,0 +1,137 @@
+/* sign.c: DKIM signatures of what leaves. The keys are files that this role alone reads; a table that changes
+ * is read again. With which of them a copy is signed: those of its list; of the author's domain for mail that
+ * is ours (from clients that may relay, or made here). Nobody's mail is made ours by that: keys of the
+ * author's own organization sign a copy only when what came in was shown to be from there. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "auth/check.h"
+#include "auth/dkim_canon.h"
+#include "auth/keyring.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "mail/address.h"
+#include "roles/deliver/deliver.h"
+#include "store/accept.h"
+
+enum { LIFE_S = 14 * 24 * 3600, LOOK_MS = 2000 };
+
+static struct {
+    char *folder, *table;
+    struct keyring *now; /* read without a lock: one that was replaced is kept to the end */
+    struct keyring
+        *before[64]; /* of a rotation there are few in a process's life; then none is read any more */
+    size_t count;
+    struct timespec read; /* the table's time */
+    int64_t looked_ms;
+} keys;
+
+static bool is_changed(void) {
+    struct stat st;
+    if (stat(keys.table, &st) < 0)
+        st.st_mtim = (struct timespec){0};
+    bool changed = st.st_mtim.tv_sec != keys.read.tv_sec || st.st_mtim.tv_nsec != keys.read.tv_nsec;
+    keys.read = st.st_mtim;
+    return changed;
+}
+
+bool signing_start(struct err *e) {
+    keys.folder = config_path(deliver.role.config, "data/dkim");
+    keys.table = config_path(deliver.role.config, "data/dkim/keys");
+    is_changed();
+    keys.now = keyring_open(keys.folder, true, e);
+    return keys.now != NULL;
+}
+
+void signing_refresh(void) {
+    struct err e;
+    if (clock_mono_ms() - keys.looked_ms < LOOK_MS)
+        return;
+    keys.looked_ms = clock_mono_ms();
+    if (!is_changed() || keys.count == COUNT_OF(keys.before))
+        return;
+    struct keyring *fresh = keyring_open(keys.folder, true, &e);
+    if (!fresh) { /* half a change: the old keys sign on */
+        log_line(LOG_ERROR, "keys-not-read", LOG_S("reason", e.text));
+        return;
+    }
+    keys.before[keys.count++] = keys.now;
+    __atomic_store_n(&keys.now, fresh, __ATOMIC_RELEASE);
+    log_line(LOG_INFO, "keys-read", LOG_I("keys", fresh->count));
+}
+
+void signing_stop(void) {
+    for (size_t i = 0; i < keys.count; i++)
+        keyring_free(&keys.before[i]);
+    keyring_free(&keys.now);
+    mem_free_ptr(&keys.folder);
+    mem_free_ptr(&keys.table);
+}
+
+/* ---- with which keys ---- */
+
+static bool is_below(view name, view domain) {
+    return view_eq_nocase(name, domain) ||
+           (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
+            view_eq_nocase(view_skip(name, name.len - domain.len), domain));
+}
+
+/* The result of DMARC in the field that smtpd put on top; where it did not check, nobody says that it failed.
+ */
+static bool author_is_shown(view trace, struct arena *a) {
+    static const struct authres_reading how = {.utf8 = true};
+    struct header h;
+    struct authres found;
+    header_parse(trace, a, &h);
+    const struct header_field *f = header_find(&h, "Authentication-Results");
+    if (!f)
+        return true;
+    if (!authres_parse(f->value, &how, a, &found))
+        return false;
+    for (size_t i = 0; i < found.count; i++)
+        if (view_eq(found.results[i].method, VIEW("dmarc")))
+            return view_eq(found.results[i].result, VIEW("pass"));
+    return false;
+}
+
+static void add_keys(struct dkim_signing *s, view domain) {
+    const struct signing_key *found[SIGNING_KEYS_MOST];
+    size_t n = keyring_find(__atomic_load_n(&keys.now, __ATOMIC_ACQUIRE), domain, found);
+    for (size_t i = 0; i < n && s->key_count < SIGNING_KEYS_MOST; i++) {
+        bool known = false;
+        for (size_t k = 0; k < s->key_count; k++)
+            known |= s->keys[k] == found[i];
+        if (!known)
+            s->keys[s->key_count++] = found[i];
+    }
+}
+
+void signing_begin(struct signing *s, const struct signed_mail *m) {
+    struct arena a;
+    view author;
+    *s = (struct signing){.dkim = {.now_s = clock_now_ms() / 1000, .life_s = LIFE_S}};
+    if (__atomic_load_n(&keys.now, __ATOMIC_ACQUIRE)->count == 0)
+        return;
+    arena_init(&a, LIMIT_DECISION_ARENA);
+    bool ours = (m->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE)) != 0;
+    bool clear = author_domain(m->header, &a, &author);
+    if (m->list.len > 0)
+        add_keys(&s->dkim, address_split(m->list).domain);
+    if (m->list.len == 0 && ours && clear)
+        add_keys(&s->dkim, author);
+    bool shown = ours || author_is_shown(m->trace, &a);
+    for (size_t i = 0; clear && !shown && i < s->dkim.key_count; i++)
+        if (is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
+            s->dkim.keys[i--] = s->dkim.keys[--s->dkim.key_count];
+    arena_done(&a);
+    if (s->dkim.key_count > 0)
+        canon_body_digest(CANON_RELAXED, m->body, -1, s->body_sha256);
+}
+
+void signing_add(const struct signing *s, view header, struct buf *out) {
+    if (s->dkim.key_count > 0)
+        dkim_sign(&s->dkim, header, s->body_sha256, out);
+}
