@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "mail/header.h"
 
 struct authres_property {
     view type, name, value; /* smtp, mailfrom, a@example.org */
@@ -40,6 +41,11 @@ bool authres_parse(view value, const struct authres_reading *how, struct arena *
 /* Whether a field claims to be from `id`, however odd it is otherwise: such a field in mail from outside is
  * forged (RFC 8601 5). Case does not matter. */
 bool authres_claims(view value, view id);
+
+/* Whether a field of a message that was checked here is Authentication-Results that others wrote in our name.
+ * trace: the fields put on top of it here, ours among them where it was checked; the name it claims is taken
+ * from there. */
+bool results_are_forged(view trace, const struct header_field *f);
 
 /* Append what stands behind the name of the field: "id; method=result reason=... smtp.mailfrom=...", a fold
  * before each result, with CRLF at the end. Whatever stands in the values: they are quoted where they must

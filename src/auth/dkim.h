@@ -4,6 +4,7 @@
 #define AUTH_DKIM_H
 
 #include "auth/answers.h"
+#include "auth/dkim_canon.h"
 
 enum dkim_result {
     DKIM_NONE,
@@ -36,8 +37,28 @@ struct dkim_verdict {
     size_t count;
 };
 
-/* message: as received, lines end in CRLF. now_s: seconds since 1970, for x=. Views live in the arena of the
- * answers or are borrowed. */
-void dkim_verify(view message, int64_t now_s, struct answers *a, struct dkim_verdict *ret);
+/* The body as the signatures of a message look at it, hashed while it comes: for one that is not kept in
+ * memory. */
+enum { DKIM_BODIES_MOST = 8 };
+struct dkim_bodies {
+    struct dkim_body {
+        struct canon_body running;
+        enum canon how;
+        int64_t limit, len; /* len: once it has ended */
+        unsigned char digest[32];
+    } list[DKIM_BODIES_MOST];
+    size_t count;
+};
+/* header: at least all of it, lines end in CRLF. Returns how many ways there are; 0: nothing is to be added.
+ */
+size_t dkim_bodies_begin(struct dkim_bodies *b, view header);
+void dkim_bodies_add(struct dkim_bodies *b, view octets);
+void dkim_bodies_end(struct dkim_bodies *b);
+void dkim_bodies_drop(struct dkim_bodies *b); /* whether it has ended or not */
+
+/* message: as received, lines end in CRLF; only its header where `bodies`, ended, has what is behind that
+ * (else NULL). now_s: seconds since 1970, for x=. Views live in the arena of the answers or are borrowed. */
+void dkim_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, struct answers *a,
+                 struct dkim_verdict *ret);
 
 #endif

@@ -3,113 +3,141 @@
 
 #include <string.h>
 
-/* What has been hashed of the body, up to a limit. */
-struct sink {
-    EVP_MD_CTX *digest;
-    int64_t len, limit; /* of the canonical form; limit -1: none */
-    unsigned char buffer[4096];
-    size_t filled;
-};
-
-static void flush(struct sink *s) {
-    BUG_ON(!EVP_DigestUpdate(s->digest, s->buffer, s->filled));
-    s->filled = 0;
-}
-
-static void give(struct sink *s, const char *octets, size_t len) {
-    size_t counts = len;
-    if (s->limit >= 0)
-        counts = s->len >= s->limit                 ? 0
-                 : (int64_t)len < s->limit - s->len ? len
-                                                    : (size_t)(s->limit - s->len);
-    s->len += (int64_t)len;
-    if (counts > sizeof s->buffer - s->filled)
-        flush(s);
-    if (counts > sizeof s->buffer) {
-        BUG_ON(!EVP_DigestUpdate(s->digest, octets, counts));
-        return;
-    }
-    memcpy(s->buffer + s->filled, octets, counts);
-    s->filled += counts;
-}
-
-static void give_line_ends(struct sink *s, size_t count) {
-    while (count-- > 0)
-        give(s, "\r\n", 2);
-}
-
-/* The next line without its CRLF. *ret_ended: it had one. */
-static view next_line(view *rest, bool *ret_ended) {
-    for (size_t at = 0;;) {
-        const char *cr = at < rest->len ? memchr(rest->ptr + at, '\r', rest->len - at) : NULL;
-        *ret_ended = cr && (size_t)(cr - rest->ptr) + 1 < rest->len && cr[1] == '\n';
-        size_t len = cr ? (size_t)(cr - rest->ptr) : rest->len;
-        if (*ret_ended || !cr) {
-            view line = view_slice(*rest, 0, len);
-            *rest = view_skip(*rest, len + (*ret_ended ? 2 : 0));
-            return line;
-        }
-        at = len + 1; /* a CR alone is no line end */
-    }
-}
+enum { SLICE = 2048 };
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-/* Each run of blanks as one, none at the end. */
-static void give_relaxed(struct sink *s, view line) {
-    while (line.len > 0 && is_blank(line.ptr[line.len - 1]))
-        line.len--;
-    for (size_t i = 0; i < line.len;) {
-        size_t end = i;
-        if (is_blank(line.ptr[i])) {
-            while (is_blank(line.ptr[i])) /* it ends with none */
-                i++;
-            give(s, " ", 1);
-            continue;
+/* ---- into the digest ---- */
+
+static void flush(struct canon_body *b) {
+    BUG_ON(!EVP_DigestUpdate(b->digest, b->buffer, b->filled));
+    b->filled = 0;
+}
+
+static void give(struct canon_body *b, const char *octets, size_t len) {
+    size_t counts = len;
+    if (b->limit >= 0)
+        counts = b->len >= b->limit                 ? 0
+                 : (int64_t)len < b->limit - b->len ? len
+                                                    : (size_t)(b->limit - b->len);
+    b->len += (int64_t)len;
+    if (counts > sizeof b->buffer - b->filled)
+        flush(b);
+    if (counts > sizeof b->buffer) {
+        BUG_ON(!EVP_DigestUpdate(b->digest, octets, counts));
+        return;
+    }
+    memcpy(b->buffer + b->filled, octets, counts);
+    b->filled += counts;
+}
+
+/* The line has something that counts: so do the empty ones before it. */
+static void begin_line(struct canon_body *b) {
+    for (; b->empty > 0; b->empty--)
+        give(b, "\r\n", 2);
+    b->begun = true;
+}
+
+static void end_line(struct canon_body *b) {
+    if (b->begun)
+        give(b, "\r\n", 2);
+    else
+        b->empty++;
+    b->begun = b->blank = false;
+}
+
+/* Each run of blanks as one; those at the end wait for what follows. */
+static void give_relaxed(struct canon_body *b, view part) {
+    char made[SLICE + 1];
+    while (part.len > 0) {
+        size_t n = 0, len = part.len < SLICE ? part.len : SLICE;
+        bool blank = b->blank;
+        made[0] = ' ';
+        n += blank;
+        for (size_t i = 0; i < len; i++) { /* without branches: this is where large bodies spend their time */
+            bool now = is_blank(part.ptr[i]);
+            made[n] = now ? ' ' : part.ptr[i];
+            n += !(now & blank);
+            blank = now;
         }
-        while (end < line.len && !is_blank(line.ptr[end]))
-            end++;
-        give(s, line.ptr + i, end - i);
-        i = end;
+        b->blank = blank;
+        give(b, made, n - blank);
+        part = view_skip(part, len);
     }
 }
 
-static bool is_empty(enum canon how, view line) {
-    for (size_t i = 0; i < line.len; i++)
-        if (how == CANON_SIMPLE || !is_blank(line.ptr[i]))
-            return false;
-    return true;
+/* Octets of one line, without its end. */
+static void take(struct canon_body *b, view part) {
+    if (b->how == CANON_RELAXED && !b->begun) {
+        view before = part;
+        while (part.len > 0 && is_blank(part.ptr[0]))
+            part = view_skip(part, 1);
+        b->blank |= part.len < before.len;
+    }
+    if (part.len == 0)
+        return;
+    if (!b->begun)
+        begin_line(b);
+    if (b->how == CANON_RELAXED)
+        give_relaxed(b, part);
+    else
+        give(b, part.ptr, part.len);
+}
+
+/* ---- a body ---- */
+
+void canon_body_begin(struct canon_body *b, enum canon how, int64_t limit) {
+    *b = (struct canon_body){.how = how, .limit = limit, .digest = EVP_MD_CTX_new()};
+    BUG_ON(!b->digest || !EVP_DigestInit_ex(b->digest, EVP_sha256(), NULL));
+}
+
+void canon_body_add(struct canon_body *b, view octets) {
+    while (octets.len > 0) {
+        if (b->cr) { /* at the end of the last piece; alone it is no line end */
+            b->cr = false;
+            if (octets.ptr[0] == '\n') {
+                end_line(b);
+                octets = view_skip(octets, 1);
+                continue;
+            }
+            take(b, VIEW("\r"));
+        }
+        const char *cr = memchr(octets.ptr, '\r', octets.len);
+        size_t len = cr ? (size_t)(cr - octets.ptr) : octets.len;
+        take(b, view_slice(octets, 0, len));
+        b->cr = cr != NULL;
+        octets = view_skip(octets, len + b->cr);
+    }
+}
+
+int64_t canon_body_end(struct canon_body *b, unsigned char ret[32]) {
+    if (b->cr)
+        take(b, VIEW("\r"));
+    if (b->begun)
+        end_line(b);
+    if (b->len == 0 && b->how == CANON_SIMPLE)
+        give(b, "\r\n", 2);
+    flush(b);
+    BUG_ON(!EVP_DigestFinal_ex(b->digest, ret, NULL));
+    canon_body_drop(b);
+    return b->len;
+}
+
+void canon_body_drop(struct canon_body *b) {
+    EVP_MD_CTX_free(b->digest);
+    b->digest = NULL;
 }
 
 int64_t canon_body_digest(enum canon how, view body, int64_t limit, unsigned char ret[32]) {
-    struct sink s = {.digest = EVP_MD_CTX_new(), .limit = limit};
-    size_t empty = 0; /* lines that count only when another follows */
-    bool any = false, ended;
-    BUG_ON(!s.digest || !EVP_DigestInit_ex(s.digest, EVP_sha256(), NULL));
-    while (body.len > 0) {
-        view line = next_line(&body, &ended);
-        if (is_empty(how, line)) {
-            empty++;
-            continue;
-        }
-        give_line_ends(&s, empty);
-        empty = 0;
-        if (how == CANON_RELAXED)
-            give_relaxed(&s, line);
-        else
-            give(&s, line.ptr, line.len);
-        give(&s, "\r\n", 2);
-        any = true;
-    }
-    if (!any && how == CANON_SIMPLE)
-        give(&s, "\r\n", 2);
-    flush(&s);
-    BUG_ON(!EVP_DigestFinal_ex(s.digest, ret, NULL));
-    EVP_MD_CTX_free(s.digest);
-    return s.len;
+    struct canon_body b;
+    canon_body_begin(&b, how, limit);
+    canon_body_add(&b, body);
+    return canon_body_end(&b, ret);
 }
+
+/* ---- a field ---- */
 
 void canon_field(enum canon how, const struct header_field *f, struct buf *out) {
     view value = f->value;

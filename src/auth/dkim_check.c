@@ -13,6 +13,15 @@ enum dkim_result dkim_wrong(struct dkim_signature *s, const char *why) {
     return DKIM_PERMERROR;
 }
 
+bool dkim_message_init(struct dkim_message *m, view message, const struct dkim_bodies *bodies, int64_t now_s,
+                       struct answers *a) {
+    *m = (struct dkim_message){.now_s = now_s, .answers = a, .arena = a->arena, .bodies = bodies};
+    if (!bodies)
+        m->bodies = m->own = arena_new(a->arena, struct dkim_bodies);
+    header_parse(message, a->arena, &m->header);
+    return m->bodies != NULL;
+}
+
 /* ---- what it says ---- */
 
 bool dkim_read_number(view text, int64_t *ret) {
@@ -60,7 +69,7 @@ enum dkim_result dkim_read_signer(const struct dkim_message *m, struct dkim_read
     return DKIM_PASS;
 }
 
-static bool read_canon(view text, struct dkim_reading *r) {
+bool dkim_read_canon(view text, struct dkim_reading *r) {
     view rest = text, header, body;
     r->header = r->body = CANON_SIMPLE;
     if (text.len == 0)
@@ -89,7 +98,7 @@ enum dkim_result dkim_read_scope(const struct dkim_message *m, struct dkim_readi
                                  struct dkim_signature *s) {
     if (tags_value(&r->tags, "bh").len == 0 || tags_value(&r->tags, "h").len == 0)
         return dkim_wrong(s, "a tag is missing");
-    if (!read_canon(tags_value(&r->tags, "c"), r))
+    if (!dkim_read_canon(tags_value(&r->tags, "c"), r))
         return dkim_wrong(s, "an unknown canonicalization");
     if (!tags_list_has(tags_value(&r->tags, "h"), VIEW("From")))
         return dkim_wrong(s, "From is not signed");
@@ -133,13 +142,12 @@ enum dkim_result dkim_find_key(const struct dkim_message *m, const struct dkim_r
 
 /* NULL: too many ways to look at one body. */
 static const struct dkim_body *body_of(struct dkim_message *m, const struct dkim_reading *r) {
-    for (size_t i = 0; i < m->body_count; i++)
-        if (m->bodies[i].how == r->body && m->bodies[i].limit == r->limit)
-            return &m->bodies[i];
-    if (m->body_count == DKIM_BODIES_MOST)
-        return NULL;
-    struct dkim_body *b = &m->bodies[m->body_count++];
-    *b = (struct dkim_body){.how = r->body, .limit = r->limit};
+    const struct dkim_body *found = dkim_find_body(m->bodies, r);
+    if (found || m->bodies != m->own || m->own->count == DKIM_BODIES_MOST)
+        return found;
+    struct dkim_body *b = &m->own->list[m->own->count++];
+    b->how = r->body;
+    b->limit = r->limit;
     b->len = canon_body_digest(r->body, m->header.body, r->limit, b->digest);
     return b;
 }

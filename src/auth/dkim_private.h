@@ -9,23 +9,18 @@
 #include "auth/dkim_sign.h"
 #include "auth/tags.h"
 
-/* One way to look at the body. */
-struct dkim_body {
-    enum canon how;
-    int64_t limit, len;
-    unsigned char digest[32];
-};
-
 /* A message whose signatures are checked. */
-enum { DKIM_BODIES_MOST = 8 };
 struct dkim_message {
     struct header header;
     int64_t now_s;
     struct answers *answers;
     struct arena *arena;
-    struct dkim_body bodies[DKIM_BODIES_MOST];
-    size_t body_count;
+    const struct dkim_bodies *bodies; /* that were hashed before; or `own`, hashed as they are needed */
+    struct dkim_bodies *own;
 };
+/* As dkim_verify() is given it. False: the arena is full. */
+bool dkim_message_init(struct dkim_message *m, view message, const struct dkim_bodies *bodies, int64_t now_s,
+                       struct answers *a);
 
 /* One signature while it is checked. */
 struct dkim_reading {
@@ -39,6 +34,9 @@ struct dkim_reading {
 /* PERMERROR, for that reason. */
 enum dkim_result dkim_wrong(struct dkim_signature *s, const char *why);
 bool dkim_read_number(view text, int64_t *ret);
+bool dkim_read_canon(view text, struct dkim_reading *r); /* c= */
+/* The body as it is looked at; NULL: it was not hashed that way. */
+const struct dkim_body *dkim_find_body(const struct dkim_bodies *b, const struct dkim_reading *r);
 
 /* ---- to check one, in this order ---- */
 

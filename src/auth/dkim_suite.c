@@ -21,7 +21,7 @@ static struct dkim_verdict verdict_of(const json_t *zone, view message, int64_t 
     struct dkim_verdict v;
     answers_init(&answers, &arena);
     for (;;) {
-        dkim_verify(message, now_s, &answers, &v);
+        dkim_verify(message, NULL, now_s, &answers, &v);
         if (v.result != DKIM_WAITS)
             return v;
         zone_answer(zone, &answers);

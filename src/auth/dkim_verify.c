@@ -67,13 +67,14 @@ static enum dkim_result better(enum dkim_result one, enum dkim_result other) {
     return DKIM_NONE;
 }
 
-void dkim_verify(view message, int64_t now_s, struct answers *a, struct dkim_verdict *ret) {
-    struct dkim_message m = {.now_s = now_s, .answers = a, .arena = a->arena};
-    header_parse(message, a->arena, &m.header);
+void dkim_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, struct answers *a,
+                 struct dkim_verdict *ret) {
+    struct dkim_message m;
+    bool ready = dkim_message_init(&m, message, bodies, now_s, a);
     size_t count = header_count(&m.header, "DKIM-Signature");
     *ret = (struct dkim_verdict){.result = DKIM_NONE,
                                  .list = arena_array(a->arena, struct dkim_signature, count)};
-    for (size_t i = 0; ret->list && i < m.header.count && ret->count < count; i++) {
+    for (size_t i = 0; ret->list && ready && i < m.header.count && ret->count < count; i++) {
         if (!view_eq_nocase(m.header.fields[i].name, VIEW("DKIM-Signature")))
             continue;
         struct dkim_signature *s = &ret->list[ret->count++];

@@ -2,16 +2,12 @@
  */
 #include <arpa/inet.h>
 
-#include "auth/dkim.h"
-#include "auth/dmarc.h"
+#include "auth/check.h"
 #include "auth/resolve.h"
-#include "auth/spf.h"
 #include "base/clock.h"
 #include "base/words.h"
 #include "cli/cli.h"
 #include "mail/address.h"
-#include "mail/header.h"
-#include "mail/mailboxes.h"
 #include "net/dns.h"
 
 enum { PATIENCE_MS = 20000, MESSAGE_MOST = 128 * 1024 * 1024 };
@@ -54,9 +50,11 @@ static bool read_envelope(struct cli *c, const char *client, const char *sender,
                           struct err *e) {
     if (!cli_config(c, e))
         return false;
-    bool none = !sender || !*sender || *sender == '<';
+    view path = sender ? view_of(sender) : VIEW("");
+    if (view_starts_with(path, VIEW("<")) && view_ends_with(path, VIEW(">")))
+        path = view_slice(path, 1, path.len - 2);
     *ret = (struct spf_query){.helo = view_of(args_get(&c->args, "--helo")),
-                              .sender = none ? VIEW("") : view_of(sender),
+                              .sender = path,
                               .receiver = cli_hostname(c),
                               .now_s = clock_now_ms() / 1000};
     if (!read_client(c, client, &ret->client, e))
@@ -111,25 +109,6 @@ static bool read_message(const char *file, struct buf *ret, struct err *e) {
     return ok;
 }
 
-/* The domain of From; empty: it has none, or several authors of different domains. */
-static view author_domain(struct cli *c, view message) {
-    struct header h;
-    header_parse(message, &c->arena, &h);
-    const struct header_field *from = header_find(&h, "From");
-    view domain = VIEW("");
-    if (!from || h.truncated || header_count(&h, "From") != 1)
-        return domain;
-    view rest = header_value(from, &c->arena), one;
-    struct err e;
-    while (mailboxes_next(&rest, &c->arena, &one, &e)) {
-        view other = address_split(one).domain;
-        if (domain.len > 0 && !view_eq_nocase(domain, other))
-            return VIEW("");
-        domain = other;
-    }
-    return domain;
-}
-
 static void show(struct table *t, const char *method, view result, view domain, view detail) {
     table_text(t, view_of(method));
     table_text(t, result);
@@ -149,18 +128,6 @@ static void show_dkim(struct checking *k, struct table *t, const struct dkim_ver
         show(t, "dkim", VIEW("none"), VIEW(""), VIEW(""));
 }
 
-static struct dmarc_verdict dmarc_of(struct checking *k, struct dmarc_query *q,
-                                     const struct dkim_verdict *dkim) {
-    struct dmarc_verdict v;
-    for (; q->dkim_count < dkim->count && q->dkim_count < DMARC_SIGNATURES_MOST; q->dkim_count++) {
-        const struct dkim_signature *s = &dkim->list[q->dkim_count];
-        q->dkim[q->dkim_count] = (struct dmarc_identity){s->domain, s->result == DKIM_PASS};
-    }
-    for (dmarc_check(q, &k->answers, &v); v.result == DMARC_WAITS; dmarc_check(q, &k->answers, &v))
-        get_answers(k);
-    return v;
-}
-
 static void show_dmarc(struct checking *k, struct table *t, view author, const struct dmarc_verdict *v) {
     view applied = words_at(DMARC_POLICY_WORDS, v->applied);
     view detail = v->policy_domain.len == 0
@@ -170,41 +137,37 @@ static void show_dmarc(struct checking *k, struct table *t, view author, const s
     show(t, "dmarc", words_at(DMARC_WORDS, v->result), author, detail);
 }
 
-static void check_message(struct checking *k, view message, struct dmarc_query *d, struct table *t) {
-    int64_t now_s = clock_now_ms() / 1000;
-    struct dkim_verdict dkim;
-    for (dkim_verify(message, now_s, &k->answers, &dkim); dkim.result == DKIM_WAITS;
-         dkim_verify(message, now_s, &k->answers, &dkim))
+static void check_message(struct checking *k, const struct auth_query *q, struct table *t) {
+    struct auth_verdict v;
+    while (!auth_check(q, &k->answers, &v))
         get_answers(k);
-    show_dkim(k, t, &dkim);
-    d->author_domain = author_domain(k->cli, message);
-    struct dmarc_verdict dmarc = dmarc_of(k, d, &dkim);
-    show_dmarc(k, t, d->author_domain, &dmarc);
+    if (q->spf.client.len > 0)
+        show(t, "spf", words_at(SPF_WORDS, v.spf.result), v.spf.domain,
+             *v.spf.why ? view_of(v.spf.why) : v.spf.mechanism);
+    show_dkim(k, t, &v.dkim);
+    if (v.author_unclear)
+        show(t, "dmarc", VIEW("permerror"), VIEW(""), VIEW("From does not name exactly one domain"));
+    else
+        show_dmarc(k, t, v.author, &v.dmarc);
 }
 
 bool cmd_auth_check(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"method", "METHOD"}, {"result", "RESULT"}, {"domain", "DOMAIN"}, {"detail", "DETAIL"}};
     const char *client = args_get(&c->args, "--client");
-    struct dmarc_query d = {.spf = {VIEW(""), false}};
+    struct auth_query q = {.now_s = clock_now_ms() / 1000};
     struct checking k;
-    struct spf_query q;
     struct table t;
     struct buf message;
-    if ((client && !read_envelope(c, client, args_get(&c->args, "--sender"), &q, e)) || !begin(c, &k, e))
+    if ((client && !read_envelope(c, client, args_get(&c->args, "--sender"), &q.spf, e)) || !begin(c, &k, e))
         return false;
     bool ok = read_message(c->args.words[0], &message, e);
+    q.message = buf_view(&message);
     table_open(&t, c, columns, COUNT_OF(columns));
-    if (ok && client) {
-        struct spf_verdict spf = spf_of(&k, &q);
-        show(&t, "spf", words_at(SPF_WORDS, spf.result), spf.domain,
-             *spf.why ? view_of(spf.why) : spf.mechanism);
-        d.spf = (struct dmarc_identity){spf.domain, spf.result == SPF_PASS};
-    }
     if (ok)
-        check_message(&k, buf_view(&message), &d, &t);
+        check_message(&k, &q, &t);
     dns_close(&k.dns);
-    ok = table_close(&t, ok ? e : NULL) && ok; /* what it shows lies in the message */
+    ok = table_close(&t, ok ? e : NULL) && ok;
     buf_done(&message);
     return ok;
 }

@@ -1,5 +1,6 @@
 /* edition_fields.c: the header of an edition. Fields the list has nothing to say about keep their octets and
  * places; the list's own stand on top, as a trace of who had the message last. */
+#include "auth/authres.h"
 #include "base/id.h"
 #include "lists/edition_private.h"
 #include "lists/post.h"
@@ -57,11 +58,14 @@ static bool makes_cc(const struct making *m) {
            !making_number(m, LIST_SETTING_ANONYMOUS_LIST);
 }
 
-static bool goes(const struct making *m, const struct body_plan *plan, view name) {
+static bool goes(const struct making *m, const struct body_plan *plan, const struct header_field *f) {
+    view name = f->name;
     bool anonymous = making_number(m, LIST_SETTING_ANONYMOUS_LIST);
     if (is_one_of(name, never_for_members) || post_field_is_approval(name) ||
         (is_one_of(name, of_lists) && making_number(m, LIST_SETTING_INCLUDE_RFC2369_HEADERS)) ||
         (anonymous && !is_one_of(name, of_nobody) && !making_is_content(name)))
+        return true;
+    if (results_are_forged(view_slice(m->source, 0, m->trace), f))
         return true;
     if (plan->how == BODY_WRAP && making_is_content(name))
         return true; /* to the part the body becomes */
@@ -352,7 +356,7 @@ void edition_fields(struct making *m, const struct body_plan *plan) {
     add_personal_fields(m);
     add_content_fields(m, plan);
     for (size_t i = 0; i < m->header.count; i++)
-        if (!goes(m, plan, m->header.fields[i].name))
+        if (!goes(m, plan, &m->header.fields[i]))
             copy_field(m, &m->header.fields[i], &subject_is_made);
     if (view_trim(prefix).len > 0 && !subject_is_made) {
         end_line(m);

@@ -36,7 +36,7 @@
 enum {
     MAY_ACCEPT = 1,   /* take connections from listening sockets */
     MAY_CONNECT = 2,  /* connect to any host */
-    MAY_RESOLVE = 4,  /* DNS, and the files that say how */
+    MAY_RESOLVE = 4,  /* DNS, by its ports, and the files that say how */
     MAY_CRYPT = 8,    /* OpenSSL's configuration and modules */
     MAY_KEYS = 16,    /* the TLS certificate and key */
     MAY_ARCHIVE = 32, /* the archive's files: to read and write */
@@ -48,7 +48,7 @@ static const struct row {
     unsigned may;
 } rows[] = {
     {"stored", MAY_ACCEPT | MAY_STORE},
-    {"smtpd", MAY_ACCEPT | MAY_CRYPT | MAY_KEYS},
+    {"smtpd", MAY_ACCEPT | MAY_RESOLVE | MAY_CRYPT | MAY_KEYS},
     {"router", MAY_CRYPT},
     {"deliver", MAY_CONNECT | MAY_RESOLVE | MAY_CRYPT},
     {"archived", MAY_CRYPT | MAY_ARCHIVE},
@@ -258,6 +258,19 @@ static bool allow_postgresql(const struct lock *l, const char *url) {
     return true;
 }
 
+/* Long answers of DNS come by TCP. */
+static bool allow_name_servers(const struct lock *l, const struct config *c) {
+    bool ok = allow_port(l, 53);
+    for (size_t i = 0; i < c->dns_servers.count; i++) {
+        view server = view_of(c->dns_servers.items[i]);
+        ptrdiff_t at = view_find(server, '@');
+        int64_t port;
+        if (at >= 0 && view_to_i64(view_skip(server, (size_t)at + 1), &port))
+            ok = ok && allow_port(l, port);
+    }
+    return ok;
+}
+
 /* What a row does not limit is not handled, so that it stays as it is. */
 static void choose_handled(struct lock *l, const struct row *row) {
     l->handled = (struct ruleset_attr){.fs = FS_FIRST};
@@ -291,7 +304,9 @@ static bool lock_in(struct lock *l, const struct row *row, const struct config *
         ports_known = false;
         l->fd = make_ruleset(&l->handled);
     }
-    bool ok = l->fd >= 0 && add_paths(l, row, c) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+    bool resolves = l->handled.net && (row->may & MAY_RESOLVE);
+    bool ok = l->fd >= 0 && (!resolves || allow_name_servers(l, c)) && add_paths(l, row, c) &&
+              prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
               syscall(SYS_landlock_restrict_self, l->fd, 0) == 0;
     int saved = errno;
     if (l->fd >= 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/authres.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "lists/edition.h"
@@ -92,6 +93,26 @@ static bool load_edition(struct content *c, view list_address) {
     return ok;
 }
 
+/* What others said in our name of a message that was checked here goes (RFC 8601 5); all else stays as it
+ * came. */
+static void leave_out_forged(struct content *c) {
+    struct header h;
+    size_t from = 0;
+    header_parse(c->body, &c->arena, &h);
+    buf_init(&c->made, c->body.len);
+    for (size_t i = 0; i < h.count; i++) {
+        if (!results_are_forged(c->fields, &h.fields[i]))
+            continue;
+        size_t at = (size_t)(h.fields[i].raw.ptr - c->body.ptr);
+        buf_add(&c->made, view_slice(c->body, from, at - from));
+        from = at + h.fields[i].raw.len;
+    }
+    if (from == 0)
+        return;
+    buf_add(&c->made, view_skip(c->body, from));
+    c->body = buf_view(&c->made);
+}
+
 static void load(struct content *c, view list_address) {
     struct store_request q;
     size_t trace = 0;
@@ -114,6 +135,7 @@ static void load(struct content *c, view list_address) {
                 c->fields = VIEW("");
                 prepare(c);
             } else {
+                leave_out_forged(c);
                 buf_init(&c->wire, 2 * c->body.len + 16);
                 stuff(c->body, &c->wire);
                 c->stuffed = buf_view(&c->wire);

@@ -233,12 +233,14 @@ static enum next ask_accept(struct session *s) {
     struct transaction *t = &s->t;
     t->handed_over = true;
     unsigned char sha256[32];
-    struct buf fields = BUF_INIT(8192);
+    struct buf fields = BUF_INIT(32 * 1024);
     struct arena *arena = &s->transaction_arena;
     BUG_ON(EVP_DigestFinal_ex(t->sha256, sha256, NULL) != 1);
+    check_add_field(s, &fields);
     format_received(s, &fields);
-    view origin = arena_printf(arena, "client=%s helo=%.*s tls=%s size=%lld", s->peer_ip.s, VIEW_ARG(s->helo),
-                               s->tls ? tls_version(s->stream.tls) : "no", (long long)t->size);
+    view origin = arena_printf(arena, "client=%s helo=%.*s tls=%s size=%lld%.*s", s->peer_ip.s,
+                               VIEW_ARG(s->helo), s->tls ? tls_version(s->stream.tls) : "no",
+                               (long long)t->size, VIEW_ARG(check_summary(s)));
     store_request_init(&s->request, OP_ACCEPT);
     accept_args(&(struct accept){.id = t->id,
                                  .sender = t->sender,
@@ -284,7 +286,8 @@ enum next data_stage(struct session *s) {
     vals_int(&s->request.args, t->id);
     vals_int(&s->request.args, t->staged++);
     vals_view(&s->request.args, buf_view(&t->body));
-    rules_keep_first(t);
+    check_take_piece(s);
+    rules_keep_first(s);
     buf_reset(&t->body);
     return session_ask(s, staged);
 }
@@ -312,6 +315,8 @@ static enum next text_ended(struct session *s) {
         return refuse(s, &t->fault);
     if (t->body.len > 0 && !fits_inline(t))
         return data_stage(s);
+    if (!check_is_done(s))
+        return check_ask(s);
     if (!rules_all_asked(s))
         return rules_ask(s);
     if (t->fault.code != ERR_OK)

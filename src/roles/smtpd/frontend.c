@@ -14,6 +14,7 @@ static bool become(struct session *s, const struct sockaddr_any *peer) {
     if (s->counted)
         clients_leave(s->server->clients, &s->peer);
     s->peer = *peer;
+    s->speaks_for_other = true;
     s->peer_ip = sockaddr_ip(peer);
     s->may_relay = networks_have(&s->policy->relay, peer);
     s->counted = clients_enter(s->server->clients, peer);

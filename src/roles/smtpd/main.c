@@ -1,9 +1,9 @@
 /* smtpd: takes mail from the world and has it stored.
  *
  * Trusts: nobody who connects. May touch: its listening sockets, its TLS key, the store (its own operations
- * only). Never: signing keys, archive files, other hosts. When it dies: sessions break off; what was answered
- * 250 is in the store, what was not is the client's still. The supervisor holds the listening sockets, so no
- * connection is refused meanwhile. */
+ * only), name servers. Never: signing keys, archive files, other hosts. When it dies: sessions break off;
+ * what was answered 250 is in the store, what was not is the client's still. The supervisor holds the
+ * listening sockets, so no connection is refused meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,15 +41,26 @@ static bool listen_on(struct listener *l, const char *text, struct err *e) {
 }
 
 static bool listen_on_all(struct err *e) {
-    static struct listener listeners[SERVICES];
+    static struct listener listeners[SERVICES][LIMIT_LIST_SETTING];
     const struct config *c = server.role.config;
     const struct config_list *lists[SERVICES] = {&c->smtp_listen, &c->lmtp_listen};
     for (int service = SERVICES - 1; service >= 0; service--) {
-        listeners[service] = (struct listener){&server, (enum service)service};
-        for (size_t i = 0; i < lists[service]->count; i++)
-            if (!listen_on(&listeners[service], lists[service]->items[i], e))
+        for (size_t i = 0; i < lists[service]->count; i++) {
+            struct listener *l = &listeners[service][i];
+            *l = (struct listener){&server, (enum service)service, lists[service]->items[i]};
+            if (!listen_on(l, l->text, e))
                 return false;
+        }
     }
+    return true;
+}
+
+static bool same_list(const struct config_list *a, const struct config_list *b) {
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
     return true;
 }
 
@@ -59,7 +70,8 @@ static bool can_be_taken_alive(const struct config *old, const struct config *ne
            (!*new->hostname || strcmp(old->hostname, new->hostname) == 0) &&
            strcmp(old->log_level, new->log_level) == 0 && old->smtpd_workers == new->smtpd_workers &&
            old->min_free == new->min_free && old->smtp_sessions_max == new->smtp_sessions_max &&
-           old->drain_timeout == new->drain_timeout;
+           old->drain_timeout == new->drain_timeout &&
+           old->smtpd_checks == new->smtpd_checks &&same_list(&old->dns_servers, &new->dns_servers);
 }
 
 /* SIGHUP. A mistake in the file changes nothing. */
@@ -96,7 +108,7 @@ static bool start(struct err *e) {
     if (!*c->postmaster)
         log_line(LOG_WARN, "no-postmaster", LOG_S("way_out", "set postmaster to an address that is read"));
     server.runner = runner_new((unsigned)c->smtpd_workers, e);
-    return server.runner && listen_on_all(e);
+    return server.runner && checks_start(&server, e) && listen_on_all(e);
 }
 
 int main(int argc, char **argv) {

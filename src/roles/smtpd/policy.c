@@ -69,6 +69,23 @@ static bool check_postmaster(const struct config *c, struct err *e) {
     return ok;
 }
 
+/* "spf", "dmarc", or LISTENER=… with one of smtp_listen. */
+static bool check_auth_reject(const struct config *c, struct err *e) {
+    for (size_t i = 0; i < c->auth_reject.count; i++) {
+        view item = view_of(c->auth_reject.items[i]);
+        ptrdiff_t equals = view_find(item, '=');
+        view method = view_skip(item, (size_t)(equals + 1));
+        bool known = equals < 0;
+        for (size_t k = 0; k < c->smtp_listen.count && !known; k++)
+            known = view_eq(view_slice(item, 0, (size_t)equals), view_of(c->smtp_listen.items[k]));
+        if (!known)
+            return err_set(e, ERR_CONFIG, "auth_reject: %.100s: that is no address of smtp_listen", item.ptr);
+        if (!view_eq(method, VIEW("spf")) && !view_eq(method, VIEW("dmarc")))
+            return err_set(e, ERR_CONFIG, "auth_reject: %.100s: spf or dmarc is wanted", item.ptr);
+    }
+    return true;
+}
+
 struct policy *policy_new(struct config *config, bool own_config, struct err *e) {
     struct policy *p = mem_alloc(sizeof *p);
     p->references = 1;
@@ -77,7 +94,7 @@ struct policy *policy_new(struct config *config, bool own_config, struct err *e)
     if (read_networks(&config->relay_networks, "relay_networks", &p->relay, e) &&
         read_networks(&config->proxy_networks, "proxy_networks", &p->proxy, e) &&
         read_networks(&config->xclient_networks, "xclient_networks", &p->xclient, e) &&
-        check_postmaster(config, e) && read_tls(p, e))
+        check_postmaster(config, e) && check_auth_reject(config, e) && read_tls(p, e))
         return p;
     policy_unref(&p);
     return NULL;

@@ -24,8 +24,9 @@ bool rules_note(struct session *s, const struct route *route) {
     return true;
 }
 
-void rules_keep_first(struct transaction *t) {
-    if (t->list_count == 0 || t->first.len > 0)
+void rules_keep_first(struct session *s) {
+    struct transaction *t = &s->t;
+    if ((t->list_count == 0 && !check_is_due(s)) || t->first.len > 0)
         return;
     t->first = t->body;
     buf_init(&t->body, t->first.limit);

@@ -61,6 +61,7 @@ void session_reset(struct session *s) {
     struct transaction *t = &s->t;
     if (t->staged > 0 && !t->handed_over)
         data_drop(s);
+    check_drop(t);
     buf_done(&t->body);
     buf_done(&t->first);
     arena_done(&t->rules_arena);
@@ -310,6 +311,7 @@ static struct session *new_session(const struct listener *l, struct policy *poli
     s->task = (struct task){.step = session_step, .closed = session_closed, .fd = fd};
     s->server = l->server;
     s->service = l->service;
+    s->listener = l->text;
     s->policy = policy;
     s->peer = *peer;
     s->peer_ip = sockaddr_ip(peer);

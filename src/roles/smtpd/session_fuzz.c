@@ -170,7 +170,7 @@ static void run(int fd, bool *line_start) {
 }
 
 static void begin(unsigned choice, int fd) {
-    listener = (struct listener){&server, choice & CHOICE_LMTP ? SERVICE_LMTP : SERVICE_SMTP};
+    listener = (struct listener){&server, choice & CHOICE_LMTP ? SERVICE_LMTP : SERVICE_SMTP, "here"};
     staged_octets = 0;
     server.inbox_age_ms = choice & CHOICE_LMTP ? 60000 : 0; /* then answers wait */
     session_accepted(NULL, fd, &listener);
@@ -185,7 +185,7 @@ static void open_server(void) {
     struct config *c = mem_alloc(sizeof *c);
     log_init("fuzz", LOG_ERROR);
     BUG_ON(!config_parse(VIEW("hostname = mx.here.example\nmin_free = 0\nmessage_size_max = 600k\n"
-                              "postmaster = known@here.example\n"),
+                              "postmaster = known@here.example\nauth_checks = off\n"),
                          "fuzz", c, &e));
     c->dir = mem_str("/nonexistent");
     server.role.config = c;

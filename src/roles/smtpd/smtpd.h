@@ -2,7 +2,7 @@
  * replies; command.c knows the commands (command.def); data.c takes message text and has it stored; clients.c
  * counts sessions; parameter.c reads the parameters of MAIL and RCPT; chunk.c takes text by BDAT; policy.c is
  * what SIGHUP renews; frontend.c speaks PROXY and XCLIENT; flow.c slows down when the router is behind;
- * rules.c asks the lists a post goes to. */
+ * rules.c asks the lists a post goes to; check.c has mail from outside checked. */
 #ifndef ROLES_SMTPD_SMTPD_H
 #define ROLES_SMTPD_SMTPD_H
 
@@ -20,6 +20,7 @@
 #include "store/accept.h"
 
 struct clients;
+struct check;
 
 enum service { SERVICE_SMTP, SERVICE_LMTP, SERVICES };
 
@@ -54,6 +55,7 @@ struct server {
 struct listener {
     struct server *server;
     enum service service;
+    const char *text; /* as the setting has it */
 };
 
 /* What a phase did, and so what its session needs next. */
@@ -84,6 +86,7 @@ struct transaction {
     struct post post;
     size_t asked, refused; /* lists that were asked, that refuse the post */
     struct err refusal;
+    struct check *check; /* check.c */
     /* data.c */
     int64_t id;
     struct buf body;  /* octets not yet staged */
@@ -108,6 +111,7 @@ struct session {
     struct server *server;
     struct policy *policy;
     enum service service;
+    const char *listener;
     struct stream stream;
     struct sockaddr_any peer;
     struct sockaddr_text peer_ip;
@@ -116,6 +120,7 @@ struct session {
     int64_t phase_ends_ms; /* the same for the phase; 0: none */
     bool counted;          /* as a session of peer */
     bool may_relay, may_xclient;
+    bool speaks_for_other; /* a front end has said who the client is */
     bool tls, esmtp, greeted;
     bool draining; /* the process stops: the transaction under way is the last */
     bool skipping; /* a line too long is being dropped */
@@ -186,10 +191,24 @@ bool networks_have(const struct networks *n, const struct sockaddr_any *peer);
 /* Note the lists that a recipient leads to. False: too many. */
 bool rules_note(struct session *s, const struct route *route);
 /* The body is about to be emptied: what the lists want to see of it stays. */
-void rules_keep_first(struct transaction *t);
+void rules_keep_first(struct session *s);
 /* Whether every list was asked about the text that is here; a refusal by all is a fault then. */
 bool rules_all_asked(struct session *s);
 enum next rules_ask(struct session *s);
+
+/* ---- check.c ---- */
+bool checks_start(struct server *server, struct err *e);
+/* This message is to be checked. */
+bool check_is_due(const struct session *s);
+/* The body is about to be emptied. */
+void check_take_piece(struct session *s);
+bool check_is_done(const struct session *s);
+/* Once the text is there; a refusal is a fault then. */
+enum next check_ask(struct session *s);
+/* What was found, as a field and in a few words; nothing where nothing was checked. */
+void check_add_field(struct session *s, struct buf *fields);
+view check_summary(struct session *s);
+void check_drop(struct transaction *t);
 
 /* ---- frontend.c ---- */
 enum next frontend_proxy_phase(struct session *s);

@@ -1,0 +1,97 @@
+/* authres.c: writing; authres_parse.c reads. See authres.h. */
+#include "auth/authres.h"
+
+#include <string.h>
+
+enum { LINE = 78, VALUE_MOST = 480 };
+
+/* Of a token (RFC 2045 5.1), and what more a local part may have bare (RFC 5322 3.2.3). */
+static bool is_token_char(char c) {
+    return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`{|}~", c));
+}
+
+static bool is_all(view v, bool (*fine)(char c)) {
+    for (size_t i = 0; i < v.len; i++)
+        if (!fine(v.ptr[i]))
+            return false;
+    return v.len > 0;
+}
+
+static bool is_local_char(char c) {
+    return is_token_char(c) || c == '=';
+}
+
+/* pvalue (RFC 8601 2.2): a token, or [local-part]@domain. */
+static bool is_bare(view v) {
+    ptrdiff_t at = view_rfind(v, '@');
+    if (at < 0)
+        return is_all(v, is_token_char);
+    view local = view_slice(v, 0, (size_t)at), domain = view_skip(v, (size_t)at + 1);
+    return is_all(domain, is_token_char) &&
+           (at == 0 || (is_all(local, is_local_char) && local.ptr[0] != '.' && local.ptr[at - 1] != '.'));
+}
+
+static void add_value(struct buf *out, view v) {
+    v = view_slice(v, 0, VALUE_MOST);
+    if (is_bare(v)) {
+        buf_add(out, v);
+        return;
+    }
+    buf_add_char(out, '"');
+    for (size_t i = 0; i < v.len; i++) {
+        unsigned char c = (unsigned char)v.ptr[i];
+        if (c == '"' || c == '\\')
+            buf_add_char(out, '\\');
+        buf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+    }
+    buf_add_char(out, '"');
+}
+
+/* A word, behind a fold where the line would be long. */
+static void add_word(struct buf *out, struct buf *word, size_t *column) {
+    bool fold = *column + 1 + word->len > LINE;
+    buf_add_str(out, fold ? "\r\n\t" : " ");
+    buf_add(out, buf_view(word));
+    *column = (fold ? 8 : *column + 1) + word->len;
+    buf_reset(word);
+}
+
+static void add_result(const struct authres_result *r, struct buf *out) {
+    struct buf word = BUF_INIT(4 * VALUE_MOST);
+    size_t column = LINE; /* each begins a line */
+    buf_add(&word, r->method);
+    buf_add_char(&word, '=');
+    buf_add(&word, r->result);
+    add_word(out, &word, &column);
+    if (r->reason.len > 0) {
+        buf_add_str(&word, "reason=");
+        add_value(&word, r->reason);
+        add_word(out, &word, &column);
+    }
+    for (size_t i = 0; i < r->property_count; i++) {
+        const struct authres_property *p = &r->properties[i];
+        buf_printf(&word, "%.*s.%.*s=", VIEW_ARG(p->type), VIEW_ARG(p->name));
+        add_value(&word, p->value);
+        add_word(out, &word, &column);
+    }
+    buf_done(&word);
+}
+
+static const char field_name[] = "Authentication-Results";
+
+bool results_are_forged(view trace, const struct header_field *f) {
+    if (!view_eq_nocase(f->name, view_of(field_name)) || !view_starts_with_nocase(trace, view_of(field_name)))
+        return false;
+    view id = view_trim(view_skip(trace, sizeof field_name));
+    ptrdiff_t end = view_find(id, ';');
+    return authres_claims(f->value, view_slice(id, 0, end < 0 ? 0 : (size_t)end));
+}
+
+void authres_write(const struct authres *r, struct buf *out) {
+    add_value(out, r->id);
+    for (size_t i = 0; i < r->count; i++) {
+        buf_add_char(out, ';');
+        add_result(&r->results[i], out);
+    }
+    buf_add_str(out, r->count == 0 ? "; none\r\n" : "\r\n");
+}
