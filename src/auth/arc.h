@@ -6,6 +6,7 @@
 
 #include "auth/answers.h"
 #include "auth/authres.h"
+#include "auth/dkim.h"
 #include "auth/dkim_sign.h"
 
 enum arc_result { ARC_NONE, ARC_PASS, ARC_FAIL, ARC_TEMPERROR, ARC_WAITS };
@@ -21,8 +22,9 @@ struct arc_verdict {
     int oldest_pass; /* RFC 8617 5.2: 0, or the first instance whose message signature still holds */
 };
 
-/* message: as received, lines end in CRLF. now_s: seconds since 1970. */
-void arc_verify(view message, int64_t now_s, struct answers *a, struct arc_verdict *ret);
+/* message, bodies, now_s: as for dkim_verify(). */
+void arc_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, struct answers *a,
+                struct arc_verdict *ret);
 
 struct arc_sealing {
     const struct signing_key *key; /* RSA: ARC knows nothing else */
@@ -32,8 +34,10 @@ struct arc_sealing {
     view fields;           /* names of the fields that are signed, with ":" between; empty: ours */
 };
 
-/* message: as it is sent, its ARC sets included. Appends the three fields of the next set, ARC-Seal first.
- * Nothing where a set says cv=fail already, or there are ARC_SETS_MOST. */
-void arc_seal(const struct arc_sealing *s, view message, struct arena *a, struct buf *out);
+/* header: of the copy as it goes, its ARC sets included. body_sha256: of the relaxed body (dkim_canon.h).
+ * Appends the three fields of the next set, ARC-Seal first. Nothing where a set says cv=fail already, where
+ * there are ARC_SETS_MOST, and where nobody knows how the chain was (TEMPERROR). */
+void arc_seal(const struct arc_sealing *s, view header, const unsigned char body_sha256[32], struct arena *a,
+              struct buf *out);
 
 #endif

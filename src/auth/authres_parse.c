@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/authres.h"
+#include "auth/authres_private.h"
 
 enum { FIELD_MOST = 64 * 1024 };
 
@@ -328,6 +329,17 @@ bool authres_parse(view value, const struct authres_reading *how, struct arena *
         return false;
     /* Who reports methods of their own write all values bare: Gmail's header.b with "/" beside its x-tls. */
     return how->relaxed || !r.odd_value || r.own_method;
+}
+
+bool authres_take_instance(view *value, view *ret_instance) {
+    struct reader r = {.rest = *value};
+    if (!take(&r, 'i') || !take(&r, '='))
+        return false;
+    *ret_instance = take_while(&r, ascii_is_digit);
+    if (!take(&r, ';'))
+        return false;
+    *value = r.rest;
+    return true;
 }
 
 /* ---- forged ones ---- */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "auth/dkim_canon.h"
+#include "auth/dkim_private.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -41,7 +41,7 @@ static bool is_signed(view name) {
 
 /* ---- one key ---- */
 
-static void add_base64(const unsigned char *octets, size_t len, struct buf *out) {
+void dkim_add_base64(const unsigned char *octets, size_t len, struct buf *out) {
     unsigned char text[4 * (SIGNATURE_MOST + 2) / 3 + 4];
     int n = EVP_EncodeBlock(text, octets, (int)len);
     buf_add(out, view_from(text, (size_t)n));
@@ -61,18 +61,22 @@ void signing_key_sign(const struct signing_key *k, view what, struct buf *out) {
                EVP_DigestSign(context, signature, &len, (const unsigned char *)what.ptr, what.len) != 1);
     }
     EVP_MD_CTX_free(context);
-    add_base64(signature, len, out);
+    dkim_add_base64(signature, len, out);
 }
 
 /* ---- a message ---- */
 
-struct collected {
-    struct buf names;  /* h=, folded */
-    struct buf fields; /* canonical */
-    size_t column;
-};
+void dkim_collected_init(struct dkim_collected *c) {
+    *c = (struct dkim_collected){.names = BUF_INIT(LIMIT_HEADER_BYTES),
+                                 .fields = BUF_INIT(2 * LIMIT_HEADER_BYTES)};
+}
 
-static void add_name(struct collected *c, view name) {
+void dkim_collected_done(struct dkim_collected *c) {
+    buf_done(&c->names);
+    buf_done(&c->fields);
+}
+
+void dkim_add_name(struct dkim_collected *c, view name) {
     if (c->names.len > 0)
         buf_add_char(&c->names, ':');
     c->column += name.len + 1;
@@ -83,44 +87,44 @@ static void add_name(struct collected *c, view name) {
     buf_add(&c->names, name);
 }
 
-static void collect(view header, struct collected *c) {
-    struct arena arena;
-    struct header h;
-    arena_init(&arena, LIMIT_STEP_ARENA);
-    header_parse(header, &arena, &h);
-    for (size_t i = h.count; i-- > 0;) {
-        if (!is_signed(h.fields[i].name))
+void dkim_collect(const struct header *h, bool signatures, struct dkim_collected *c) {
+    for (size_t i = h->count; i-- > 0;) {
+        view name = h->fields[i].name;
+        if (!is_signed(name) && !(signatures && view_eq_nocase(name, VIEW("DKIM-Signature"))))
             continue;
-        add_name(c, h.fields[i].name);
-        canon_field(CANON_RELAXED, &h.fields[i], &c->fields);
+        dkim_add_name(c, name);
+        canon_field(CANON_RELAXED, &h->fields[i], &c->fields);
     }
     for (size_t i = 0; i < COUNT_OF(closed); i++)
-        add_name(c, view_of(closed[i]));
-    for (size_t i = 0; i < h.count; i++)
-        if (is_of_a_list(h.fields[i].name))
-            add_name(c, h.fields[i].name);
-    arena_done(&arena);
+        dkim_add_name(c, view_of(closed[i]));
+    for (size_t i = 0; i < h->count; i++)
+        if (is_of_a_list(h->fields[i].name))
+            dkim_add_name(c, h->fields[i].name);
 }
 
 /* In lines; white space in it says nothing. */
-static void add_folded(view base64, struct buf *out) {
-    for (; base64.len > 0; base64 = view_skip(base64, LINE)) {
+void dkim_add_signed(const struct signing_key *k, view what, struct buf *out) {
+    struct buf base64 = BUF_INIT(2 * SIGNATURE_MOST);
+    signing_key_sign(k, what, &base64);
+    for (view rest = buf_view(&base64); rest.len > 0; rest = view_skip(rest, LINE)) {
         buf_add_str(out, "\r\n\t");
-        buf_add(out, view_slice(base64, 0, LINE));
+        buf_add(out, view_slice(rest, 0, LINE));
     }
+    buf_done(&base64);
 }
 
 static void add_signature(const struct dkim_signing *s, const struct signing_key *k,
-                          const struct collected *c, const unsigned char body_sha256[32], struct buf *out) {
+                          const struct dkim_collected *c, const unsigned char body_sha256[32],
+                          struct buf *out) {
     size_t start = out->len;
-    struct buf what = BUF_INIT(2 * LIMIT_HEADER_BYTES), base64 = BUF_INIT(2 * SIGNATURE_MOST);
+    struct buf what = BUF_INIT(2 * LIMIT_HEADER_BYTES);
     buf_printf(out, "DKIM-Signature: v=1; a=%s-sha256; c=relaxed/relaxed;\r\n\td=%.*s; s=%.*s;\r\n\tt=%lld;",
                k->ed25519 ? "ed25519" : "rsa", VIEW_ARG(k->domain), VIEW_ARG(k->selector),
                (long long)s->now_s);
     if (s->life_s > 0)
         buf_printf(out, " x=%lld;", (long long)(s->now_s + s->life_s));
     buf_add_str(out, "\r\n\tbh=");
-    add_base64(body_sha256, 32, out);
+    dkim_add_base64(body_sha256, 32, out);
     buf_add_str(out, ";\r\n\th=");
     buf_add(out, buf_view(&c->names));
     buf_add_str(out, ";\r\n\tb=");
@@ -128,19 +132,22 @@ static void add_signature(const struct dkim_signing *s, const struct signing_key
     const struct header_field own = {.name = VIEW("DKIM-Signature"), .raw = raw, .value = view_skip(raw, 15)};
     buf_add(&what, buf_view(&c->fields));
     canon_field(CANON_RELAXED, &own, &what);
-    signing_key_sign(k, view_slice(buf_view(&what), 0, what.len - 2), &base64);
-    add_folded(buf_view(&base64), out);
+    dkim_add_signed(k, view_slice(buf_view(&what), 0, what.len - 2), out);
     buf_add_str(out, "\r\n");
-    buf_done(&base64);
     buf_done(&what);
 }
 
 void dkim_sign(const struct dkim_signing *s, view header, const unsigned char body_sha256[32],
                struct buf *out) {
-    struct collected c = {.names = BUF_INIT(LIMIT_HEADER_BYTES), .fields = BUF_INIT(2 * LIMIT_HEADER_BYTES)};
-    collect(header, &c);
+    struct dkim_collected c;
+    struct arena arena;
+    struct header h;
+    arena_init(&arena, LIMIT_STEP_ARENA);
+    header_parse(header, &arena, &h);
+    dkim_collected_init(&c);
+    dkim_collect(&h, false, &c);
     for (size_t i = 0; i < s->key_count; i++)
         add_signature(s, s->keys[i], &c, body_sha256, out);
-    buf_done(&c.names);
-    buf_done(&c.fields);
+    dkim_collected_done(&c);
+    arena_done(&arena);
 }

@@ -1,64 +1,6 @@
 /* dkim_verify.c: see dkim.h. A signature is read, its key is asked for, and then body and header are hashed
  * as it says; bodies that several signatures see the same way are hashed once. */
-#include <string.h>
-
-#include "auth/dkim.h"
-#include "auth/dkim_canon.h"
-#include "auth/dkim_key.h"
-#include "auth/tags.h"
-#include "base/limits.h"
-
-enum { NAMES_MOST = 1000, SHOWN = 8, DIGITS_MOST = 18 };
-
-struct verifying {
-    struct header header;
-    int64_t now_s;
-    struct answers *answers;
-    struct arena *arena;
-    const struct dkim_bodies *bodies; /* that were hashed before; or `own`, hashed as they are needed */
-    struct dkim_bodies *own;
-};
-
-struct reading {
-    struct tags tags;
-    const struct header_field *field;
-    enum canon header, body;
-    int64_t limit; /* l=; -1: none */
-    bool ed25519, sha1;
-};
-
-static enum dkim_result wrong(struct dkim_signature *s, const char *why) {
-    s->why = why;
-    return DKIM_PERMERROR;
-}
-
-/* ---- what it says ---- */
-
-static bool read_number(view text, int64_t *ret) {
-    *ret = 0;
-    if (text.len == 0)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (!ascii_is_digit(text.ptr[i]))
-            return false;
-        *ret = i < DIGITS_MOST ? *ret * 10 + (text.ptr[i] - '0') : INT64_MAX;
-    }
-    return true;
-}
-
-static bool read_canon(view text, struct reading *r) {
-    view rest = text, header, body;
-    r->header = r->body = CANON_SIMPLE;
-    if (text.len == 0)
-        return true;
-    view_split(&rest, '/', &header);
-    body = rest.len ? view_trim(rest) : VIEW("simple");
-    header = view_trim(header);
-    r->header = view_eq_nocase(header, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    r->body = view_eq_nocase(body, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    return (r->header == CANON_RELAXED || view_eq_nocase(header, VIEW("simple"))) &&
-           (r->body == CANON_RELAXED || view_eq_nocase(body, VIEW("simple")));
-}
+#include "auth/dkim_private.h"
 
 static bool is_below(view name, view domain) {
     return view_eq_nocase(name, domain) ||
@@ -66,26 +8,14 @@ static bool is_below(view name, view domain) {
             view_eq_nocase(view_skip(name, name.len - domain.len), domain));
 }
 
-static bool read_identity(struct verifying *v, struct reading *r, struct dkim_signature *s) {
-    view identity = tags_squeeze(tags_value(&r->tags, "i"), v->arena);
-    ptrdiff_t at = view_rfind(identity, '@');
-    if (!tags_find(&r->tags, "i")) {
-        s->identity = arena_printf(v->arena, "@%.*s", VIEW_ARG(s->domain));
+/* i=: below the domain. */
+static bool read_identity(const struct dkim_message *m, const struct dkim_reading *r,
+                          struct dkim_signature *s) {
+    if (!tags_find(&r->tags, "i"))
         return true;
-    }
-    s->identity = identity;
-    return at >= 0 && is_below(view_skip(identity, (size_t)at + 1), s->domain);
-}
-
-/* t= and x=. NULL: they are fine. */
-static const char *time_objection(struct verifying *v, struct reading *r) {
-    const struct tag *t = tags_find(&r->tags, "t"), *x = tags_find(&r->tags, "x");
-    int64_t signed_s = 0, expires_s = 0;
-    if ((t && !read_number(t->value, &signed_s)) || (x && !read_number(x->value, &expires_s)))
-        return "a time that is no number";
-    if (t && x && expires_s <= signed_s)
-        return "it ends before it begins";
-    return x && expires_s < v->now_s ? "it has expired" : NULL;
+    s->identity = tags_squeeze(tags_value(&r->tags, "i"), m->arena);
+    ptrdiff_t at = view_rfind(s->identity, '@');
+    return at >= 0 && is_below(view_skip(s->identity, (size_t)at + 1), s->domain);
 }
 
 /* The drafts before RFC 4871 had no v= and said q=dns: mail of 2005 in archives has such signatures. */
@@ -97,202 +27,31 @@ static bool is_kept_in_dns(const struct tags *t) {
     return !tags_find(t, "q") || tags_list_has(tags_value(t, "q"), VIEW("dns/txt")) || is_of_a_draft(t);
 }
 
-/* Of letters, digits, "-" and "_", or in UTF-8 (RFC 6376 3.5, RFC 8616 5): what it says goes into a field. */
-static bool is_name(view name) {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if (!ascii_is_alnum(c) && c != '-' && c != '_' && c != '.' && (unsigned char)c < 0x80)
-            return false;
-    }
-    return domain_name_is_valid(name);
-}
-
-static enum dkim_result read_signature(struct verifying *v, struct reading *r, struct dkim_signature *s) {
-    static const char *const required[] = {"a", "b", "bh", "d", "h", "s"};
-    r->limit = -1;
-    if (!tags_parse(r->field->value, &r->tags))
-        return wrong(s, "its tags are malformed");
-    s->domain = arena_lower(v->arena, tags_value(&r->tags, "d"));
-    s->selector = arena_lower(v->arena, tags_value(&r->tags, "s"));
-    s->algorithm = tags_value(&r->tags, "a");
-    s->value = view_slice(tags_squeeze(tags_value(&r->tags, "b"), v->arena), 0, SHOWN);
-    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++)
-        if (tags_value(&r->tags, required[i]).len == 0)
-            return wrong(s, "a tag is missing");
+static enum dkim_result read_signature(const struct dkim_message *m, struct dkim_reading *r,
+                                       struct dkim_signature *s) {
+    enum dkim_result got = dkim_read_signer(m, r, s);
+    if (got != DKIM_PASS)
+        return got;
     if (!view_eq(tags_value(&r->tags, "v"), VIEW("1")) && !is_of_a_draft(&r->tags))
-        return wrong(s, "no version, or an unknown one");
-    r->ed25519 = view_eq_nocase(s->algorithm, VIEW("ed25519-sha256"));
-    r->sha1 = view_eq_nocase(s->algorithm, VIEW("rsa-sha1"));
-    if (!r->ed25519 && !r->sha1 && !view_eq_nocase(s->algorithm, VIEW("rsa-sha256")))
-        return wrong(s, "an unknown algorithm");
-    if (!read_canon(tags_value(&r->tags, "c"), r))
-        return wrong(s, "an unknown canonicalization");
-    if (!is_name(s->domain) || !is_name(s->selector))
-        return wrong(s, "domain or selector is no name");
-    if (!read_identity(v, r, s))
-        return wrong(s, "its identity is of another domain");
-    if (!tags_list_has(tags_value(&r->tags, "h"), VIEW("From")))
-        return wrong(s, "From is not signed");
+        return dkim_wrong(s, "no version, or an unknown one");
+    if (!read_identity(m, r, s))
+        return dkim_wrong(s, "its identity is of another domain");
     if (!is_kept_in_dns(&r->tags))
-        return wrong(s, "its key is kept in no way that is known");
-    if (tags_find(&r->tags, "l") && !read_number(tags_value(&r->tags, "l"), &r->limit))
-        return wrong(s, "a length that is no number");
-    const char *objection = time_objection(v, r);
-    return objection ? wrong(s, objection) : DKIM_PASS;
+        return dkim_wrong(s, "its key is kept in no way that is known");
+    return dkim_read_scope(m, r, s);
 }
 
-/* ---- its key ---- */
-
-static enum dkim_result find_key(struct verifying *v, struct reading *r, struct dkim_signature *s,
-                                 struct dkim_key *ret) {
-    view name = arena_printf(v->arena, "%.*s._domainkey.%.*s", VIEW_ARG(s->selector), VIEW_ARG(s->domain));
-    const struct answer *found = answers_get(v->answers, name, RECORD_TXT);
-    if (!found)
-        return DKIM_WAITS;
-    if (found->state == ANSWER_TEMPORARY) {
-        s->why = "its key cannot be asked for now";
-        return DKIM_TEMPERROR;
-    }
-    const char *why = "there is no key";
-    bool read = false;
-    for (size_t i = 0; i < found->count && !read; i++)
-        read = dkim_key_read(found->records[i].data, v->arena, ret, &why);
-    if (!read)
-        return wrong(s, why);
-    s->bits = ret->bits;
-    s->testing = ret->testing;
-    if (ret->ed25519 != r->ed25519)
-        return wrong(s, "a key of another kind");
-    if (r->sha1)
-        return wrong(s, "SHA-1 is no longer in use");
-    view identity = view_skip(s->identity, (size_t)view_rfind(s->identity, '@') + 1);
-    if (ret->strict && !view_eq_nocase(identity, s->domain))
-        return wrong(s, "the key is for the domain alone");
-    return DKIM_PASS;
-}
-
-/* ---- what was signed ---- */
-
-static const struct dkim_body *find_body(const struct dkim_bodies *b, const struct reading *r) {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->list[i].how == r->body && b->list[i].limit == r->limit)
-            return &b->list[i];
-    return NULL;
-}
-
-/* NULL: too many ways to look at one body. */
-static const struct dkim_body *body_of(struct verifying *v, const struct reading *r) {
-    const struct dkim_body *found = find_body(v->bodies, r);
-    if (found || v->bodies != v->own || v->own->count == DKIM_BODIES_MOST)
-        return found;
-    struct dkim_body *b = &v->own->list[v->own->count++];
-    b->how = r->body;
-    b->limit = r->limit;
-    b->len = canon_body_digest(r->body, v->header.body, r->limit, b->digest);
-    return b;
-}
-
-static enum dkim_result check_body(struct verifying *v, struct reading *r, struct dkim_signature *s) {
-    size_t len;
-    const unsigned char *said = dkim_base64(tags_value(&r->tags, "bh"), v->arena, &len);
-    const struct dkim_body *b = body_of(v, r);
-    if (!said)
-        return wrong(s, "the body's hash is no base64");
-    if (!b)
-        return wrong(s, "more ways to look at the body than are tried");
-    s->why = "the body was changed";
-    if (r->limit > b->len)
-        s->why = "the body is shorter than what was signed";
-    else if (len == sizeof b->digest && memcmp(said, b->digest, len) == 0)
-        s->why = "";
-    s->unsigned_len = r->limit >= 0 && r->limit < b->len ? b->len - r->limit : 0;
-    return *s->why ? DKIM_FAIL : DKIM_PASS;
-}
-
-/* The field of that name that stands lowest and was not taken before; never the signature itself (3.7). */
-static const struct header_field *take_field(const struct verifying *v, const struct header_field *own,
-                                             view name, bool *taken) {
-    for (size_t i = v->header.count; i-- > 0;)
-        if (!taken[i] && &v->header.fields[i] != own && view_eq_nocase(v->header.fields[i].name, name)) {
-            taken[i] = true;
-            return &v->header.fields[i];
-        }
-    return NULL;
-}
-
-/* The signature's own field, without what b= says and without its line end (RFC 6376 3.7). */
-static void add_own(const struct reading *r, struct buf *out) {
-    struct buf bare = BUF_INIT(r->field->raw.len + 1), canonical = BUF_INIT(r->field->raw.len + 8);
-    view raw = r->field->raw, b = tags_find(&r->tags, "b")->raw;
-    size_t before = (size_t)(b.ptr - raw.ptr), name = (size_t)(r->field->value.ptr - raw.ptr);
-    buf_add(&bare, view_slice(raw, 0, before));
-    buf_add(&bare, view_skip(raw, before + b.len));
-    struct header_field own = {
-        .name = r->field->name, .raw = buf_view(&bare), .value = view_skip(buf_view(&bare), name)};
-    canon_field(r->header, &own, &canonical);
-    buf_add(out, view_slice(buf_view(&canonical), 0, canonical.len - 2));
-    buf_done(&bare);
-    buf_done(&canonical);
-}
-
-/* False: it names more fields than are looked for. */
-static bool collect_header(struct verifying *v, const struct reading *r, struct buf *out) {
-    bool *taken = arena_array(v->arena, bool, v->header.count + 1);
-    view names = tags_value(&r->tags, "h"), name;
-    for (size_t n = 0; taken && view_split(&names, ':', &name); n++) {
-        if (n == NAMES_MOST)
-            return false;
-        const struct header_field *f = take_field(v, r->field, view_trim(name), taken);
-        if (f)
-            canon_field(r->header, f, out);
-    }
-    add_own(r, out);
-    return taken && !out->failed;
-}
-
-static bool is_signed_by(const struct dkim_key *key, view what, const unsigned char *signature, size_t len) {
-    unsigned char digest[32];
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    BUG_ON(!context || !EVP_Digest(what.ptr, what.len, digest, NULL, EVP_sha256(), NULL));
-    int ok =
-        key->ed25519 /* which signs the digest (RFC 8463 3) */
-            ? EVP_DigestVerifyInit(context, NULL, NULL, NULL, key->key) == 1 &&
-                  EVP_DigestVerify(context, signature, len, digest, sizeof digest) == 1
-            : EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key->key) == 1 &&
-                  EVP_DigestVerify(context, signature, len, (const unsigned char *)what.ptr, what.len) == 1;
-    EVP_MD_CTX_free(context);
-    return ok;
-}
-
-static enum dkim_result check_header(struct verifying *v, struct reading *r, const struct dkim_key *key,
-                                     struct dkim_signature *s) {
-    size_t len;
-    const unsigned char *signature = dkim_base64(tags_value(&r->tags, "b"), v->arena, &len);
-    struct buf signed_header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
-    enum dkim_result got = DKIM_PASS;
-    if (!signature)
-        got = wrong(s, "the signature is no base64");
-    else if (!collect_header(v, r, &signed_header))
-        got = wrong(s, "it signs more fields than are looked at");
-    else if (!is_signed_by(key, buf_view(&signed_header), signature, len)) {
-        s->why = "the header was changed, or another key has signed it";
-        got = DKIM_FAIL;
-    }
-    buf_done(&signed_header);
-    return got;
-}
-
-static enum dkim_result verify_one(struct verifying *v, struct dkim_signature *s,
+static enum dkim_result verify_one(struct dkim_message *m, struct dkim_signature *s,
                                    const struct header_field *f) {
-    struct reading r = {.field = f};
+    struct dkim_reading r = {.field = f};
     struct dkim_key key = {.key = NULL};
-    enum dkim_result got = read_signature(v, &r, s);
+    enum dkim_result got = read_signature(m, &r, s);
     if (got == DKIM_PASS)
-        got = find_key(v, &r, s, &key);
+        got = dkim_find_key(m, &r, s, &key);
     if (got == DKIM_PASS)
-        got = check_body(v, &r, s);
+        got = dkim_check_body(m, &r, s);
     if (got == DKIM_PASS)
-        got = check_header(v, &r, &key, s);
+        got = dkim_check_header(m, &r, &key, s);
     dkim_key_done(&key);
     return got;
 }
@@ -308,63 +67,15 @@ static enum dkim_result better(enum dkim_result one, enum dkim_result other) {
     return DKIM_NONE;
 }
 
-/* As find_body() will look for it. False: it names none. */
-static bool read_body(const struct header_field *f, struct reading *r) {
-    *r = (struct reading){.field = f, .limit = -1};
-    return tags_parse(f->value, &r->tags) && read_canon(tags_value(&r->tags, "c"), r) &&
-           (!tags_find(&r->tags, "l") || read_number(tags_value(&r->tags, "l"), &r->limit));
-}
-
-size_t dkim_bodies_begin(struct dkim_bodies *b, view header) {
-    struct arena arena;
-    struct header h;
-    struct reading r;
-    size_t seen = 0;
-    b->count = 0;
-    arena_init(&arena, LIMIT_STEP_ARENA);
-    header_parse(header, &arena, &h);
-    for (size_t i = 0; i < h.count && seen < DKIM_SIGNATURES_MOST && b->count < DKIM_BODIES_MOST; i++) {
-        if (!view_eq_nocase(h.fields[i].name, VIEW("DKIM-Signature")))
-            continue;
-        seen++;
-        if (!read_body(&h.fields[i], &r) || find_body(b, &r))
-            continue;
-        struct dkim_body *body = &b->list[b->count++];
-        body->how = r.body;
-        body->limit = r.limit;
-        canon_body_begin(&body->running, r.body, r.limit);
-    }
-    arena_done(&arena);
-    return b->count;
-}
-
-void dkim_bodies_add(struct dkim_bodies *b, view octets) {
-    for (size_t i = 0; i < b->count; i++)
-        canon_body_add(&b->list[i].running, octets);
-}
-
-void dkim_bodies_end(struct dkim_bodies *b) {
-    for (size_t i = 0; i < b->count; i++)
-        b->list[i].len = canon_body_end(&b->list[i].running, b->list[i].digest);
-}
-
-void dkim_bodies_drop(struct dkim_bodies *b) {
-    for (size_t i = 0; i < b->count; i++)
-        canon_body_drop(&b->list[i].running);
-    b->count = 0;
-}
-
 void dkim_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, struct answers *a,
                  struct dkim_verdict *ret) {
-    struct verifying v = {.now_s = now_s, .answers = a, .arena = a->arena, .bodies = bodies};
-    if (!bodies)
-        v.bodies = v.own = arena_new(a->arena, struct dkim_bodies);
-    header_parse(message, a->arena, &v.header);
-    size_t count = header_count(&v.header, "DKIM-Signature");
+    struct dkim_message m;
+    bool ready = dkim_message_init(&m, message, bodies, now_s, a);
+    size_t count = header_count(&m.header, "DKIM-Signature");
     *ret = (struct dkim_verdict){.result = DKIM_NONE,
                                  .list = arena_array(a->arena, struct dkim_signature, count)};
-    for (size_t i = 0; ret->list && v.bodies && i < v.header.count && ret->count < count; i++) {
-        if (!view_eq_nocase(v.header.fields[i].name, VIEW("DKIM-Signature")))
+    for (size_t i = 0; ret->list && ready && i < m.header.count && ret->count < count; i++) {
+        if (!view_eq_nocase(m.header.fields[i].name, VIEW("DKIM-Signature")))
             continue;
         struct dkim_signature *s = &ret->list[ret->count++];
         *s = (struct dkim_signature){.why = "",
@@ -373,12 +84,12 @@ void dkim_verify(view message, const struct dkim_bodies *bodies, int64_t now_s, 
                                      .identity = VIEW(""),
                                      .algorithm = VIEW(""),
                                      .value = VIEW("")};
-        if (v.header.truncated) /* what follows might be the field that counts (5.4.2) */
-            s->result = wrong(s, "the header is longer than what is looked at");
+        if (m.header.truncated) /* what follows might be the field that counts (5.4.2) */
+            s->result = dkim_wrong(s, "the header is longer than what is looked at");
         else if (ret->count > DKIM_SIGNATURES_MOST)
-            s->result = wrong(s, "more signatures than are looked at");
+            s->result = dkim_wrong(s, "more signatures than are looked at");
         else
-            s->result = verify_one(&v, s, &v.header.fields[i]);
+            s->result = verify_one(&m, s, &m.header.fields[i]);
         ret->result = better(ret->result, s->result);
     }
     if (a->arena->failed)
