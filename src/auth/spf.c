@@ -7,6 +7,7 @@
 
 #include "auth/spf_private.h"
 #include "mail/address.h"
+#include "mail/text.h"
 
 enum { DEPTH_MOST = 12 /* ten look-ups lead no deeper */ };
 
@@ -53,9 +54,17 @@ static bool has_client(const struct spf_run *r, const struct answer *found, cons
 
 /* ---- mechanisms: PASS they match, NONE they do not, or an error ---- */
 
-/* PASS: *ret is what is to be looked at; else there is nothing to look at yet, or at all. */
+static view without_dot(view name) {
+    return view_ends_with(name, VIEW(".")) ? view_slice(name, 0, name.len - 1) : name;
+}
+
+/* PASS: *ret is what is to be looked at; else there is nothing to look at yet, or at all. What macros have
+ * made into no domain name matches nothing and is not asked for, so it is no look-up that found nothing
+ * (4.8). */
 static enum spf_result look_up(struct spf_run *r, view name, enum record_type type,
                                const struct answer **ret) {
+    if (!domain_name_is_valid(without_dot(name)) || !text_is_7bit(name))
+        return SPF_NONE;
     *ret = answers_get(r->answers, name, type);
     if (!*ret)
         return SPF_WAITS;
@@ -146,9 +155,7 @@ bool spf_validated_name(struct spf_run *r, view domain, bool below, view *ret_na
 static enum spf_result match_ptr(struct spf_run *r, view name) {
     view found;
     const struct answer *names = answers_get(r->answers, reverse_name(r), RECORD_PTR);
-    if (view_ends_with(name, VIEW("."))) /* 7.1 */
-        name.len--;
-    if (!names || !spf_validated_name(r, name, true, &found))
+    if (!names || !spf_validated_name(r, without_dot(name), true, &found)) /* 7.1 */
         return SPF_WAITS;
     if (!may_be_void(r, names))
         return wrong(r, "more than two look-ups found nothing");
@@ -169,18 +176,23 @@ static enum spf_result match_include(struct spf_run *r, view name) {
     return got == SPF_FAIL || got == SPF_SOFTFAIL || got == SPF_NEUTRAL ? SPF_NONE : got;
 }
 
+static enum spf_result match_network(const struct spf_run *r, const struct spf_directive *d) {
+    bool four = d->mechanism == SPF_IP4;
+    view network = view_from(d->network, four ? 4 : 16);
+    return matches_prefix(network, r->client, four ? d->ip4_prefix : d->ip6_prefix) ? SPF_PASS : SPF_NONE;
+}
+
 static enum spf_result match(struct spf_run *r, const struct spf_directive *d, view domain) {
     view name = domain;
     if (d->mechanism == SPF_ALL)
         return SPF_PASS;
     if (d->mechanism == SPF_IP4 || d->mechanism == SPF_IP6)
-        return matches_prefix(d->network, r->client, d->mechanism == SPF_IP4 ? d->ip4_prefix : d->ip6_prefix)
-                   ? SPF_PASS
-                   : SPF_NONE;
+        return match_network(r, d);
     if (!may_look(r))
         return wrong(r, "more than ten look-ups");
-    if (d->spec.len > 0 && spf_expand(r, d->spec, domain, false, &name) == SPF_WAITS)
-        return SPF_WAITS;
+    enum spf_result got = d->spec.len > 0 ? spf_expand(r, d->spec, domain, false, &name) : SPF_PASS;
+    if (got != SPF_PASS)
+        return got;
     switch (d->mechanism) {
     case SPF_A:
         return match_a(r, d, name);
@@ -238,17 +250,19 @@ static enum spf_result explain(struct spf_run *r, view spec, view domain) {
     r->verdict->explanation = VIEW("");
     if (!spec.ptr)
         return SPF_FAIL;
-    if (spf_expand(r, spec, domain, false, &name) == SPF_WAITS)
-        return SPF_WAITS;
+    enum spf_result got = spf_expand(r, spec, domain, false, &name);
+    if (got != SPF_PASS)
+        return got == SPF_WAITS ? SPF_WAITS : SPF_FAIL;
     const struct answer *found = answers_get(r->answers, name, RECORD_TXT);
     if (!found)
         return SPF_WAITS;
     if (found->count != 1 || !is_plain(found->records[0].data) ||
         !spf_macros_are_valid(found->records[0].data, true))
         return SPF_FAIL;
-    if (spf_expand(r, found->records[0].data, domain, true, &text) == SPF_WAITS)
+    got = spf_expand(r, found->records[0].data, domain, true, &text);
+    if (got == SPF_WAITS)
         return SPF_WAITS;
-    if (is_plain(text))
+    if (got == SPF_PASS && is_plain(text))
         r->verdict->explanation = text;
     return SPF_FAIL;
 }
@@ -258,22 +272,24 @@ static enum spf_result follow(struct spf_run *r, view spec, view domain) {
     view name;
     if (!may_look(r))
         return wrong(r, "more than ten look-ups");
-    if (spf_expand(r, spec, domain, false, &name) == SPF_WAITS)
-        return SPF_WAITS;
-    enum spf_result got = check_host(r, name);
+    enum spf_result got = spf_expand(r, spec, domain, false, &name);
+    if (got != SPF_PASS)
+        return got == SPF_WAITS ? SPF_WAITS : SPF_NEUTRAL; /* as if nothing had matched */
+    got = check_host(r, name);
     return got == SPF_NONE ? wrong(r, "the domain it redirects to has no record") : got;
 }
 
 static enum spf_result try_all(struct spf_run *r, const struct spf_record *record, view domain) {
-    for (size_t i = 0; i < record->count; i++) {
-        const struct spf_directive *d = &record->directives[i];
-        enum spf_result got = match(r, d, domain);
+    struct spf_directive d;
+    view rest = record->terms;
+    while (spf_next(&rest, &d)) {
+        enum spf_result got = match(r, &d, domain);
         if (got == SPF_NONE)
             continue;
         if (got != SPF_PASS)
             return got;
-        r->verdict->mechanism = d->text;
-        return d->qualifier == SPF_FAIL ? explain(r, record->exp, domain) : d->qualifier;
+        r->verdict->mechanism = d.text;
+        return d.qualifier == SPF_FAIL ? explain(r, record->exp, domain) : d.qualifier;
     }
     return record->redirect.ptr ? follow(r, record->redirect, domain) : SPF_NEUTRAL;
 }
@@ -281,16 +297,15 @@ static enum spf_result try_all(struct spf_run *r, const struct spf_record *recor
 static enum spf_result check_host(struct spf_run *r, view domain) {
     struct spf_record record;
     view text;
-    if (view_ends_with(domain, VIEW(".")))
-        domain.len--;
-    if (!domain_name_is_valid(domain) || view_find(domain, '.') < 0)
+    domain = without_dot(domain);
+    if (!domain_name_is_valid(domain) || !text_is_7bit(domain) || view_find(domain, '.') < 0)
         return SPF_NONE; /* 4.3 */
     if (++r->depth > DEPTH_MOST)
         return wrong(r, "it includes itself");
     enum spf_result got = find_record(r, domain, &text);
     if (got == SPF_PASS) {
         const char *why;
-        got = spf_parse(text, r->answers->arena, &record, &why) ? try_all(r, &record, domain) : wrong(r, why);
+        got = spf_parse(text, &record, &why) ? try_all(r, &record, domain) : wrong(r, why);
     }
     r->depth--;
     return got;
@@ -305,16 +320,21 @@ static view client_of(view octets) {
                                                                               : octets;
 }
 
+/* U-labels become A-labels before DNS and macros see them (RFC 8616 4). What is no such name stays, and is
+ * none to ask for. */
+static view to_ascii(view domain, struct arena *a) {
+    view ascii;
+    return !text_is_7bit(domain) && domain_normalise(domain, a, &ascii, NULL) ? ascii : domain;
+}
+
 void spf_check(const struct spf_query *q, struct answers *a, struct spf_verdict *ret) {
     struct spf_run r = {.query = q, .answers = a, .verdict = ret, .client = client_of(q->client)};
-    view sender = q->sender.len ? q->sender : arena_printf(a->arena, "postmaster@%.*s", VIEW_ARG(q->helo));
-    ptrdiff_t at = view_rfind(sender, '@');
+    r.helo = to_ascii(q->helo, a->arena);
+    ptrdiff_t at = view_rfind(q->sender, '@');
+    view local = at > 0 ? view_slice(q->sender, 0, (size_t)at) : VIEW("postmaster"); /* 2.4, 4.3 */
     *ret = (struct spf_verdict){.explanation = VIEW(""), .why = "", .mechanism = VIEW("")};
-    ret->domain = view_skip(sender, (size_t)(at + 1));
-    if (at <= 0) /* 4.3: without a local part it is postmaster's */
-        sender = arena_printf(a->arena, "postmaster@%.*s", VIEW_ARG(ret->domain));
-    r.sender = sender;
-    r.helo = q->helo;
+    ret->domain = q->sender.len ? to_ascii(view_skip(q->sender, (size_t)(at + 1)), a->arena) : r.helo;
+    r.sender = arena_printf(a->arena, "%.*s@%.*s", VIEW_ARG(local), VIEW_ARG(ret->domain));
     ret->result = a->arena->failed ? SPF_TEMPERROR : check_host(&r, ret->domain);
     if (a->full || a->arena->failed)
         ret->result = SPF_TEMPERROR;

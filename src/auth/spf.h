@@ -37,6 +37,6 @@ struct spf_verdict {
 void spf_check(const struct spf_query *q, struct answers *a, struct spf_verdict *ret);
 
 /* The record is well-formed (RFC 7208 4.6, 5, 6, 7.1). */
-bool spf_record_is_valid(view record, struct arena *a);
+bool spf_record_is_valid(view record);
 
 #endif

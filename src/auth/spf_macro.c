@@ -4,8 +4,14 @@
 
 #include "auth/spf_private.h"
 #include "mail/address.h"
+#include "mail/text.h"
 
-enum { NAME_MOST = 253, LABELS_MOST = 128, EXPANDED_MOST = 8 * 1024 };
+enum {
+    NAME_MOST = 253,
+    LABELS_MOST = 1000 * 1000, /* more than any value has */
+    EXPANDED_MOST = 16 * 1024,
+    NAME_KEPT = 1024 /* octets of a name while it grows: what is left of them will be cut */
+};
 
 /* "%{ir.}": letter, how many labels from the right, whether reversed, delimiters. */
 struct macro {
@@ -15,28 +21,32 @@ struct macro {
     view delimiters;
 };
 
+/* How many labels, at *i: 0 where nothing stands. False: a zero stands there. */
+static bool read_labels(view text, size_t *i, int *ret) {
+    size_t begin = *i;
+    *ret = 0;
+    for (; *i < text.len && ascii_is_digit(text.ptr[*i]); ++*i)
+        *ret = *ret < LABELS_MOST ? *ret * 10 + (text.ptr[*i] - '0') : *ret;
+    return *i == begin || *ret > 0;
+}
+
 /* Behind "%{". Returns its length with the brace; 0: malformed. */
 static size_t read_macro(view text, bool exp, struct macro *ret) {
-    static const char letters[] = "slodiphv", in_explanations[] = "crt", delimiters[] = ".-+,/_=";
-    size_t i = 0;
+    view letters = exp ? VIEW("slodiphvcrt") : VIEW("slodiphv");
+    size_t i = 1;
     *ret = (struct macro){.labels = 0};
-    if (text.len == 0 || !text.ptr[0])
+    if (text.len == 0)
         return 0;
-    ret->letter = ascii_lower(text.ptr[i]);
-    ret->upper = text.ptr[i++] != ret->letter;
-    if (!strchr(letters, ret->letter) && !(exp && strchr(in_explanations, ret->letter)))
-        return 0;
-    bool digits = false;
-    for (; i < text.len && ascii_is_digit(text.ptr[i]); i++, digits = true)
-        ret->labels = ret->labels < LABELS_MOST ? ret->labels * 10 + (text.ptr[i] - '0') : LABELS_MOST;
-    if (digits && ret->labels == 0)
+    ret->letter = ascii_lower(text.ptr[0]);
+    ret->upper = text.ptr[0] != ret->letter;
+    if (view_find(letters, ret->letter) < 0 || !read_labels(text, &i, &ret->labels))
         return 0;
     if (i < text.len && ascii_lower(text.ptr[i]) == 'r') {
         ret->reverse = true;
         i++;
     }
     size_t begin = i;
-    while (i < text.len && text.ptr[i] && strchr(delimiters, text.ptr[i]))
+    while (i < text.len && view_find(VIEW(".-+,/_="), text.ptr[i]) >= 0)
         i++;
     ret->delimiters = view_slice(text, begin, i - begin);
     return i < text.len && text.ptr[i] == '}' ? i + 1 : 0;
@@ -179,22 +189,48 @@ static bool value_of(struct spf_run *r, char letter, view domain, view *ret) {
     }
 }
 
-/* Cut at the delimiters, reverse, take some from the right, and put dots between. */
-static void add_labels(const struct macro *m, view value, struct buf *out) {
-    view labels[LABELS_MOST];
-    size_t n = 0, begin = 0;
-    view delimiters = m->delimiters.len ? m->delimiters : VIEW(".");
-    for (size_t i = 0; i <= value.len && n < LABELS_MOST; i++)
-        if (i == value.len || view_find(delimiters, value.ptr[i]) >= 0) {
-            labels[n++] = view_slice(value, begin, i - begin);
-            begin = i + 1;
+/* A part of the value, its parts from right to left, with dots between. */
+static void add_reversed(view value, view delimiters, struct buf *out) {
+    size_t end = value.len;
+    for (size_t i = value.len; i-- > 0;)
+        if (view_find(delimiters, value.ptr[i]) >= 0) {
+            buf_add(out, view_slice(value, i + 1, end - i - 1));
+            buf_add_char(out, '.');
+            end = i;
         }
-    size_t shown = m->labels > 0 && (size_t)m->labels < n ? (size_t)m->labels : n;
-    for (size_t i = 0; i < shown; i++) {
-        size_t at = n - shown + i; /* of the list as it is to be */
-        buf_add(out, labels[m->reverse ? n - 1 - at : at]);
-        buf_add_str(out, i + 1 < shown ? "." : "");
-    }
+    buf_add(out, view_slice(value, 0, end));
+}
+
+static void add_forward(view value, view delimiters, struct buf *out) {
+    for (size_t i = 0; i < value.len; i++)
+        buf_add_char(out, view_find(delimiters, value.ptr[i]) >= 0 ? '.' : value.ptr[i]);
+}
+
+static view first_parts(view value, view delimiters, int n) {
+    for (size_t i = 0; i < value.len; i++)
+        if (view_find(delimiters, value.ptr[i]) >= 0 && --n == 0)
+            return view_slice(value, 0, i);
+    return value;
+}
+
+static view last_parts(view value, view delimiters, int n) {
+    for (size_t i = value.len; i-- > 0;)
+        if (view_find(delimiters, value.ptr[i]) >= 0 && --n == 0)
+            return view_skip(value, i + 1);
+    return value;
+}
+
+/* Cut at the delimiters, reverse, take some from the right, and put dots between. Those from the right of
+ * what is reversed are the first. */
+static void add_labels(const struct macro *m, view value, struct buf *out) {
+    view delimiters = m->delimiters.len ? m->delimiters : VIEW(".");
+    if (m->labels > 0)
+        value =
+            m->reverse ? first_parts(value, delimiters, m->labels) : last_parts(value, delimiters, m->labels);
+    if (m->reverse)
+        add_reversed(value, delimiters, out);
+    else
+        add_forward(value, delimiters, out);
 }
 
 /* RFC 3986 2.3. */
@@ -208,18 +244,17 @@ static void add_escaped(view v, struct buf *out) {
 
 /* False: answers are wanted. */
 static bool add_macro(struct spf_run *r, const struct macro *m, view domain, struct buf *out) {
-    struct buf plain = BUF_INIT(EXPANDED_MOST);
     view value;
-    bool ok = value_of(r, m->letter, domain, &value);
-    if (ok) {
-        add_labels(m, value, &plain);
-        if (m->upper)
-            add_escaped(buf_view(&plain), out);
-        else
-            buf_add(out, buf_view(&plain));
-    }
+    if (!value_of(r, m->letter, domain, &value))
+        return false;
+    struct buf plain = BUF_INIT(value.len);
+    add_labels(m, value, &plain);
+    if (m->upper)
+        add_escaped(buf_view(&plain), out);
+    else
+        buf_add(out, buf_view(&plain));
     buf_done(&plain);
-    return ok;
+    return true;
 }
 
 static view shortened(view name) {
@@ -228,25 +263,39 @@ static view shortened(view name) {
     return name;
 }
 
+/* RFC 8616 4: such terms match nothing. */
+static bool is_no_label(const struct spf_run *r, const struct macro *m) {
+    return (m->letter == 's' || m->letter == 'l') && !text_is_7bit(address_split(r->sender).local);
+}
+
+/* PASS, or there is nothing to go on with. *text begins behind it then. */
+static enum spf_result expand_one(struct spf_run *r, view *text, view domain, bool exp, struct buf *out) {
+    struct macro m;
+    size_t n = macro_len(*text, exp);
+    view one = view_slice(*text, 0, n);
+    *text = view_skip(*text, n);
+    if (n == 1) {
+        buf_add(out, one);
+    } else if (n == 2) {
+        buf_add_str(out, one.ptr[1] == '%' ? "%" : one.ptr[1] == '_' ? " " : "%20");
+    } else {
+        read_macro(view_skip(one, 2), exp, &m);
+        if (!exp && is_no_label(r, &m))
+            return SPF_NONE;
+        if (!add_macro(r, &m, domain, out))
+            return SPF_WAITS;
+    }
+    if (!exp && out->len > 2 * NAME_KEPT)
+        buf_consume(out, out->len - NAME_KEPT);
+    return out->failed ? SPF_NONE : SPF_PASS;
+}
+
 enum spf_result spf_expand(struct spf_run *r, view text, view domain, bool exp, view *ret) {
     struct buf out = BUF_INIT(EXPANDED_MOST);
-    bool ok = true;
-    while (ok && text.len > 0) {
-        struct macro m;
-        size_t n = macro_len(text, exp);
-        if (n > 2) {
-            read_macro(view_skip(text, 2), exp, &m);
-            ok = add_macro(r, &m, domain, &out);
-        } else if (n == 2) {
-            buf_add_str(&out, text.ptr[1] == '%' ? "%" : text.ptr[1] == '_' ? " " : "%20");
-        } else {
-            buf_add_char(&out, text.ptr[0]);
-            n = 1;
-        }
-        text = view_skip(text, n);
-    }
-    view made = arena_view(r->answers->arena, buf_view(&out));
-    *ret = exp ? made : shortened(made);
+    enum spf_result got = SPF_PASS;
+    while (got == SPF_PASS && text.len > 0)
+        got = expand_one(r, &text, domain, exp, &out);
+    *ret = arena_view(r->answers->arena, exp ? buf_view(&out) : shortened(buf_view(&out)));
     buf_done(&out);
-    return ok ? SPF_PASS : SPF_WAITS;
+    return got;
 }

@@ -15,17 +15,19 @@ struct spf_directive {
     view text; /* as written */
     view spec; /* domain-spec, unexpanded; empty: the domain itself */
     int ip4_prefix, ip6_prefix;
-    view network; /* of ip4 and ip6: octets */
+    unsigned char network[16]; /* of ip4 and ip6 */
 };
 
+/* Directives are not kept: a record of 64 kB has tens of thousands. */
 struct spf_record {
-    struct spf_directive *directives;
-    size_t count;
+    view terms;
     view redirect, exp; /* domain-specs; ptr NULL: not given */
 };
 
 /* spf_record.c. False: a syntax error, named in *ret_why. */
-bool spf_parse(view record, struct arena *a, struct spf_record *ret, const char **ret_why);
+bool spf_parse(view record, struct spf_record *ret, const char **ret_why);
+/* The next directive of what spf_parse() has let pass; begin with *rest = its terms. False: no more. */
+bool spf_next(view *rest, struct spf_directive *ret);
 
 /* One check_host() (RFC 7208 4). */
 struct spf_run {
@@ -42,8 +44,9 @@ struct spf_run {
  * domain-spec also ends as a domain name does. */
 bool spf_macros_are_valid(view text, bool exp);
 bool spf_domain_spec_is_valid(view text);
-/* Expand it for that domain. WAITS: for %{p}; else PASS. A domain-spec (not exp) that becomes too long
- * loses labels from its left. */
+/* Expand it for that domain. WAITS: for %{p}. NONE: there is no such text, or no such name: the local part of
+ * a domain-spec is no ASCII (RFC 8616 4), or it is far too long. Else PASS. A domain-spec (not exp) that
+ * becomes too long loses labels from its left. */
 enum spf_result spf_expand(struct spf_run *r, view text, view domain, bool exp, view *ret);
 
 /* spf.c: the client's names that lead back to it (RFC 7208 5.5), those first that are `domain` or below.

@@ -59,9 +59,8 @@ static bool read_prefixes(view text, struct spf_directive *d) {
     return four.len == 0 || (four.ptr[0] == '/' && read_prefix(view_skip(four, 1), 32, &d->ip4_prefix));
 }
 
-static bool read_network(view text, bool six, struct arena *a, struct spf_directive *d) {
+static bool read_network(view text, bool six, struct spf_directive *d) {
     char address[INET6_ADDRSTRLEN];
-    unsigned char octets[16];
     ptrdiff_t slash = view_find(text, '/');
     view host = slash < 0 ? text : view_slice(text, 0, (size_t)slash);
     if (slash >= 0 && !read_prefix(view_skip(text, (size_t)slash + 1), six ? 128 : 32,
@@ -71,14 +70,11 @@ static bool read_network(view text, bool six, struct arena *a, struct spf_direct
         return false;
     memcpy(address, host.ptr, host.len);
     address[host.len] = '\0';
-    if (inet_pton(six ? AF_INET6 : AF_INET, address, octets) != 1)
-        return false;
-    d->network = arena_view(a, view_from(octets, six ? 16 : 4));
-    return true;
+    return inet_pton(six ? AF_INET6 : AF_INET, address, d->network) == 1;
 }
 
 /* What follows the name: ":" and a value, or a prefix. */
-static bool read_value(view rest, struct arena *a, struct spf_directive *d) {
+static bool read_value(view rest, struct spf_directive *d) {
     bool has = rest.len > 0 && rest.ptr[0] == ':';
     view value = has ? view_skip(rest, 1) : rest;
     size_t at;
@@ -87,7 +83,7 @@ static bool read_value(view rest, struct arena *a, struct spf_directive *d) {
         return rest.len == 0;
     case SPF_IP4:
     case SPF_IP6:
-        return has && read_network(value, d->mechanism == SPF_IP6, a, d);
+        return has && read_network(value, d->mechanism == SPF_IP6, d);
     case SPF_INCLUDE:
     case SPF_EXISTS:
         d->spec = value;
@@ -105,7 +101,7 @@ static bool read_value(view rest, struct arena *a, struct spf_directive *d) {
     return false;
 }
 
-static bool read_directive(view term, struct arena *a, struct spf_directive *d) {
+static bool read_directive(view term, struct spf_directive *d) {
     static const char signs[] = "+-~?";
     static const enum spf_result results[] = {SPF_PASS, SPF_FAIL, SPF_SOFTFAIL, SPF_NEUTRAL};
     *d = (struct spf_directive){.qualifier = SPF_PASS, .text = term, .ip4_prefix = 32, .ip6_prefix = 128};
@@ -120,7 +116,7 @@ static bool read_directive(view term, struct arena *a, struct spf_directive *d) 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (view_eq_nocase(view_slice(term, 0, len), view_of(names[i].name))) {
             d->mechanism = names[i].mechanism;
-            return read_value(view_skip(term, len), a, d);
+            return read_value(view_skip(term, len), d);
         }
     return false;
 }
@@ -140,30 +136,41 @@ static bool read_modifier(view name, view value, struct spf_record *ret, const c
     return true;
 }
 
-static bool read_term(view term, struct arena *a, struct spf_record *ret, const char **ret_why) {
+/* Behind the name of a modifier; 0: it is a directive. */
+static size_t modifier_len(view term) {
     ptrdiff_t equals = view_find(term, '=');
-    if (equals > 0 && is_name(view_slice(term, 0, (size_t)equals)))
-        return read_modifier(view_slice(term, 0, (size_t)equals), view_skip(term, (size_t)equals + 1), ret,
-                             ret_why);
-    *ret_why = "a mechanism is unknown or malformed";
-    return read_directive(term, a, &ret->directives[ret->count++]);
+    return equals > 0 && is_name(view_slice(term, 0, (size_t)equals)) ? (size_t)equals : 0;
 }
 
-bool spf_parse(view record, struct arena *a, struct spf_record *ret, const char **ret_why) {
+static bool read_term(view term, struct spf_record *ret, const char **ret_why) {
+    struct spf_directive unused;
+    size_t len = modifier_len(term);
+    if (len > 0)
+        return read_modifier(view_slice(term, 0, len), view_skip(term, len + 1), ret, ret_why);
+    *ret_why = "a mechanism is unknown or malformed";
+    return read_directive(term, &unused);
+}
+
+bool spf_parse(view record, struct spf_record *ret, const char **ret_why) {
     view rest = view_skip(record, sizeof "v=spf1" - 1), term;
-    *ret = (struct spf_record){.directives = arena_array(a, struct spf_directive, record.len / 2 + 1)};
-    *ret_why = "it does not fit into memory";
-    if (!ret->directives)
-        return false;
+    *ret = (struct spf_record){.terms = rest};
     while (view_split(&rest, ' ', &term))
-        if (term.len > 0 && !read_term(term, a, ret, ret_why))
+        if (term.len > 0 && !read_term(term, ret, ret_why))
             return false;
     return true;
 }
 
-bool spf_record_is_valid(view record, struct arena *a) {
+bool spf_next(view *rest, struct spf_directive *ret) {
+    view term;
+    while (view_split(rest, ' ', &term))
+        if (term.len > 0 && modifier_len(term) == 0)
+            return read_directive(term, ret);
+    return false;
+}
+
+bool spf_record_is_valid(view record) {
     struct spf_record parsed;
     const char *why;
     return view_starts_with_nocase(record, VIEW("v=spf1")) && (record.len == 6 || record.ptr[6] == ' ') &&
-           spf_parse(record, a, &parsed, &why);
+           spf_parse(record, &parsed, &why);
 }

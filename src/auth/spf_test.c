@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/words.h"
 #include "testing/unit.h"
 #include "testing/zone.h"
@@ -158,12 +159,137 @@ static void test_limits__of_lookups(void **state) {
     arena_reset(&arena);
 }
 
+/* RFC 8616 4. */
+static void test_internationalised__sender(void **state) {
+    (void)state;
+    static const struct {
+        const char *record, *sender, *result;
+    } rows[] = {
+        {"v=spf1 ip4:192.0.2.1 -all", "ada@ex\xc3\xa4mple.org", "pass"},
+        {"v=spf1 ip4:192.0.2.1 -all", "ada@EX\xc3\x84MPLE.org", "pass"},
+        {"v=spf1 exists:%{d}.x.example -all", "ada@ex\xc3\xa4mple.org", "pass"},
+        {"v=spf1 exists:%{o}.x.example -all", "ada@ex\xc3\xa4mple.org", "pass"},
+        {"v=spf1 exists:%{l}.x.example -all", "jos\xc3\xa9@ex\xc3\xa4mple.org", "fail"},
+        {"v=spf1 exists:%{S}.x.example ?all", "jos\xc3\xa9@ex\xc3\xa4mple.org", "neutral"},
+        {"v=spf1 include:%{L}.x.example ?all", "jos\xc3\xa9@ex\xc3\xa4mple.org", "neutral"},
+        {"v=spf1 redirect=%{l}.x.example", "jos\xc3\xa9@ex\xc3\xa4mple.org", "neutral"},
+        {"v=spf1 -all exp=%{l}.x.example", "jos\xc3\xa9@ex\xc3\xa4mple.org", "fail"},
+        {"v=spf1 +all", "ada@ex\xe4mple.org", "none"},
+        {"v=spf1 +all", "ada@a..ex\xc3\xa4mple.org", "none"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        json_t *zone = json_pack("{s[{ss}]s[{ss}]}", "xn--exmple-cua.org", "TXT", rows[i].record,
+                                 "xn--exmple-cua.org.x.example", "A", "127.0.0.2");
+        size_t rounds;
+        struct spf_verdict v = check_in(zone, "192.0.2.1", rows[i].sender, &rounds);
+        check(view_eq(words_at(SPF_WORDS, v.result), view_of(rows[i].result)), "row %zu: %.*s (%s)", i,
+              VIEW_ARG(words_at(SPF_WORDS, v.result)), v.why);
+        json_decref(zone);
+        arena_reset(&arena);
+    }
+}
+
+static void test_internationalised__helo(void **state) {
+    (void)state;
+    json_t *zone = zone_of("{\"xn--exmple-cua.org\": [{\"TXT\": \"v=spf1 exists:%{h}.x.example -all\"}], "
+                           "\"xn--exmple-cua.org.x.example\": [{\"A\": \"127.0.0.2\"}]}");
+    struct spf_query q = {.client = zone_address(&arena, "192.0.2.1"), .helo = VIEW("ex\xc3\xa4mple.org")};
+    struct answers answers;
+    struct spf_verdict v;
+    answers_init(&answers, &arena);
+    for (spf_check(&q, &answers, &v); v.result == SPF_WAITS; spf_check(&q, &answers, &v))
+        zone_answer(zone, &answers);
+    assert_int_equal(v.result, SPF_PASS);
+    assert_view(v.domain, "xn--exmple-cua.org");
+    json_decref(zone);
+    arena_reset(&arena);
+}
+
+/* What is taken from the right stays right, however many parts stand before it; what grows too long loses its
+ * left side. */
+static void test_macros__many_parts(void **state) {
+    (void)state;
+    static const struct {
+        const char *macros, *name;
+    } rows[] = {
+        {"%{l1-}.x.example", "z.x.example"},
+        {"%{l2-}.x.example", "b.z.x.example"},
+        {"%{l1r-}.x.example", "a.x.example"},
+        {"%{l2r-}.x.example", "b.a.x.example"},
+        {"%{l2-}.%{l1-}.x.example", "b.z.z.x.example"},
+        {"%{l-}%{l-}%{l-}%{l-}%{l-}%{l-}%{l-}%{l-}%{l-}%{l-}.%{l1-}.x.example", NULL},
+    };
+    struct buf sender = BUF_INIT(1000), tail = BUF_INIT(1000);
+    buf_add_str(&sender, "a-");
+    for (int i = 0; i < 150; i++)
+        buf_add_str(&sender, "b-");
+    buf_add_str(&sender, "z@email.example.com");
+    while (tail.len + sizeof "b.z.z.x.example" - 1 <= 253)
+        buf_add_str(&tail, "b.");
+    buf_add_str(&tail, "z.z.x.example");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char record[200];
+        const char *name = rows[i].name ? rows[i].name : tail.data;
+        snprintf(record, sizeof record, "v=spf1 exists:%s -all", rows[i].macros);
+        json_t *zone =
+            json_pack("{s[{ss}]s[{ss}]}", "email.example.com", "TXT", record, name, "A", "127.0.0.2");
+        size_t rounds;
+        struct spf_verdict v = check_in(zone, "192.0.2.1", sender.data, &rounds);
+        check(v.result == SPF_PASS, "row %zu", i);
+        json_decref(zone);
+        arena_reset(&arena);
+    }
+    buf_done(&sender);
+    buf_done(&tail);
+}
+
+/* RFC 7208 4.8 leaves it open: it matches nothing, and was no look-up that found nothing. */
+static void test_names__that_are_none(void **state) {
+    (void)state;
+    expect_result(
+        EXAMPLE_COM("v=spf1 a:a..example a:b..example mx:c..example exists:d..example ip4:192.0.2.1 -all"),
+        "192.0.2.1", "pass");
+    expect_result(EXAMPLE_COM("v=spf1 a:a.example a:b.example mx:c.example ip4:192.0.2.1 -all"), "192.0.2.1",
+                  "permerror");
+    expect_result(EXAMPLE_COM("v=spf1 ptr:a..example ip4:192.0.2.10 -all"), "192.0.2.10", "pass");
+    expect_result(EXAMPLE_COM("v=spf1 include:a..example -all"), "192.0.2.1", "permerror");
+}
+
+/* Ten records of 60 kB, each read again in every round. */
+static void test_limits__of_memory(void **state) {
+    (void)state;
+    json_t *zone = json_object();
+    char name[40];
+    for (int i = 0; i < 10; i++) {
+        struct buf record = BUF_INIT(64 * 1024);
+        buf_add_str(&record, "v=spf1");
+        while (record.len < 60000)
+            buf_add_str(&record, i % 2 ? " ip6:2001:db8::1" : " x=y");
+        buf_printf(&record, " include:n%d.example.com -all", i + 1);
+        snprintf(name, sizeof name, i ? "n%d.example.com" : "email.example.com", i);
+        json_object_set_new(zone, name, json_pack("[{ss}]", "TXT", record.data));
+        buf_done(&record);
+    }
+    json_object_set_new(zone, "n10.example.com", json_pack("[{ss}]", "TXT", "v=spf1 +all"));
+    size_t rounds;
+    struct spf_verdict v = check_in(zone, "192.0.2.1", "x@email.example.com", &rounds);
+    assert_int_equal(v.result, SPF_PASS);
+    assert_true(arena.used < 2 << 20);
+    json_decref(zone);
+    arena_reset(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mechanisms),
         cmocka_unit_test(test_macros),
         cmocka_unit_test(test_waiting__few_rounds),
         cmocka_unit_test(test_limits__of_lookups),
+        cmocka_unit_test(test_internationalised__sender),
+        cmocka_unit_test(test_internationalised__helo),
+        cmocka_unit_test(test_macros__many_parts),
+        cmocka_unit_test(test_names__that_are_none),
+        cmocka_unit_test(test_limits__of_memory),
     };
     arena_init(&arena, 4 << 20);
     int status = cmocka_run_group_tests(tests, NULL, NULL);

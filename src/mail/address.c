@@ -210,6 +210,30 @@ void address_local_encode(view text, struct buf *out) {
     buf_add_char(out, '"');
 }
 
+bool address_open(view text, struct arena *a, struct address *ret_parts) {
+    struct address parts;
+    struct buf local = BUF_INIT(LIMIT_ADDRESS);
+    if (!address_parse(text, PATH_ALLOW_UTF8, &parts, NULL))
+        return false;
+    address_local_decode(parts.local, &local);
+    ret_parts->local = arena_view(a, buf_view(&local));
+    ret_parts->domain = arena_view(a, parts.domain);
+    buf_done(&local);
+    return !a->failed;
+}
+
+bool address_close(const struct address *parts, struct arena *a, view *ret_text) {
+    struct buf text = BUF_INIT(LIMIT_ADDRESS);
+    struct address parsed;
+    address_local_encode(parts->local, &text);
+    buf_add_char(&text, '@');
+    buf_add(&text, parts->domain);
+    bool ok = !text.failed && address_parse(buf_view(&text), PATH_ALLOW_UTF8, &parsed, NULL);
+    *ret_text = ok ? arena_view(a, buf_view(&text)) : VIEW("");
+    buf_done(&text);
+    return ok && !a->failed;
+}
+
 /* A lower-case copy; the empty view at the arena's limit. */
 static bool to_alabels(view domain, struct arena *a, view *ret_ascii, struct err *e) {
     char source[LIMIT_DOMAIN + 1] = "";

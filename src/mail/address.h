@@ -49,6 +49,11 @@ void address_detail(view local, view *ret_user, view *ret_detail);
 void address_local_decode(view local, struct buf *out);
 void address_local_encode(view text, struct buf *out);
 
+/* Take an address apart, its local part as what it stands for; and put such parts together, quoted again
+ * where they must be. False: it is none. Both live in the arena. */
+bool address_open(view text, struct arena *a, struct address *ret_parts);
+bool address_close(const struct address *parts, struct arena *a, view *ret_text);
+
 bool address_is_utf8(const struct address *a); /* has a byte >= 0x80 */
 
 #endif
