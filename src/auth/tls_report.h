@@ -7,7 +7,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { TLS_REPORT_PLACES_MOST = 10, TLS_REPORT_POLICIES_MOST = 1000, TLS_REPORT_FAILURES_MOST = 1000 };
+enum {
+    TLS_REPORT_BYTES_MOST = 8 << 20, /* of JSON */
+    TLS_REPORT_PLACES_MOST = 10,
+    TLS_REPORT_POLICIES_MOST = 1000,
+    TLS_REPORT_FAILURES_MOST = 1000, /* of one policy */
+    TLS_REPORT_LINES_MOST = 1000     /* of a policy, and as many patterns of hosts */
+};
+#define TLS_REPORT_SESSIONS_MOST INT64_C(1000000000000) /* of one number; the sum of all has room */
 
 /* Of the TXT records at _smtp._tls.DOMAIN: where reports go ("mailto:…", "https:…"). Count; 0: nobody wants
  * any, or the record is malformed (RFC 8460 3). */

@@ -243,6 +243,17 @@ static bool day_exists(const struct civil *c) {
     return days_of(c->year, c->month, c->day) < next;
 }
 
+/* False: the zone has moved it out of range. */
+static bool unix_ms_of(const struct civil *c, int zone, int64_t *ret_unix_ms) {
+    int64_t seconds =
+        days_of(c->year, c->month, c->day) * DAY + c->hour * HOUR + c->minute * MINUTE + c->second;
+    seconds -= zone * MINUTE;
+    if (seconds < days_of(1900, 1, 1) * DAY || seconds >= days_of(10000, 1, 1) * DAY)
+        return false;
+    *ret_unix_ms = seconds * MS + c->ms;
+    return true;
+}
+
 bool date_parse(view text, int64_t *ret_unix_ms) {
     struct civil c = {0};
     int zone = 0;
@@ -265,10 +276,41 @@ bool date_parse(view text, int64_t *ret_unix_ms) {
         return false;
     if (!day_exists(&c))
         return false;
-    int64_t seconds = days_of(c.year, c.month, c.day) * DAY + c.hour * HOUR + c.minute * MINUTE + c.second;
-    seconds -= zone * MINUTE;
-    if (seconds < days_of(1900, 1, 1) * DAY || seconds >= days_of(10000, 1, 1) * DAY)
-        return false; /* the zone has moved it out of range */
-    *ret_unix_ms = seconds * MS;
-    return true;
+    return unix_ms_of(&c, zone, ret_unix_ms);
+}
+
+/* "2026-11-24". */
+static bool take_iso_day(view *v, struct civil *c) {
+    int year;
+    bool ok = take_number(v, &year) == 4 && year >= 1900 && take_char(v, '-') &&
+              take_number_in(v, 1, 12, &c->month) && take_char(v, '-') && take_number_in(v, 1, 31, &c->day);
+    c->year = year;
+    return ok;
+}
+
+/* What is behind the seconds: thousandths, and more than those are not kept. */
+static void take_fraction(view *v, struct civil *c) {
+    if (!take_char(v, '.'))
+        return;
+    for (int unit = MS / 10; v->len && ascii_is_digit(v->ptr[0]); unit /= 10) {
+        c->ms += unit * (v->ptr[0] - '0');
+        *v = view_skip(*v, 1);
+    }
+}
+
+bool date_parse_iso(view text, int64_t *ret_unix_ms) {
+    struct civil c = {0};
+    int zone = 0;
+    text = view_trim(text);
+    if (!take_iso_day(&text, &c) || !day_exists(&c))
+        return false;
+    if (take_char(&text, 'T') || take_char(&text, 't') || take_char(&text, ' ')) {
+        if (!take_time(&text, &c))
+            return false;
+        take_fraction(&text, &c);
+        skip_gap(&text);
+        if (!take_zone(&text, &zone))
+            return false;
+    }
+    return text.len == 0 && unix_ms_of(&c, zone, ret_unix_ms);
 }

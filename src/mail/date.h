@@ -16,6 +16,10 @@ void date_format_iso(int64_t unix_ms, struct buf *out);
  * zone is not looked at. False when it is no date, or one before 1900 or after 9999. */
 bool date_parse(view text, int64_t *ret_unix_ms);
 
+/* RFC 3339 5.6, also without a zone (UTC then), without seconds, or the day alone. False as above, and when
+ * anything stands behind it. */
+bool date_parse_iso(view text, int64_t *ret_unix_ms);
+
 /* Year and month (1..12) in UTC. */
 void date_month(int64_t unix_ms, int *ret_year, int *ret_month);
 

@@ -32,6 +32,8 @@ static void check_round_trip(int64_t ms) {
     buf_printf(&expected, "%04d-%02d-", year, month);
     BUG_ON(!view_starts_with(buf_view(&iso), buf_view(&expected)) ||
            iso.len != strlen("2026-11-24T05:06:07.123Z"));
+    int64_t same;
+    BUG_ON(!date_parse_iso(buf_view(&iso), &same) || same != ms);
     buf_done(&iso);
     buf_done(&expected);
 }
@@ -61,6 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_round_trip(ms);
     } else {
         BUG_ON(ms != INT64_MIN);
+    }
+    if (date_parse_iso(view_from(data, size), &number)) {
+        BUG_ON(number < YEAR_1900 || number >= YEAR_10000);
+        check_round_trip(number);
     }
     if (size >= sizeof number) {
         memcpy(&number, data, sizeof number);

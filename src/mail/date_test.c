@@ -284,10 +284,48 @@ static void test_date__reads_nearly_all_dates_of_public_mail(void **state) {
     check(w.read * 1000 >= w.dates * 985, "%zu of %zu", w.read, w.dates);
 }
 
+static void test_date__reads_rfc_3339(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = {
+        {"2026-11-24T05:06:07Z", T * 1000},
+        {"2026-11-24T05:06:07.123Z", T * 1000 + 123},
+        {"2026-11-24t05:06:07.1239z", T * 1000 + 123},
+        {"2026-11-24 06:06:07+01:00", T * 1000},
+        {"2026-11-23T21:06:07-0800", T * 1000},
+        {" 2026-11-24T05:06:07 ", T * 1000},
+        {"2026-11-24T05:06Z", (T - 7) * 1000},
+        {"2026-11-24", (T - 5 * 3600 - 6 * 60 - 7) * 1000},
+        {"2026-11-24T05:06:07 UTC", T * 1000},
+    };
+    static const char *const none[] = {"",
+                                       "2026-11-31",
+                                       "2026-13-01",
+                                       "26-11-24",
+                                       "2026-11-24T",
+                                       "2026-11-24T25:00:00Z",
+                                       "1899-01-01",
+                                       "2026-11-24T05:06:07Zx",
+                                       "2026-11-24T05:06:07+1",
+                                       "9999-12-31T23:59:59-01:00"};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t ms = -1;
+        check(date_parse_iso(view_of(rows[i].text), &ms), "%s: not read", rows[i].text);
+        check(ms == rows[i].ms, "%s: %lld", rows[i].text, (long long)ms);
+    }
+    for (size_t i = 0; i < COUNT(none); i++) {
+        int64_t ms;
+        check(!date_parse_iso(view_of(none[i]), &ms), "%s: read", none[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_date__reads_what_mail_has),
         cmocka_unit_test(test_date__refuses_what_is_none),
+        cmocka_unit_test(test_date__reads_rfc_3339),
         cmocka_unit_test(test_date__formats_agree_with_the_c_library),
         cmocka_unit_test(test_date__formats_take_any_number),
         cmocka_unit_test(test_date__agrees_with_another_parser_on_public_mail),
