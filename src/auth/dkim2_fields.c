@@ -103,11 +103,12 @@ static bool ends_well(view list) {
     return list.len > 0 && list.ptr[list.len - 1] != ',';
 }
 
+/* Bits of its padding are 0 (2.14), so that a value has one form only. */
 static bool read_base64(const struct reading *r, view text, view *ret) {
     size_t len;
     const unsigned char *octets = dkim_base64(text, r->arena, &len);
     *ret = view_from(octets, octets ? len : 0);
-    return octets != NULL;
+    return octets && octets[len] == 0;
 }
 
 /* ---- Message-Instance ---- */

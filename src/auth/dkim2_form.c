@@ -98,9 +98,9 @@ view dkim2_next_line(view *rest) {
 }
 
 view dkim2_body_trim(view body) {
-    while (view_ends_with(body, VIEW("\r\n\r\n")))
+    while (view_ends_with(body, VIEW("\r\n")))
         body.len -= 2;
-    return view_eq(body, VIEW("\r\n")) ? VIEW("") : body;
+    return body;
 }
 
 /* ---- hashes ---- */
@@ -136,9 +136,7 @@ void dkim2_header_digest(const struct dkim2_form *f, const EVP_MD *kind,
 
 void dkim2_body_digest(view body, const EVP_MD *kind, unsigned char ret[DKIM2_DIGEST_MOST]) {
     EVP_MD_CTX *c = begin(kind);
-    body = dkim2_body_trim(body);
-    add(c, body);
-    if (!view_ends_with(body, VIEW("\r\n")))
-        add(c, VIEW("\r\n"));
+    add(c, dkim2_body_trim(body));
+    add(c, VIEW("\r\n"));
     end(c, ret);
 }

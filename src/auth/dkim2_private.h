@@ -110,7 +110,7 @@ bool dkim2_is_hashed(view name);
 size_t dkim2_form_find(const struct dkim2_form *f, view name, size_t *ret_count);
 /* The next line without its CRLF; the last one may have none. */
 view dkim2_next_line(view *rest);
-/* Without the empty lines at its end, and then one CRLF at most. */
+/* Without the line ends at its end: what is hashed is that and one CRLF. */
 view dkim2_body_trim(view body);
 
 enum { DKIM2_DIGEST_MOST = 64 };

@@ -95,10 +95,14 @@ static void add_envelope(struct dkim2_folding *f, const struct dkim2_envelope *e
     dkim2_fold_tight(f, VIEW(";"));
 }
 
-static void add_domain(struct dkim2_folding *f, const char *tag, view domain) {
-    dkim2_fold_word(f, view_of(tag));
-    dkim2_fold_tight(f, domain);
-    dkim2_fold_tight(f, VIEW(";"));
+/* On one line. */
+static void add_tag(struct dkim2_folding *f, const char *tag, view value, const char *end) {
+    struct buf word = BUF_INIT(LIMIT_HEADER_BYTES);
+    buf_add_str(&word, tag);
+    buf_add(&word, value);
+    buf_add_str(&word, end);
+    dkim2_fold_word(f, buf_view(&word));
+    buf_done(&word);
 }
 
 static void add_flags(struct dkim2_folding *f, unsigned flags) {
@@ -124,9 +128,9 @@ static void add_tags(struct dkim2_folding *f, const struct dkim2_prepared *p, co
     int len = snprintf(numbers, sizeof numbers, "DKIM2-Signature: i=%d; m=%d; t=%lld;", p->next_hop,
                        p->last_instance, (long long)s->now_s);
     dkim2_fold_tight(f, view_from(numbers, (size_t)len));
-    add_domain(f, "d=", s->keys[0]->domain);
+    add_tag(f, "d=", s->keys[0]->domain, ";");
     if (s->next_domain.len > 0)
-        add_domain(f, "nd=", s->next_domain);
+        add_tag(f, "nd=", s->next_domain, ";");
     else
         add_envelope(f, e);
     add_flags(f, s->flags);
@@ -134,12 +138,14 @@ static void add_tags(struct dkim2_folding *f, const struct dkim2_prepared *p, co
 
 /* "selector:algorithm:" of key k, in the list of s=. */
 static void add_key(struct dkim2_folding *f, const struct dkim2_signing *s, size_t k) {
-    if (k == 0)
-        dkim2_fold_word(f, VIEW("s="));
-    else
-        dkim2_fold_tight(f, VIEW(",")); /* no white space may stand behind it */
+    const char *algorithm = s->keys[k]->ed25519 ? ":ed25519-sha256:" : ":rsa-sha256:";
+    if (k == 0) {
+        add_tag(f, "s=", s->keys[k]->selector, algorithm);
+        return;
+    }
+    dkim2_fold_tight(f, VIEW(",")); /* no white space may stand behind it */
     dkim2_fold_tight(f, s->keys[k]->selector);
-    dkim2_fold_tight(f, s->keys[k]->ed25519 ? VIEW(":ed25519-sha256:") : VIEW(":rsa-sha256:"));
+    dkim2_fold_tight(f, view_of(algorithm));
 }
 
 void dkim2_sign(const struct dkim2_prepared *p, const struct dkim2_signing *s, const struct dkim2_envelope *e,

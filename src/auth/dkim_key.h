@@ -33,7 +33,8 @@ void dkim_key_done(struct dkim_key *k);
 /* Whether the key has signed `what`: RSA with SHA-256, or Ed25519 over its SHA-256 (RFC 8463 3). */
 bool dkim_key_has_signed(const struct dkim_key *k, view what, const unsigned char *signature, size_t len);
 
-/* Base64, with white space anywhere. NULL: malformed. */
+/* Base64, with white space anywhere. NULL: malformed. Behind the octets stands one that is 0, unless bits of
+ * the padding are not. */
 unsigned char *dkim_base64(view text, struct arena *a, size_t *ret_len);
 
 #endif
