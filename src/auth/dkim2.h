@@ -49,16 +49,24 @@ struct dkim2_verdict {
 void dkim2_verify(view message, const struct dkim2_envelope *e, int64_t now_s, struct answers *a,
                   struct dkim2_verdict *ret);
 
-/* Append the message as its instance `m` had it (header in canonical form and order where the octets are
- * lost; the fields that are never hashed are left out). False: it has no such instance, or the body cannot be
- * had (b null): then *ret_header_only, and only the header is appended; or the recipe is malformed. */
+/* Append the message as its instance `m` had it. Octets and order are those of the message where a recipe
+ * does not say otherwise (then canonical: "subject: text" in one line); the fields that are never hashed are
+ * left out, but those of DKIM2 that there were by then are kept. False: it has no such instance, or the body
+ * cannot be had (b null): then *ret_header_only, and only the header is appended; or a recipe is malformed.
+ * The arena takes what is hashed and the recipes, not bodies. */
 bool dkim2_rebuild(view message, int m, struct arena *a, struct buf *out, bool *ret_header_only);
 
+enum dkim2_instance_made {
+    DKIM2_INSTANCE_SAME, /* nothing appended: hashes and so instance are the same, no field is needed */
+    DKIM2_INSTANCE_ADDED,
+    DKIM2_INSTANCE_CANNOT /* nothing appended: the chain is broken, or a field that was changed is no UTF-8
+                             and so cannot be in a recipe: the chain cannot go on with this change */
+};
 /* Append the field Message-Instance for `after`. `before`: the form it was received in, whose highest
- * instance is counted on from; empty: there was none (m=1, no recipe). The recipe is proved by applying it
- * before it is used; where the old body needs more text than half of it, the body's recipe is null. False,
- * and nothing appended: hashes and so instance are the same, no field is needed. */
-bool dkim2_add_instance(view before, view after, struct arena *a, struct buf *out);
+ * instance is counted on from; empty, or with none: m=1, no recipe. The recipe is proved by applying it
+ * before it is used; where the old body needs more text than half of it, or the recipe 64 kB, or is no UTF-8
+ * there, the body's recipe is null. The arena takes about 100 octets for each line that was or is. */
+enum dkim2_instance_made dkim2_add_instance(view before, view after, struct arena *a, struct buf *out);
 
 /* What is the same in the signature of every copy: all fields of DKIM2 that are there, canonical. */
 struct dkim2_prepared {

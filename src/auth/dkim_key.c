@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "auth/tags.h"
+#include "base/err.h"
 
 enum { BITS_LEAST = 1024, BITS_MOST = 8192, ED25519_LEN = 32 };
 
@@ -25,7 +26,8 @@ unsigned char *dkim_base64(view text, struct arena *a, size_t *ret_len) {
     return n < 0 ? NULL : out;
 }
 
-static bool refuse(const char **ret_why, const char *why) {
+static bool refuse(struct dkim_key *k, enum dkim_key_fault fault, const char **ret_why, const char *why) {
+    k->fault = fault;
     *ret_why = why;
     return false;
 }
@@ -45,42 +47,72 @@ static bool read_public(view text, struct arena *a, struct dkim_key *ret, const 
     size_t len;
     unsigned char *der = dkim_base64(text, a, &len);
     if (!der)
-        return refuse(ret_why, "the key is no base64");
+        return refuse(ret, DKIM_KEY_MALFORMED, ret_why, "the key is no base64");
     ret->key = ret->ed25519
                    ? len == ED25519_LEN ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, der, len) : NULL
                    : read_rsa(der, len);
     if (!ret->key)
-        return refuse(ret_why, "the key cannot be read");
+        return refuse(ret, DKIM_KEY_MALFORMED, ret_why, "the key cannot be read");
     ret->bits = EVP_PKEY_get_bits(ret->key);
     if (ret->ed25519 || (ret->bits >= BITS_LEAST && ret->bits <= BITS_MOST))
         return true;
     dkim_key_done(ret);
-    return refuse(ret_why, ret->bits < BITS_LEAST ? "the key has less than 1024 bits"
-                                                  : "the key has more than 8192 bits");
+    return refuse(ret, DKIM_KEY_SIZE, ret_why,
+                  ret->bits < BITS_LEAST ? "the key has less than 1024 bits"
+                                         : "the key has more than 8192 bits");
+}
+
+/* What is the same in DKIM and DKIM2. */
+static bool read_kind(view record, struct tags *t, struct dkim_key *ret, const char **ret_why) {
+    *ret = (struct dkim_key){.key = NULL};
+    if (!tags_parse(record, t) || t->count == 0 || !tags_find(t, "p"))
+        return refuse(ret, DKIM_KEY_MALFORMED, ret_why, "no key record");
+    const struct tag *version = tags_find(t, "v"), *kind = tags_find(t, "k");
+    if (version && (version != &t->list[0] || !view_eq(version->value, VIEW("DKIM1"))))
+        return refuse(ret, DKIM_KEY_MALFORMED, ret_why, "no key record of DKIM1");
+    ret->ed25519 = kind && view_eq(kind->value, VIEW("ed25519"));
+    if (kind && !ret->ed25519 && !view_eq(kind->value, VIEW("rsa")))
+        return refuse(ret, DKIM_KEY_OTHER_KIND, ret_why, "a key of an unknown kind");
+    return true;
+}
+
+static bool read_value(const struct tags *t, struct arena *a, struct dkim_key *ret, const char **ret_why) {
+    if (tags_value(t, "p").len == 0)
+        return refuse(ret, DKIM_KEY_REVOKED, ret_why, "the key is revoked");
+    ret->testing = tags_list_has(tags_value(t, "t"), VIEW("y"));
+    ret->strict = tags_list_has(tags_value(t, "t"), VIEW("s"));
+    return read_public(tags_value(t, "p"), a, ret, ret_why);
 }
 
 bool dkim_key_read(view record, struct arena *a, struct dkim_key *ret, const char **ret_why) {
     struct tags t;
-    *ret = (struct dkim_key){.key = NULL};
-    if (!tags_parse(record, &t) || t.count == 0 || !tags_find(&t, "p"))
-        return refuse(ret_why, "no key record");
-    const struct tag *version = tags_find(&t, "v"), *kind = tags_find(&t, "k"), *hashes = tags_find(&t, "h"),
-                     *services = tags_find(&t, "s");
-    if (version && (version != &t.list[0] || !view_eq(version->value, VIEW("DKIM1"))))
-        return refuse(ret_why, "no key record of DKIM1");
-    ret->ed25519 = kind && view_eq(kind->value, VIEW("ed25519"));
-    if (kind && !ret->ed25519 && !view_eq(kind->value, VIEW("rsa")))
-        return refuse(ret_why, "a key of an unknown kind");
+    if (!read_kind(record, &t, ret, ret_why))
+        return false;
+    const struct tag *hashes = tags_find(&t, "h"), *services = tags_find(&t, "s");
     if (hashes && !tags_list_has(hashes->value, VIEW("sha256")))
-        return refuse(ret_why, "a key for other hashes");
+        return refuse(ret, DKIM_KEY_OTHER_USE, ret_why, "a key for other hashes");
     if (services && !tags_list_has(services->value, VIEW("*")) &&
         !tags_list_has(services->value, VIEW("email")))
-        return refuse(ret_why, "a key for other services");
-    if (tags_value(&t, "p").len == 0)
-        return refuse(ret_why, "the key is revoked");
-    ret->testing = tags_list_has(tags_value(&t, "t"), VIEW("y"));
-    ret->strict = tags_list_has(tags_value(&t, "t"), VIEW("s"));
-    return read_public(tags_value(&t, "p"), a, ret, ret_why);
+        return refuse(ret, DKIM_KEY_OTHER_USE, ret_why, "a key for other services");
+    return read_value(&t, a, ret, ret_why);
+}
+
+bool dkim_key_read_dkim2(view record, struct arena *a, struct dkim_key *ret, const char **ret_why) {
+    struct tags t;
+    return read_kind(record, &t, ret, ret_why) && read_value(&t, a, ret, ret_why);
+}
+
+bool dkim_key_has_signed(const struct dkim_key *k, view what, const unsigned char *signature, size_t len) {
+    unsigned char digest[32];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    BUG_ON(!context || !EVP_Digest(what.ptr, what.len, digest, NULL, EVP_sha256(), NULL));
+    int ok = k->ed25519 ? EVP_DigestVerifyInit(context, NULL, NULL, NULL, k->key) == 1 &&
+                              EVP_DigestVerify(context, signature, len, digest, sizeof digest) == 1
+                        : EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, k->key) == 1 &&
+                              EVP_DigestVerify(context, signature, len, (const unsigned char *)what.ptr,
+                                               what.len) == 1;
+    EVP_MD_CTX_free(context);
+    return ok;
 }
 
 void dkim_key_done(struct dkim_key *k) {

@@ -41,7 +41,132 @@ static enum dkim_result read_signature(const struct dkim_message *m, struct dkim
     return dkim_read_scope(m, r, s);
 }
 
+<<<<<<< HEAD
 static enum dkim_result verify_one(struct dkim_message *m, struct dkim_signature *s,
+=======
+/* ---- its key ---- */
+
+static enum dkim_result find_key(struct verifying *v, struct reading *r, struct dkim_signature *s,
+                                 struct dkim_key *ret) {
+    view name = arena_printf(v->arena, "%.*s._domainkey.%.*s", VIEW_ARG(s->selector), VIEW_ARG(s->domain));
+    const struct answer *found = answers_get(v->answers, name, RECORD_TXT);
+    if (!found)
+        return DKIM_WAITS;
+    if (found->state == ANSWER_TEMPORARY) {
+        s->why = "its key cannot be asked for now";
+        return DKIM_TEMPERROR;
+    }
+    const char *why = "there is no key";
+    bool read = false;
+    for (size_t i = 0; i < found->count && !read; i++)
+        read = dkim_key_read(found->records[i].data, v->arena, ret, &why);
+    if (!read)
+        return wrong(s, why);
+    s->bits = ret->bits;
+    s->testing = ret->testing;
+    if (ret->ed25519 != r->ed25519)
+        return wrong(s, "a key of another kind");
+    if (r->sha1)
+        return wrong(s, "SHA-1 is no longer in use");
+    view identity = view_skip(s->identity, (size_t)view_rfind(s->identity, '@') + 1);
+    if (ret->strict && !view_eq_nocase(identity, s->domain))
+        return wrong(s, "the key is for the domain alone");
+    return DKIM_PASS;
+}
+
+/* ---- what was signed ---- */
+
+/* NULL: too many ways to look at one body. */
+static const struct body *body_of(struct verifying *v, const struct reading *r) {
+    for (size_t i = 0; i < v->body_count; i++)
+        if (v->bodies[i].how == r->body && v->bodies[i].limit == r->limit)
+            return &v->bodies[i];
+    if (v->body_count == BODIES_MOST)
+        return NULL;
+    struct body *b = &v->bodies[v->body_count++];
+    *b = (struct body){.how = r->body, .limit = r->limit};
+    b->len = canon_body_digest(r->body, v->header.body, r->limit, b->digest);
+    return b;
+}
+
+static enum dkim_result check_body(struct verifying *v, struct reading *r, struct dkim_signature *s) {
+    size_t len;
+    const unsigned char *said = dkim_base64(tags_value(&r->tags, "bh"), v->arena, &len);
+    const struct body *b = body_of(v, r);
+    if (!said)
+        return wrong(s, "the body's hash is no base64");
+    if (!b)
+        return wrong(s, "more ways to look at the body than are tried");
+    s->why = "the body was changed";
+    if (r->limit > b->len)
+        s->why = "the body is shorter than what was signed";
+    else if (len == sizeof b->digest && memcmp(said, b->digest, len) == 0)
+        s->why = "";
+    s->unsigned_len = r->limit >= 0 && r->limit < b->len ? b->len - r->limit : 0;
+    return *s->why ? DKIM_FAIL : DKIM_PASS;
+}
+
+/* The field of that name that stands lowest and was not taken before; never the signature itself (3.7). */
+static const struct header_field *take_field(const struct verifying *v, const struct header_field *own,
+                                             view name, bool *taken) {
+    for (size_t i = v->header.count; i-- > 0;)
+        if (!taken[i] && &v->header.fields[i] != own && view_eq_nocase(v->header.fields[i].name, name)) {
+            taken[i] = true;
+            return &v->header.fields[i];
+        }
+    return NULL;
+}
+
+/* The signature's own field, without what b= says and without its line end (RFC 6376 3.7). */
+static void add_own(const struct reading *r, struct buf *out) {
+    struct buf bare = BUF_INIT(r->field->raw.len + 1), canonical = BUF_INIT(r->field->raw.len + 8);
+    view raw = r->field->raw, b = tags_find(&r->tags, "b")->raw;
+    size_t before = (size_t)(b.ptr - raw.ptr), name = (size_t)(r->field->value.ptr - raw.ptr);
+    buf_add(&bare, view_slice(raw, 0, before));
+    buf_add(&bare, view_skip(raw, before + b.len));
+    struct header_field own = {
+        .name = r->field->name, .raw = buf_view(&bare), .value = view_skip(buf_view(&bare), name)};
+    canon_field(r->header, &own, &canonical);
+    buf_add(out, view_slice(buf_view(&canonical), 0, canonical.len - 2));
+    buf_done(&bare);
+    buf_done(&canonical);
+}
+
+/* False: it names more fields than are looked for. */
+static bool collect_header(struct verifying *v, const struct reading *r, struct buf *out) {
+    bool *taken = arena_array(v->arena, bool, v->header.count + 1);
+    view names = tags_value(&r->tags, "h"), name;
+    for (size_t n = 0; taken && view_split(&names, ':', &name); n++) {
+        if (n == NAMES_MOST)
+            return false;
+        const struct header_field *f = take_field(v, r->field, view_trim(name), taken);
+        if (f)
+            canon_field(r->header, f, out);
+    }
+    add_own(r, out);
+    return taken && !out->failed;
+}
+
+static enum dkim_result check_header(struct verifying *v, struct reading *r, const struct dkim_key *key,
+                                     struct dkim_signature *s) {
+    size_t len;
+    const unsigned char *signature = dkim_base64(tags_value(&r->tags, "b"), v->arena, &len);
+    struct buf signed_header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
+    enum dkim_result got = DKIM_PASS;
+    if (!signature)
+        got = wrong(s, "the signature is no base64");
+    else if (!collect_header(v, r, &signed_header))
+        got = wrong(s, "it signs more fields than are looked at");
+    else if (!dkim_key_has_signed(key, buf_view(&signed_header), signature, len)) {
+        s->why = "the header was changed, or another key has signed it";
+        got = DKIM_FAIL;
+    }
+    buf_done(&signed_header);
+    return got;
+}
+
+static enum dkim_result verify_one(struct verifying *v, struct dkim_signature *s,
+>>>>>>> work-dkim2
                                    const struct header_field *f) {
     struct dkim_reading r = {.field = f};
     struct dkim_key key = {.key = NULL};
