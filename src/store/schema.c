@@ -295,7 +295,12 @@ static const char programs[] =
     "NULL, "
     "PRIMARY KEY(list, kind, address)) {rowless};";
 
-static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions, programs};
+static const char authentication[] =
+    /* The edition for where the author's domain forbids what the list makes of the post (DMARC). */
+    "ALTER TABLE edition ADD COLUMN mitigated {bytes};";
+
+static const char *const migrations[SCHEMA_VERSION] = {first,    lists,    rules,
+                                                       editions, programs, authentication};
 
 enum { VERSION_OF_SECRETS = 4 };
 
