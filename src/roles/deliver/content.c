@@ -34,11 +34,6 @@ static void stuff(view body, struct buf *out) {
         buf_add_str(out, "\r\n");
 }
 
-static bool is_header_7bit(view message) {
-    ptrdiff_t header = view_search(message, VIEW("\r\n\r\n"));
-    return text_is_7bit(view_slice(message, 0, header < 0 ? message.len : (size_t)header));
-}
-
 /* Pieces of the source among those that differ are needed for every copy. */
 static bool copies_source(const struct recipe *r, size_t differs) {
     for (size_t i = 0; i < differs; i++)
@@ -58,47 +53,48 @@ static view body_of(view message) {
     return end < 0 ? VIEW("") : view_skip(message, (size_t)end + 4);
 }
 
-/* One signature for all copies where they are the same; else what it takes to make each its own. */
-static void prepare_signatures(struct content *c, view list, view trace, view header) {
-    const struct signed_mail mail = {
-        .flags = c->flags, .list = list, .trace = trace, .header = header, .mitigated = c->mitigated};
+/* One signature for all copies where they are the same; else what it takes to make each its own. copy: for
+ * anybody. */
+static void prepare_signatures(struct content *c, view list, view trace, view copy) {
+    const struct signed_mail mail = {.flags = c->flags,
+                                     .list = list,
+                                     .trace = trace,
+                                     .header = header_of(copy),
+                                     .mitigated = c->mitigated};
     signing_begin(&c->signing, &mail);
-    signing_hash(&c->signing, body_of(c->body));
+    signing_hash(&c->signing, body_of(copy));
     if (c->differs > 0)
         return;
     buf_init(&c->signature, SIGNATURES_MOST + c->fields.len);
-    signing_add(&c->signing, header, &c->signature);
+    signing_add(&c->signing, header_of(copy), &c->signature);
     buf_add(&c->signature, c->fields);
     c->fields = buf_view(&c->signature);
     c->signing.dkim.key_count = 0;
 }
 
-/* What every copy shares is made once. */
+/* What every copy shares is made once: of one for anybody what is behind the pieces that differ. */
 static void prepare(struct content *c, view list, view trace) {
     const struct copy_to anybody = {.address = VIEW("a@b.example"), .name = VIEW("")};
     const struct recipe *r = &c->recipe;
     c->differs = recipe_differs(r);
     buf_init(&c->made, c->source.len + recipe_text_len(r) + r->count * LIMIT_SMTP_LINE);
     recipe_render(r, 0, c->differs, c->source, &anybody, &c->made);
-    c->differs_below = view_search(buf_view(&c->made), VIEW("\r\n\r\n")) >= 0;
-    c->utf8_header = !is_header_7bit(buf_view(&c->made));
-    if (c->differs_below) /* each copy has a body of its own */
-        prepare_signatures(c, list, trace, header_of(buf_view(&c->made)));
-    buf_reset(&c->made);
+    size_t front = c->made.len;
     recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
-    if (!c->differs_below)
-        c->utf8_header |= !is_header_7bit(buf_view(&c->made));
-    c->body = buf_view(&c->made);
-    if (!c->differs_below) {
-        c->shared_header = header_of(c->body);
-        prepare_signatures(c, list, trace, c->shared_header);
-        buf_init(&c->wire, 2 * c->made.len + 16);
-        stuff(c->body, &c->wire);
-        c->stuffed = buf_view(&c->wire);
-        if (!copies_source(r, c->differs)) {
-            buf_done(&c->store);
-            c->source = VIEW("");
-        }
+    view copy = buf_view(&c->made), header = header_of(copy);
+    c->differs_below = c->differs > 0 && front > header.len;
+    c->utf8_header = !text_is_7bit(header);
+    c->body = view_skip(copy, front);
+    prepare_signatures(c, list, trace, copy);
+    if (c->differs_below) /* each copy has a body of its own */
+        return;
+    c->shared_header = view_skip(header, front);
+    buf_init(&c->wire, 2 * c->body.len + 16);
+    stuff(c->body, &c->wire);
+    c->stuffed = buf_view(&c->wire);
+    if (!copies_source(r, c->differs)) {
+        buf_done(&c->store);
+        c->source = VIEW("");
     }
 }
 
@@ -163,11 +159,11 @@ static bool load_direct(struct content *c, view trace) {
     c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON;
     if (!direct_make(c, &s))
         return false;
-    prepare_signatures(c, VIEW(""), trace, header_of(c->body));
+    prepare_signatures(c, VIEW(""), trace, c->body);
     buf_init(&c->wire, 2 * c->body.len + 16);
     stuff(c->body, &c->wire);
     c->stuffed = buf_view(&c->wire);
-    c->utf8_header = !is_header_7bit(c->body);
+    c->utf8_header = !text_is_7bit(header_of(c->body));
     return true;
 }
 
