@@ -8,7 +8,8 @@
 #include "auth/tags.h"
 #include "base/limits.h"
 
-enum { BODIES_MOST = 8, NAMES_MOST = 1000, SHOWN = 8, DIGITS_MOST = 18 };
+enum { BODIES_MOST = 8, NAMES_MOST = 1000, SHOWN = 8 };
+enum { DIGITS_MOST = 76, DIGITS_COUNTED = 18 }; /* RFC 6376 3.5; of more digits a number is endless */
 
 /* One way to look at the body. */
 struct body {
@@ -33,6 +34,8 @@ struct reading {
     enum canon header, body;
     int64_t limit; /* l=; -1: none */
     bool ed25519, sha1;
+    const unsigned char *hash, *signature; /* bh=, b= */
+    size_t hash_len, signature_len;
 };
 
 static enum dkim_result wrong(struct dkim_signature *s, const char *why) {
@@ -44,28 +47,30 @@ static enum dkim_result wrong(struct dkim_signature *s, const char *why) {
 
 static bool read_number(view text, int64_t *ret) {
     *ret = 0;
-    if (text.len == 0)
+    if (text.len == 0 || text.len > DIGITS_MOST)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (!ascii_is_digit(text.ptr[i]))
             return false;
-        *ret = i < DIGITS_MOST ? *ret * 10 + (text.ptr[i] - '0') : INT64_MAX;
+        *ret = i < DIGITS_COUNTED ? *ret * 10 + (text.ptr[i] - '0') : INT64_MAX;
     }
     return true;
 }
 
-static bool read_canon(view text, struct reading *r) {
-    view rest = text, header, body;
+static bool read_one_canon(view name, enum canon *ret) {
+    *ret = view_eq_nocase(name, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
+    return *ret == CANON_RELAXED || view_eq_nocase(name, VIEW("simple"));
+}
+
+/* c=, no white space within it. An empty one is not the same as none (RFC 6376 3.2). */
+static bool read_canon(const struct tags *t, struct reading *r) {
+    view text = tags_value(t, "c");
+    ptrdiff_t slash = view_find(text, '/');
     r->header = r->body = CANON_SIMPLE;
-    if (text.len == 0)
+    if (!tags_find(t, "c"))
         return true;
-    view_split(&rest, '/', &header);
-    body = rest.len ? view_trim(rest) : VIEW("simple");
-    header = view_trim(header);
-    r->header = view_eq_nocase(header, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    r->body = view_eq_nocase(body, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    return (r->header == CANON_RELAXED || view_eq_nocase(header, VIEW("simple"))) &&
-           (r->body == CANON_RELAXED || view_eq_nocase(body, VIEW("simple")));
+    return read_one_canon(slash < 0 ? text : view_slice(text, 0, (size_t)slash), &r->header) &&
+           (slash < 0 || read_one_canon(view_skip(text, (size_t)slash + 1), &r->body));
 }
 
 static bool is_below(view name, view domain) {
@@ -133,7 +138,7 @@ static enum dkim_result read_signature(struct verifying *v, struct reading *r, s
     r->sha1 = view_eq_nocase(s->algorithm, VIEW("rsa-sha1"));
     if (!r->ed25519 && !r->sha1 && !view_eq_nocase(s->algorithm, VIEW("rsa-sha256")))
         return wrong(s, "an unknown algorithm");
-    if (!read_canon(tags_value(&r->tags, "c"), r))
+    if (!read_canon(&r->tags, r))
         return wrong(s, "an unknown canonicalization");
     if (!is_name(s->domain) || !is_name(s->selector))
         return wrong(s, "domain or selector is no name");
@@ -147,6 +152,15 @@ static enum dkim_result read_signature(struct verifying *v, struct reading *r, s
         return wrong(s, "a length that is no number");
     const char *objection = time_objection(v, r);
     return objection ? wrong(s, objection) : DKIM_PASS;
+}
+
+/* bh= and b=. */
+static enum dkim_result read_octets(struct verifying *v, struct reading *r, struct dkim_signature *s) {
+    r->hash = dkim_base64(tags_value(&r->tags, "bh"), v->arena, &r->hash_len);
+    r->signature = dkim_base64(tags_value(&r->tags, "b"), v->arena, &r->signature_len);
+    if (!r->hash)
+        return wrong(s, "the body's hash is no base64");
+    return r->signature ? DKIM_PASS : wrong(s, "the signature is no base64");
 }
 
 /* ---- its key ---- */
@@ -195,17 +209,13 @@ static const struct body *body_of(struct verifying *v, const struct reading *r) 
 }
 
 static enum dkim_result check_body(struct verifying *v, struct reading *r, struct dkim_signature *s) {
-    size_t len;
-    const unsigned char *said = dkim_base64(tags_value(&r->tags, "bh"), v->arena, &len);
     const struct body *b = body_of(v, r);
-    if (!said)
-        return wrong(s, "the body's hash is no base64");
     if (!b)
         return wrong(s, "more ways to look at the body than are tried");
     s->why = "the body was changed";
     if (r->limit > b->len)
         s->why = "the body is shorter than what was signed";
-    else if (len == sizeof b->digest && memcmp(said, b->digest, len) == 0)
+    else if (r->hash_len == sizeof b->digest && memcmp(r->hash, b->digest, r->hash_len) == 0)
         s->why = "";
     s->unsigned_len = r->limit >= 0 && r->limit < b->len ? b->len - r->limit : 0;
     return *s->why ? DKIM_FAIL : DKIM_PASS;
@@ -268,15 +278,11 @@ static bool is_signed_by(const struct dkim_key *key, view what, const unsigned c
 
 static enum dkim_result check_header(struct verifying *v, struct reading *r, const struct dkim_key *key,
                                      struct dkim_signature *s) {
-    size_t len;
-    const unsigned char *signature = dkim_base64(tags_value(&r->tags, "b"), v->arena, &len);
     struct buf signed_header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
     enum dkim_result got = DKIM_PASS;
-    if (!signature)
-        got = wrong(s, "the signature is no base64");
-    else if (!collect_header(v, r, &signed_header))
+    if (!collect_header(v, r, &signed_header))
         got = wrong(s, "it signs more fields than are looked at");
-    else if (!is_signed_by(key, buf_view(&signed_header), signature, len)) {
+    else if (!is_signed_by(key, buf_view(&signed_header), r->signature, r->signature_len)) {
         s->why = "the header was changed, or another key has signed it";
         got = DKIM_FAIL;
     }
@@ -289,6 +295,8 @@ static enum dkim_result verify_one(struct verifying *v, struct dkim_signature *s
     struct reading r = {.field = f};
     struct dkim_key key = {.key = NULL};
     enum dkim_result got = read_signature(v, &r, s);
+    if (got == DKIM_PASS)
+        got = read_octets(v, &r, s);
     if (got == DKIM_PASS)
         got = find_key(v, &r, s, &key);
     if (got == DKIM_PASS)
