@@ -197,7 +197,7 @@ def body_len(how, octets):
 
 
 def new_signature(rng, message, keys):
-    key = keys[rng.choice(["rsa1024"] * 12 + ["ed"] * 5 + ["ed2"] + ["rsa2048"] * 2)]
+    key = keys[rng.choice(["rsa1024"] * 11 + ["ed"] * 7 + ["ed2"] + ["rsa2048"])]
     canonical = rng.choice(CANONICAL_FORMS)
     tags = [[b"v", b"1"], [b"a", key.algorithm], [b"d", DOMAIN], [b"s", key.name.encode()],
             [b"h", rng.choice([b":", b" : ", b":\r\n\t", b" :"]).join(names_signed(rng, message.fields))], [b"bh", b""], [b"b", b""]]

@@ -191,7 +191,8 @@ def _(d):
 
 @rule("own-signature", "3.7", "ours", "a signature is never in its own h=: dkim-signature there means others; dkimpy may take the one it verifies")
 def _(d):
-    return d.pair == ("pass", "fail") and not d.said and b"dkim-signature" in names(d)
+    below = fields(d).count(b"dkim-signature") - d.index - 1
+    return d.theirs == "fail" and d.ours in ("pass", "permerror") and not d.said and names(d).count(b"dkim-signature") > below
 
 
 @rule("expires-before", "3.5", "ours", "x= must be later than t=; dkimpy does not get to that check")
@@ -261,7 +262,7 @@ def _(d):
 # ---- where dkimpy hashes the signature's own field in another way ----
 
 def fails_by_itself(d):
-    return d.theirs == "fail" and not d.said and d.ours in ("pass", "permerror") or d.pair == ("fail", "pass")
+    return d.theirs == "fail" and not d.said and d.ours in ("pass", "permerror")
 
 
 @rule("space-behind-b", "3.7", "ours", "b= counts as empty, with the white space around it; dkimpy leaves what is behind it")
@@ -281,5 +282,5 @@ def _(d):
 
 @rule("space-at-end", "3.4.1", "ours", "simple takes the field as it is, with blanks at its end; dkimpy cuts them off")
 def _(d):
-    return fails_by_itself(d) and canonical(d)[0] == b"simple" and re.search(rb"[ \t]\Z", d.field) and not re.search(
+    return (fails_by_itself(d) or d.pair == ("fail", "pass")) and canonical(d)[0] == b"simple" and re.search(rb"[ \t]\Z", d.field) and not re.search(
         rb"(?:^|;)\s*b\s*=[^;]*\Z", d.field)
