@@ -44,7 +44,13 @@ def errs(d, text):
 
 
 def is_late(d, name):
-    return "TIMEOUT" in d.case.zone.names.get(name.lower(), [])
+    """The name, or what it is an alias of, is one that nobody answers for."""
+    for _ in range(8):
+        items = d.case.zone.names.get(name.lower(), [])
+        if "TIMEOUT" in items or not items or "CNAME" not in items[0]:
+            break
+        name = items[0]["CNAME"]
+    return "TIMEOUT" in items
 
 
 # ---- whose policy it is ----
