@@ -152,7 +152,7 @@ def _(d):
 
 @rule("key-strict", "3.6.1", "ours", "with t=s the domain of i= must be that of d=; dkimpy does not look at t=")
 def _(d):
-    return d.why == "the key is for the domain alone" and "s" in (record_tag(d, "t") or "").split(":") and not value(
+    return d.why == "the key is for the domain alone" and "s" in (record_tag(d, "t") or "").split(":") and not squeezed(
         d, b"i").lower().endswith(b"@" + value(d, b"d").lower())
 
 

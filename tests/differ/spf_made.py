@@ -214,6 +214,19 @@ def look_ups(rng, zone, domains, hosts):
 
 
 @fault(3)
+def at_the_limit(rng, zone, domains, hosts):
+    """Look-ups that all find something, about as many as there may be."""
+    zone.add("far.example.com", A="203.0.113.77", AAAA="2001:db8:ffff::1", MX=[1, "far.example.com"])
+    count, first, end = rng.choice([9, 10, 11, 12]), rng.randrange(9), rng.choice(["-all", "redirect=end.example.com", "include:end.example.com -all"])
+    terms = [rng.choice(["a:far.example.com", "mx:far.example.com"]) for _ in range(count - (end != "-all"))]
+    zone.add("end.example.com", TXT="v=spf1 ~all")
+    if rng.random() < 0.5:
+        zone.add("part.example.com", TXT=" ".join(["v=spf1", *terms[:first], "?all"]))
+        terms[:first + 1] = ["include:part.example.com"]
+    policy_at(zone, domains[0], " ".join(["v=spf1", *terms, end]))
+
+
+@fault(3)
 def loops(rng, zone, domains, hosts):
     zone.add("loop.example.com", TXT=rng.choice(["v=spf1 include:loop.example.com -all", "v=spf1 redirect=loop.example.com", "v=spf1 include:loop1.example.com -all",
                                                  "v=spf1 ip4:192.0.2.1 include:loop.example.com", "v=spf1 redirect=loop1.example.com", "v=spf1 include:%{d} -all",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 import subprocess
+import sys
 import types
 
 import spf
@@ -27,6 +28,7 @@ class Difference:
     theirs: str
     said: str  # by pyspf, when it is an error
     asked: list  # by pyspf: Questions
+    counted: int  # look-ups of terms that it has come to
 
     @property
     def pair(self):
@@ -85,6 +87,7 @@ class Query(spf.query):
     asked = ()
     purpose = "term"
     hosts = False
+    counted = 0  # mechanisms that look something up, and redirects that are followed
 
     def dns(self, name, qtype, cnames=None, ignore_void=False):
         self.asked = self.asked or []
@@ -96,6 +99,11 @@ class Query(spf.query):
         finally:
             self.asked[at] = self.asked[at]._replace(void=self.void_lookups > before)
 
+    def check_lookups(self):
+        if not sys._getframe(1).f_locals["mech"].startswith("redirect="):  # else the record is being read
+            self.counted += 1
+        super().check_lookups()
+
     def during(self, purpose, does, *arguments):
         before, self.purpose = self.purpose, purpose
         try:
@@ -104,6 +112,7 @@ class Query(spf.query):
             self.purpose = before
 
     def dns_spf(self, domain):
+        self.counted += sys._getframe(1).f_locals.get("redirect") == domain and sys._getframe(1).f_locals.get("m") != "include"
         return self.during("policy", super().dns_spf, domain)
 
     def get_explanation(self, spec):
@@ -130,24 +139,23 @@ class Query(spf.query):
 
 
 def theirs(case):
-    """(result, explanation, what is wrong, what was asked for)"""
+    """(result, explanation, what is wrong, the query)"""
+    query = Query(case.client, case.sender, case.helo, receiver=spf_made.RECEIVER)
     try:
-        query = Query(case.client, case.sender, case.helo, receiver=spf_made.RECEIVER)
         result, _, text = query.check()
     except Exception as e:  # it has failed to foresee something
-        return "crash", "", f"{type(e).__name__}: {e}", list(query.asked)
+        return "crash", "", f"{type(e).__name__}: {e}", query
     wrong = text if result.endswith("error") else ""
-    return result, text if result == "fail" and text != NO_EXPLANATION else "", wrong, list(query.asked)
+    return result, text if result == "fail" and text != NO_EXPLANATION else "", wrong, query
 
 
 def compare(case, line, resolver):
     resolver.zone = case.zone.names
-    result, explanation, said, asked = theirs(case)
-    if result != line["result"]:
-        return Difference(case, "result", line["result"], line["why"], result, said, asked)
-    if explanation != line["explanation"]:
-        return Difference(case, "explanation", line["explanation"], line["why"], explanation, said, asked)
-    return None
+    result, explanation, said, query = theirs(case)
+    what = "result" if result != line["result"] else "explanation"
+    if result == line["result"] and explanation == line["explanation"]:
+        return None
+    return Difference(case, what, line[what], line["why"], result if what == "result" else explanation, said, list(query.asked), query.counted)
 
 
 def run(count, seed, folder, build):
