@@ -129,7 +129,7 @@ def _(d):
         b"rsa-sha256", b"ed25519-sha256")
 
 
-@rule("case-of-c", "3.5", "either", "the same for canonicalizations")
+@rule("case-of-c", "3.5", "either", "the same for c=")
 def _(d):
     return d.pair[1] == "permerror" and d.said.startswith("MessageFormatError: invalid c=") and value(d, b"c") == b"Relaxed/Simple"
 
