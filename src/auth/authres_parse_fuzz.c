@@ -21,9 +21,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         how.relaxed = false;
         how.utf8 = true;
         authres_write(&strict, &written);
-        BUG_ON(!written.failed && (!authres_parse(buf_view(&written), &how, &arena, &relaxed) ||
-                                   relaxed.count != strict.count) &&
-               !arena.failed);
+        BUG_ON(
+            !written.failed &&
+            (!authres_parse(buf_view(&written), &how, &arena, &relaxed) || relaxed.count != strict.count) &&
+            !arena.failed);
         buf_done(&written);
     }
     (void)authres_claims(value, VIEW("example.org"));
