@@ -147,9 +147,13 @@ void canon_field(enum canon how, const struct header_field *f, struct buf *out) 
             buf_add_str(out, "\r\n");
         return;
     }
-    for (size_t i = 0; i < f->name.len; i++)
-        buf_add_char(out, ascii_lower(f->name.ptr[i]));
-    buf_add_char(out, ':');
+    char *to = buf_reserve(out, f->name.len + value.len + 3);
+    size_t n = 0;
+    if (!to)
+        return;
+    for (; n < f->name.len; n++)
+        to[n] = ascii_lower(f->name.ptr[n]);
+    to[n++] = ':';
     bool blank = false, begun = false;
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
@@ -160,10 +164,12 @@ void canon_field(enum canon how, const struct header_field *f, struct buf *out) 
             continue;
         }
         if (blank && begun)
-            buf_add_char(out, ' ');
+            to[n++] = ' ';
         blank = false;
         begun = true;
-        buf_add_char(out, c);
+        to[n++] = c;
     }
-    buf_add_str(out, "\r\n");
+    to[n++] = '\r';
+    to[n++] = '\n';
+    buf_commit(out, n);
 }

@@ -32,10 +32,42 @@ static bool refuse(struct dkim_key *k, enum dkim_key_fault fault, const char **r
     return false;
 }
 
-/* SubjectPublicKeyInfo, or the bare RSAPublicKey that RFC 6376 speaks of. */
+/* What is behind the head of an element of that tag that fills all of the octets; empty: it is none. */
+static view inside(view der, int tag) {
+    const unsigned char *p = (const unsigned char *)der.ptr;
+    long len;
+    int found, class, head = ASN1_get_object(&p, &len, &found, &class, (long)der.len);
+    if (head & 0x81 || found != tag || class != V_ASN1_UNIVERSAL)
+        return VIEW("");
+    view rest = view_skip(der, (size_t)((const char *)p - der.ptr));
+    return rest.len == (size_t)len ? rest : VIEW("");
+}
+
+/* The RSAPublicKey in a SubjectPublicKeyInfo, if that is written as it nearly always is. */
+static EVP_PKEY *read_rsa_within(view der) {
+    static const char algorithm[] = "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05"; /* and 0 */
+    view info = inside(der, V_ASN1_SEQUENCE);
+    if (!view_starts_with(info, view_from(algorithm, sizeof algorithm)))
+        return NULL;
+    view bits = inside(view_skip(info, sizeof algorithm), V_ASN1_BIT_STRING);
+    if (!view_starts_with(bits, view_from("", 1)))
+        return NULL;
+    bits = view_skip(bits, 1);
+    const unsigned char *p = (const unsigned char *)bits.ptr;
+    EVP_PKEY *key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)bits.len);
+    if (!key || (const char *)p == bits.ptr + bits.len)
+        return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+/* SubjectPublicKeyInfo, or the bare RSAPublicKey that RFC 6376 speaks of. d2i_PUBKEY() understands all of the
+ * former, but takes six times as long as to verify a signature with it. */
 static EVP_PKEY *read_rsa(const unsigned char *der, size_t len) {
     const unsigned char *p = der;
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)len);
+    EVP_PKEY *key = read_rsa_within(view_from(der, len));
+    if (!key)
+        key = d2i_PUBKEY(NULL, &p, (long)len);
     if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
         return key;
     EVP_PKEY_free(key);
@@ -105,7 +137,7 @@ bool dkim_key_read_dkim2(view record, struct arena *a, struct dkim_key *ret, con
 bool dkim_key_has_signed(const struct dkim_key *k, view what, const unsigned char *signature, size_t len) {
     unsigned char digest[32];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    BUG_ON(!context || !EVP_Digest(what.ptr, what.len, digest, NULL, EVP_sha256(), NULL));
+    BUG_ON(!context || (k->ed25519 && !EVP_Digest(what.ptr, what.len, digest, NULL, EVP_sha256(), NULL)));
     int ok = k->ed25519 ? EVP_DigestVerifyInit(context, NULL, NULL, NULL, k->key) == 1 &&
                               EVP_DigestVerify(context, signature, len, digest, sizeof digest) == 1
                         : EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, k->key) == 1 &&
