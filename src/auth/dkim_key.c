@@ -3,12 +3,13 @@
 
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "auth/tags.h"
 #include "base/err.h"
 
-enum { BITS_LEAST = 1024, BITS_MOST = 8192, ED25519_LEN = 32 };
+enum { BITS_LEAST = 1024, BITS_MOST = 8192, ED25519_LEN = 32, KEYS_KEPT = 256 };
 
 unsigned char *dkim_base64(view text, struct arena *a, size_t *ret_len) {
     view clean = tags_squeeze(text, a);
@@ -75,7 +76,44 @@ static EVP_PKEY *read_rsa(const unsigned char *der, size_t len) {
     return d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)len);
 }
 
-static bool read_public(view text, struct arena *a, struct dkim_key *ret, const char **ret_why) {
+/* ---- keys that were read ---- */
+
+/* Most mail is signed with few keys, and OpenSSL works out once for each what it needs to use it, which takes
+ * half as long as the use. A key's place is that of its text's digest; who comes later takes it. */
+struct kept {
+    unsigned char digest[32];
+    bool ed25519;
+    EVP_PKEY *key; /* NULL: none yet */
+};
+static struct kept kept[KEYS_KEPT];
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static size_t place_of(const struct kept *k) {
+    return (k->digest[0] | (size_t)k->digest[1] << 8) % KEYS_KEPT;
+}
+
+static void recall(view text, struct kept *k) {
+    BUG_ON(!EVP_Digest(text.ptr, text.len, k->digest, NULL, EVP_sha256(), NULL));
+    struct kept *there = &kept[place_of(k)];
+    pthread_mutex_lock(&kept_lock);
+    if (there->key && there->ed25519 == k->ed25519 &&
+        memcmp(there->digest, k->digest, sizeof k->digest) == 0 && EVP_PKEY_up_ref(there->key))
+        k->key = there->key;
+    pthread_mutex_unlock(&kept_lock);
+}
+
+static void keep(const struct kept *k) {
+    if (!EVP_PKEY_up_ref(k->key))
+        return;
+    struct kept *there = &kept[place_of(k)];
+    pthread_mutex_lock(&kept_lock);
+    EVP_PKEY *before = there->key;
+    *there = *k;
+    pthread_mutex_unlock(&kept_lock);
+    EVP_PKEY_free(before);
+}
+
+static bool read_new(view text, struct arena *a, struct dkim_key *ret, const char **ret_why) {
     size_t len;
     unsigned char *der = dkim_base64(text, a, &len);
     if (!der)
@@ -93,6 +131,23 @@ static bool read_public(view text, struct arena *a, struct dkim_key *ret, const 
                   ret->bits < BITS_LEAST ? "the key has less than 1024 bits"
                                          : "the key has more than 8192 bits");
 }
+
+static bool read_public(view text, struct arena *a, struct dkim_key *ret, const char **ret_why) {
+    struct kept k = {.ed25519 = ret->ed25519};
+    recall(text, &k);
+    if (k.key) {
+        ret->key = k.key;
+        ret->bits = EVP_PKEY_get_bits(k.key);
+        return true;
+    }
+    if (!read_new(text, a, ret, ret_why))
+        return false;
+    k.key = ret->key;
+    keep(&k);
+    return true;
+}
+
+/* ---- a record ---- */
 
 /* What is the same in DKIM and DKIM2. */
 static bool read_kind(view record, struct tags *t, struct dkim_key *ret, const char **ret_why) {
