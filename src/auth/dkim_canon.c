@@ -48,19 +48,43 @@ static void end_line(struct canon_body *b) {
     b->begun = b->blank = false;
 }
 
+/* In each octet that is `c`, its highest bit. */
+static uint64_t octets_that_are(uint64_t eight, unsigned char c) {
+    const uint64_t ones = 0x0101010101010101, low = 0x7f7f7f7f7f7f7f7f;
+    uint64_t differ = eight ^ (ones * c);
+    return ~(((differ & low) + low) | differ | low);
+}
+
+/* Eight octets as they are: none is a tab, and no blank stands behind another. */
+static bool is_relaxed(const char *octets, bool behind_blank) {
+    uint64_t eight, spaces;
+    memcpy(&eight, octets, sizeof eight);
+    spaces = octets_that_are(eight, ' ');
+    return !((spaces & spaces << 8) | octets_that_are(eight, '\t')) && !(behind_blank && octets[0] == ' ');
+}
+
 /* Each run of blanks as one; those at the end wait for what follows. */
 static void give_relaxed(struct canon_body *b, view part) {
     char made[SLICE + 1];
     while (part.len > 0) {
-        size_t n = 0, len = part.len < SLICE ? part.len : SLICE;
+        size_t n = 0, len = part.len < SLICE ? part.len : SLICE, i = 0;
         bool blank = b->blank;
         made[0] = ' ';
         n += blank;
-        for (size_t i = 0; i < len; i++) { /* without branches: this is where large bodies spend their time */
-            bool now = is_blank(part.ptr[i]);
-            made[n] = now ? ' ' : part.ptr[i];
-            n += !(now & blank);
-            blank = now;
+        while (i < len) { /* this is where large bodies spend their time */
+            if (len - i >= 8 && is_relaxed(part.ptr + i, blank)) {
+                memcpy(made + n, part.ptr + i, 8);
+                n += 8;
+                i += 8;
+                blank = part.ptr[i - 1] == ' ';
+                continue;
+            }
+            for (size_t end = len - i < 8 ? len : i + 8; i < end; i++) {
+                bool now = is_blank(part.ptr[i]);
+                made[n] = now ? ' ' : part.ptr[i];
+                n += !(now & blank);
+                blank = now;
+            }
         }
         b->blank = blank;
         give(b, made, n - blank);
