@@ -29,7 +29,8 @@ ROWS = [
     ("verify, Ed25519, 4 KB", "verify", "ed25519-4.eml",
      dict.fromkeys((FLOOR, OPENDKIM, DKIMPY), "verify-ed25519"), {}),
     ("verify, RSA-2048, 400 KB, body relaxed", "verify", "rsa-400.eml", VERIFY, {OPENDKIM: 3}),
-    ("verify, RSA-2048, 400 KB, body simple", "verify", "simple-400.eml", dict.fromkeys(ALL, "verify-rsa"), {}),
+    ("verify, RSA-2048, 400 KB, body simple", "verify", "simple-400.eml",
+     {FLOOR: "raw-hash", **dict.fromkeys(ALL, "verify-rsa")}, {}),
     ("sign, RSA-2048, 4 KB", "sign-rsa", "plain-4.eml",
      {FLOOR: "raw-sign-rsa", **dict.fromkeys(ALL, "sign-rsa")}, {FLOOR: 0.85}),
     ("sign, Ed25519, 4 KB", "sign-ed25519", "plain-4.eml", {FLOOR: "raw-sign-ed25519", DKIMPY: "sign-ed25519"}, {}),
@@ -193,7 +194,8 @@ def scene(options):
         "## Mail authentication", "",
         "Done a second of CPU time, in one thread, answers of DNS in memory; in brackets how many times as often we do it. "
         f"Medians of {rounds} rounds of {seconds:g} s, in which all take turns; a ratio is the median of the rounds' ratios, and the "
-        "goal at least that. OpenSSL alone: verify: a bare loop with a parsed key (`auth_floor.c`); else the signature of 32 octets. "
+        "goal at least that. OpenSSL alone: to verify a bare loop with a parsed key (`auth_floor.c`), the hash of all octets where the body "
+        "is simple; to sign the signature of 32 octets. "
         "A list's copy: its body hashed before, its header of 2 KB, a field of its own.", "",
         f"| | {OURS} | {FLOOR} | {' | '.join(ALL)} | goal |", "|---|---|---|---|---|---|---|", *table, "",
         f"{COPIES:,} copies of a list's post, each signed with Ed25519 and with RSA-2048: {both[0]:.1f} s of CPU time, {both[1]:.2f} times "
