@@ -163,14 +163,8 @@ int64_t canon_body_digest(enum canon how, view body, int64_t limit, unsigned cha
 
 /* ---- a field ---- */
 
-void canon_field(enum canon how, const struct header_field *f, struct buf *out) {
+static void add_relaxed(const struct header_field *f, struct buf *out) {
     view value = f->value;
-    if (how == CANON_SIMPLE) {
-        buf_add(out, f->raw);
-        if (!view_ends_with(f->raw, VIEW("\r\n")))
-            buf_add_str(out, "\r\n");
-        return;
-    }
     char *to = buf_reserve(out, f->name.len + value.len + 3);
     size_t n = 0;
     if (!to)
@@ -196,4 +190,14 @@ void canon_field(enum canon how, const struct header_field *f, struct buf *out) 
     to[n++] = '\r';
     to[n++] = '\n';
     buf_commit(out, n);
+}
+
+void canon_field(enum canon how, const struct header_field *f, struct buf *out) {
+    if (how == CANON_RELAXED) {
+        add_relaxed(f, out);
+        return;
+    }
+    buf_add(out, f->raw);
+    if (!view_ends_with(f->raw, VIEW("\r\n")))
+        buf_add_str(out, "\r\n");
 }
