@@ -110,6 +110,18 @@ static void take(struct canon_body *b, view part) {
         give(b, part.ptr, part.len);
 }
 
+/* As they are, but for the line ends at their end. */
+static void take_simple(struct canon_body *b, view octets) {
+    size_t ends = 0;
+    b->cr = view_ends_with(octets, VIEW("\r"));
+    octets.len -= b->cr;
+    for (; view_ends_with(octets, VIEW("\r\n")); ends++)
+        octets.len -= 2;
+    take(b, octets);
+    for (; ends > 0; ends--)
+        end_line(b);
+}
+
 /* ---- a body ---- */
 
 void canon_body_begin(struct canon_body *b, enum canon how, int64_t limit) {
@@ -127,6 +139,10 @@ void canon_body_add(struct canon_body *b, view octets) {
                 continue;
             }
             take(b, VIEW("\r"));
+        }
+        if (b->how == CANON_SIMPLE) {
+            take_simple(b, octets);
+            return;
         }
         const char *cr = memchr(octets.ptr, '\r', octets.len);
         size_t len = cr ? (size_t)(cr - octets.ptr) : octets.len;
