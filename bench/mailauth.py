@@ -5,11 +5,11 @@ turns at one task; a ratio is the median of those of the rounds, as what else th
 next. What is verified was signed by dkimpy; what we sign is verified by it.
 """
 import base64
+import os
 import pathlib
 import shutil
 import statistics
 import subprocess
-import sys
 
 import compare
 from sides import BenchError
@@ -106,7 +106,7 @@ def make_keys(folder):
 
 
 def make_messages(folder):
-    """Signed by dkimpy, which signs with the two canonicalizations that are used most."""
+    """Signed by dkimpy, relaxed, and with a simple body."""
     (folder / "plain-4.eml").write_bytes(message(ORDINARY, 4096))
     (folder / "plain-400.eml").write_bytes(message(ORDINARY, 400 * 1024))
     (folder / "list-4.eml").write_bytes(message(ORDINARY + OF_A_LIST, 4096))
@@ -192,11 +192,13 @@ def scene(options):
     shutil.rmtree(folder, ignore_errors=True)
     return [
         "## Mail authentication", "",
-        "Done a second of CPU time, in one thread, answers of DNS in memory; in brackets how many times as often we do it. "
+        "`scripts/bench mailauth`. Done a second of CPU time (so that other work on the machine, which there may be, counts little), in one "
+        "thread, answers of DNS in memory; in brackets how many times as often we do it. "
         f"Medians of {rounds} rounds of {seconds:g} s, in which all take turns; a ratio is the median of the rounds' ratios, and the "
         "goal at least that. OpenSSL alone: to verify a bare loop with a parsed key (`auth_floor.c`), the hash of all octets where the body "
         "is simple; to sign the signature of 32 octets. "
-        "A list's copy: its body hashed before, its header of 2 KB, a field of its own.", "",
+        "A list's copy: its body hashed before, its header of 2 KB, a field of its own. "
+        f"Load average, ours among it: {os.getloadavg()[1]:.1f}.", "",
         f"| | {OURS} | {FLOOR} | {' | '.join(ALL)} | goal |", "|---|---|---|---|---|---|---|", *table, "",
         f"{COPIES:,} copies of a list's post, each signed with Ed25519 and with RSA-2048: {both[0]:.1f} s of CPU time at the rate of {seconds:g} s of them, {both[1]:.2f} times "
         f"the bare signatures (goal: at most {COPIES_GOAL}).", "",
