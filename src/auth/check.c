@@ -48,10 +48,21 @@ static void ask_dmarc(const struct auth_query *q, struct answers *a, struct auth
     dmarc_check(&d, a, &v->dmarc);
 }
 
+/* What needs keys. False: some are wanted first. */
+static bool check_signatures(const struct auth_query *q, struct answers *a, struct auth_verdict *ret) {
+    dkim_verify(q->message, q->bodies, q->now_s, a, &ret->dkim);
+    arc_verify(q->message, q->bodies, q->now_s, a, &ret->arc);
+    if (q->envelope && !q->bodies)
+        dkim2_verify(q->message, q->envelope, q->now_s, a, &ret->dkim2);
+    return ret->dkim.result != DKIM_WAITS && ret->arc.result != ARC_WAITS && ret->dkim2.result != DKIM2_WAITS;
+}
+
 bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdict *ret) {
     bool first = a->count == 0;
     *ret = (struct auth_verdict){
-        .spf = {.why = "", .domain = VIEW(""), .mechanism = VIEW(""), .explanation = VIEW("")}};
+        .spf = {.why = "", .domain = VIEW(""), .mechanism = VIEW(""), .explanation = VIEW("")},
+        .arc = {.why = ""},
+        .dkim2 = {.why = ""}};
     ret->author_unclear = !author_domain(q->message, a->arena, &ret->author);
     /* Whatever can be asked for is asked for at once: the policy does not depend on the rest. */
     if (q->spf.client.len > 0)
@@ -61,8 +72,7 @@ bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdi
     bool waits = ret->spf.result == SPF_WAITS || ret->dmarc.result == DMARC_WAITS;
     if (waits && !first) /* signatures have asked for their keys, and are to be verified once */
         return false;
-    dkim_verify(q->message, q->bodies, q->now_s, a, &ret->dkim);
-    if (waits || ret->dkim.result == DKIM_WAITS)
+    if (!check_signatures(q, a, ret) || waits)
         return false;
     ask_dmarc(q, a, ret);
     return ret->dmarc.result != DMARC_WAITS;
@@ -109,11 +119,21 @@ static void add_dmarc(const struct auth_verdict *v, struct authres *r) {
         say(one, "policy", "dmarc", words_at(DMARC_POLICY_WORDS, v->dmarc.applied));
 }
 
+static void add_arc(const struct arc_verdict *v, struct authres *r) {
+    if (v->result != ARC_NONE)
+        say(add(r, "arc", words_at(ARC_WORDS, v->result), v->why), "header", "d", v->domain);
+}
+
+static void add_dkim2(const struct dkim2_verdict *v, struct authres *r) {
+    if (v->result != DKIM2_NONE)
+        say(add(r, "dkim2", words_at(DKIM2_WORDS, v->result), v->why), "header", "d", v->domain);
+}
+
 void auth_results(const struct auth_query *q, const struct auth_verdict *v, view id, struct arena *a,
                   struct authres *ret) {
     size_t signatures = v->dkim.count < DKIM_SIGNATURES_MOST ? v->dkim.count : DKIM_SIGNATURES_MOST;
     *ret = (struct authres){
-        .id = id, .version = 1, .results = arena_array(a, struct authres_result, signatures + 3)};
+        .id = id, .version = 1, .results = arena_array(a, struct authres_result, signatures + 5)};
     if (!ret->results)
         return;
     if (q->spf.client.len > 0)
@@ -123,4 +143,6 @@ void auth_results(const struct auth_query *q, const struct auth_verdict *v, view
     if (signatures == 0)
         add(ret, "dkim", VIEW("none"), "");
     add_dmarc(v, ret);
+    add_arc(&v->arc, ret);
+    add_dkim2(&v->dkim2, ret);
 }

@@ -2,8 +2,10 @@
 #ifndef AUTH_CHECK_H
 #define AUTH_CHECK_H
 
+#include "auth/arc.h"
 #include "auth/authres.h"
 #include "auth/dkim.h"
+#include "auth/dkim2.h"
 #include "auth/dmarc.h"
 #include "auth/spf.h"
 
@@ -16,11 +18,15 @@ struct auth_query {
     view message;         /* as for dkim_verify() */
     const struct dkim_bodies *bodies;
     int64_t now_s;
+    const struct dkim2_envelope
+        *envelope; /* NULL: DKIM2 is not looked at, nor where the body is not all there */
 };
 
 struct auth_verdict {
     struct spf_verdict spf;
     struct dkim_verdict dkim;
+    struct arc_verdict arc;
+    struct dkim2_verdict dkim2;
     view author; /* domain of From, in A-labels; empty: not exactly one domain, so no policy can count */
     bool author_unclear; /* so it is */
     struct dmarc_verdict dmarc;

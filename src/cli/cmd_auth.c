@@ -45,16 +45,20 @@ static bool read_client(struct cli *c, const char *text, view *ret, struct err *
     return true;
 }
 
+/* Without its angle brackets. */
+static view plain_path(const char *text) {
+    view path = text ? view_of(text) : VIEW("");
+    bool enclosed = view_starts_with(path, VIEW("<")) && view_ends_with(path, VIEW(">"));
+    return enclosed ? view_slice(path, 1, path.len - 2) : path;
+}
+
 /* `sender` NULL or "<>": none. */
 static bool read_envelope(struct cli *c, const char *client, const char *sender, struct spf_query *ret,
                           struct err *e) {
     if (!cli_config(c, e))
         return false;
-    view path = sender ? view_of(sender) : VIEW("");
-    if (view_starts_with(path, VIEW("<")) && view_ends_with(path, VIEW(">")))
-        path = view_slice(path, 1, path.len - 2);
     *ret = (struct spf_query){.helo = view_of(args_get(&c->args, "--helo")),
-                              .sender = path,
+                              .sender = plain_path(sender),
                               .receiver = cli_hostname(c),
                               .now_s = clock_now_ms() / 1000};
     if (!read_client(c, client, &ret->client, e))
@@ -149,13 +153,29 @@ static void check_message(struct checking *k, const struct auth_query *q, struct
         show(t, "dmarc", VIEW("permerror"), VIEW(""), VIEW("From does not name exactly one domain"));
     else
         show_dmarc(k, t, v.author, &v.dmarc);
+    if (v.arc.result != ARC_NONE)
+        show(t, "arc", words_at(ARC_WORDS, v.arc.result), v.arc.domain, view_of(v.arc.why));
+    if (v.dkim2.result != DKIM2_NONE)
+        show(t, "dkim2", words_at(DKIM2_WORDS, v.dkim2.result), v.dkim2.domain, view_of(v.dkim2.why));
+}
+
+/* The envelope that DKIM2 signs: what --sender and --recipient say. NULL: they say none. */
+static const struct dkim2_envelope *read_hop(struct cli *c, view *recipients, struct dkim2_envelope *ret) {
+    const char *sender = args_get(&c->args, "--sender");
+    *ret = (struct dkim2_envelope){.sender = plain_path(sender), .recipients = recipients};
+    for (size_t i = 0; i < c->args.given_count; i++)
+        if (view_eq(c->args.given[i].name, VIEW("--recipient")))
+            recipients[ret->recipient_count++] = plain_path(c->args.given[i].value);
+    return sender && ret->recipient_count > 0 ? ret : NULL;
 }
 
 bool cmd_auth_check(struct cli *c, struct err *e) {
     static const struct column columns[] = {
         {"method", "METHOD"}, {"result", "RESULT"}, {"domain", "DOMAIN"}, {"detail", "DETAIL"}};
     const char *client = args_get(&c->args, "--client");
-    struct auth_query q = {.now_s = clock_now_ms() / 1000};
+    view recipients[ARGS_GIVEN_MAX];
+    struct dkim2_envelope hop;
+    struct auth_query q = {.now_s = clock_now_ms() / 1000, .envelope = read_hop(c, recipients, &hop)};
     struct checking k;
     struct table t;
     struct buf message;

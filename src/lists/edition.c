@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "lists/edition_private.h"
 #include "lists/post.h"
 #include "store/vals.h"
@@ -163,11 +164,26 @@ static enum mitigation mitigate(struct making *m, bool *ret_always) {
     return how;
 }
 
-bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
+/* Of a post that must not be changed the list only says that it is its. */
+static void spare(struct edition_facts *l) {
+    static const enum list_setting changes[] = {
+        LIST_SETTING_SUBJECT_PREFIX,       LIST_SETTING_MSG_HEADER,           LIST_SETTING_MSG_FOOTER,
+        LIST_SETTING_PERSONALIZE,          LIST_SETTING_FILTER_CONTENT,       LIST_SETTING_REPLY_GOES_TO_LIST,
+        LIST_SETTING_FIRST_STRIP_REPLY_TO, LIST_SETTING_DMARC_MITIGATE_ACTION};
+    for (size_t i = 0; i < COUNT_OF(changes); i++)
+        l->settings[changes[i]] = VIEW("");
+}
+
+bool edition_make(const struct edition_facts *of_list, const struct edition_post *p, struct arena *a,
                   struct edition *ret, struct err *e) {
+    struct edition_facts facts = *of_list, *l = &facts;
     struct making m = {.l = l, .post = p, .arena = a, .source = p->source, .trace = p->trace, .edition = ret};
     bool always = false;
     *ret = (struct edition){.recipe = recipe_in(a), .mitigated = recipe_in(a)};
+    if (p->untouchable &&
+        !list_setting_number(LIST_SETTING_ANONYMOUS_LIST, facts.settings[LIST_SETTING_ANONYMOUS_LIST]))
+        spare(&facts);
+    ret->dkim2 = making_number(&m, LIST_SETTING_DKIM2) != 0;
     enum mitigation how = mitigate(&m, &always);
     m.mitigation = always ? how : MITIGATE_NOT;
     bool ok = make(&m, ret) && !a->failed && !is_too_large(&ret->recipe);

@@ -32,7 +32,8 @@ struct edition_post {
     size_t trace; /* octets of the trace fields */
     int64_t message;
     view wrap_domain, wrap_key; /* for rewrite (mitigation.h); empty: there is none here */
-    bool forbidden; /* what smtpd found: the author's domain wants what fails quarantined or rejected */
+    bool untouchable; /* its signature forbids changes (DKIM2 donotmodify): fields are added, no more */
+    bool forbidden;   /* what smtpd found: the author's domain wants what fails quarantined or rejected */
 };
 
 struct edition {
@@ -43,6 +44,7 @@ struct edition {
     bool approved;           /* the line that gave the moderators' password is missing */
     enum edition_kept kept;  /* the archive must not show what the list took out */
     bool names;              /* copies need the members' names */
+    bool dkim2;              /* copies are signed with DKIM2 */
     struct recipe mitigated; /* where the author's domain forbids the first (DMARC): count 0: there is none */
     enum {
         EDITION_GOES,

@@ -12,7 +12,8 @@ enum message_flags {
     MESSAGE_RET_FULL = 8,     /* RET=FULL (RFC 3461 4.3) */
     MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
     MESSAGE_TRUSTED = 32,     /* its client may send to any address (relay_networks): it is one of ours */
-    MESSAGE_FORBIDDEN = 128   /* its author's domain wants mail that fails DMARC quarantined or rejected */
+    MESSAGE_FORBIDDEN = 128,  /* its author's domain wants mail that fails DMARC quarantined or rejected */
+    MESSAGE_DONOTMODIFY = 256 /* its DKIM2 signature forbids changes */
 };
 
 /* What the sender wants to hear about a recipient (RFC 3461 4.1). NOTIFY_DEFAULT: it did not say, and hears
@@ -38,6 +39,7 @@ struct accept_recipient {
     view address;
     int64_t notify; /* enum dsn_notify */
     view orcpt;     /* "rfc822;bob+40here" as given, in xtext; or empty */
+    view given;     /* the address as the client gave it, where `address` is another; smtpd's own */
 };
 
 struct accept {

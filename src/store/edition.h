@@ -8,4 +8,10 @@ enum edition_kept {
     KEPT_ANONYMOUS = 2 /* the edition, and the list in place of the sender */
 };
 
+/* What else holds for its copies. */
+enum edition_flags {
+    EDITION_DKIM2 = 1,    /* they are signed with DKIM2 */
+    EDITION_NEW_CHAIN = 2 /* of which nobody may learn what the post was before */
+};
+
 #endif

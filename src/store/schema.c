@@ -297,7 +297,8 @@ static const char programs[] =
 
 static const char authentication[] =
     /* The edition for where the author's domain forbids what the list makes of the post (DMARC). */
-    "ALTER TABLE edition ADD COLUMN mitigated {bytes};";
+    "ALTER TABLE edition ADD COLUMN mitigated {bytes};"
+    "ALTER TABLE edition ADD COLUMN flags {int} NOT NULL DEFAULT 0;";
 
 static const char *const migrations[SCHEMA_VERSION] = {first,    lists,    rules,
                                                        editions, programs, authentication};

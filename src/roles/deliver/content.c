@@ -10,6 +10,7 @@
 #include "lists/edition.h"
 #include "mail/text.h"
 #include "roles/deliver/deliver.h"
+#include "store/edition.h"
 #include "store/message.h"
 
 #define KEEP_BYTES      (32 << 20)
@@ -61,7 +62,7 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
                                      .trace = trace,
                                      .header = header_of(copy),
                                      .mitigated = c->mitigated};
-    signing_begin(&c->signing, &mail);
+    signing_begin(&c->signing, &mail, &c->arena);
     signing_hash(&c->signing, body_of(copy));
     if (c->differs > 0)
         return;
@@ -70,6 +71,7 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
     buf_add(&c->signature, c->fields);
     c->fields = buf_view(&c->signature);
     c->signing.dkim.key_count = 0;
+    c->signing.seal = NULL;
 }
 
 /* What every copy shares is made once: of one for anybody what is behind the pieces that differ. */
@@ -86,13 +88,14 @@ static void prepare(struct content *c, view list, view trace) {
     c->utf8_header = !text_is_7bit(header);
     c->body = view_skip(copy, front);
     prepare_signatures(c, list, trace, copy);
+    dkim2_begin(c, c->new_chain ? VIEW("") : view_skip(c->source, trace.len), copy);
     if (c->differs_below) /* each copy has a body of its own */
         return;
     c->shared_header = view_skip(header, front);
     buf_init(&c->wire, 2 * c->body.len + 16);
     stuff(c->body, &c->wire);
     c->stuffed = buf_view(&c->wire);
-    if (!copies_source(r, c->differs)) {
+    if (!copies_source(r, c->differs) && !c->dkim2) {
         buf_done(&c->store);
         c->source = VIEW("");
     }
@@ -117,7 +120,7 @@ static bool is_forbidden(struct content *c, view list) {
     recipe_render(&c->recipe, 0, c->recipe.count, c->source, &anybody, &copy);
     const struct signed_mail mail = {
         .flags = c->flags, .list = list, .trace = c->fields, .header = header_of(buf_view(&copy))};
-    signing_begin(&s, &mail);
+    signing_begin(&s, &mail, &c->arena);
     bool forbidden = direct_is_forbidden(buf_view(&copy), &s);
     buf_done(&copy);
     if (forbidden)
@@ -135,6 +138,9 @@ static bool load_edition(struct content *c, view list_address) {
     struct vals v = vals_of(buf_view(&q.out));
     if (ok && vals_more(&v)) {
         view stored = vals_get_view(&v), mitigated = vals_get_view(&v);
+        int64_t flags = vals_get_int(&v);
+        c->dkim2 = (flags & EDITION_DKIM2) != 0;
+        c->new_chain = (flags & EDITION_NEW_CHAIN) != 0;
         c->can_be_otherwise = mitigated.len > 0;
         ok = take_recipe(c, c->form == FORM_MITIGATED && mitigated.len > 0 ? mitigated : stored);
         if (ok && c->form == FORM_USUAL && mitigated.len > 0 && is_forbidden(c, list_address)) {
@@ -155,11 +161,13 @@ static bool load_direct(struct content *c, view trace) {
     struct signing s;
     struct signed_mail mail = {
         .flags = c->flags, .list = VIEW(""), .trace = trace, .header = header_of(c->body)};
-    signing_begin(&s, &mail);
+    signing_begin(&s, &mail, &c->arena);
     c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON;
     if (!direct_make(c, &s))
         return false;
+    c->dkim2 = deliver.role.config->dkim2 && c->form != FORM_PASSED_ON;
     prepare_signatures(c, VIEW(""), trace, c->body);
+    dkim2_begin(c, view_skip(c->source, trace.len), c->body);
     buf_init(&c->wire, 2 * c->body.len + 16);
     stuff(c->body, &c->wire);
     c->stuffed = buf_view(&c->wire);
@@ -224,7 +232,7 @@ void content_copy(const struct content *c, const struct copy_to *who, struct buf
     recipe_render(&c->recipe, 0, c->differs, c->source, who, made);
     if (c->differs_below)
         buf_add(made, c->body);
-    if (c->signing.dkim.key_count > 0)
+    if (c->signing.dkim.key_count > 0 || c->signing.seal)
         sign(c, made);
     if (c->differs_below)
         stuff(buf_view(made), wire);
@@ -237,6 +245,8 @@ static void free_content(struct content *c) {
     buf_done(&c->stored_recipe);
     buf_done(&c->envid_text);
     buf_done(&c->signature);
+    buf_done(&c->instances);
+    arena_done(&c->dkim2_arena);
     arena_done(&c->arena);
     free(c);
 }
@@ -290,6 +300,8 @@ struct content *content_get(int64_t message, int64_t list, view list_address, en
     buf_init(&c->stored_recipe, 0);
     buf_init(&c->envid_text, 0);
     buf_init(&c->signature, 0);
+    buf_init(&c->instances, 0);
+    arena_init(&c->dkim2_arena, 0);
     arena_init(&c->arena, LIMIT_STEP_ARENA);
     cache = c;
     pthread_mutex_unlock(&deliver.lock);

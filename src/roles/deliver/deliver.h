@@ -7,6 +7,7 @@
  *   hop.c      where mail goes: transport, smart host or MX; connections in use and kept
  *   smtp.c     the dialogue, SMTP or LMTP
  *   content.c  message texts, read once, shared by the threads
+ *   dkim2.c    DKIM2 signatures
  *   direct.c   mail that is passed on to an address elsewhere
  *   outcome.c  what becomes of rows after a dialogue or a failure: events, retries, notifications
  *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
@@ -20,6 +21,8 @@
 
 #include <pthread.h>
 
+#include "auth/check.h"
+#include "auth/dkim2.h"
 #include "auth/dkim_sign.h"
 #include "lists/recipe.h"
 #include "net/dns.h"
@@ -188,6 +191,9 @@ void signing_stop(void);
 struct signing {
     struct dkim_signing dkim;
     unsigned char body_sha256[32];
+    const struct signing_key *seal; /* for ARC, or NULL */
+    struct authres found;           /* that is sealed */
+    enum arc_result chain;
 };
 struct signed_mail {
     int64_t flags;  /* enum message_flags */
@@ -196,10 +202,13 @@ struct signed_mail {
     view header;    /* as it leaves, as far as From goes */
     bool mitigated; /* From names an address of ours */
 };
-void signing_begin(struct signing *s, const struct signed_mail *m); /* all but the body's digest */
+/* All but the body's digest. What it keeps lives in the arena. */
+void signing_begin(struct signing *s, const struct signed_mail *m, struct arena *a);
 void signing_hash(struct signing *s, view body);
 /* Append the fields for a copy with this header. */
 void signing_add(const struct signing *s, view header, struct buf *out);
+/* Keys in use for a domain (auth/keyring.h). */
+size_t signing_keys_of(view domain, const struct signing_key *ret[SIGNING_KEYS_MOST]);
 
 /* ---- content.c ---- */
 /* USUAL: a list's edition, or mail that is passed on to an address elsewhere, as the author's domain wants
@@ -223,6 +232,12 @@ struct content {
     int64_t flags;
     bool utf8_header; /* header fields in UTF-8 as they stand (RFC 6532) */
     struct signing signing;
+    bool dkim2;     /* copies are signed with DKIM2: what they share, where they are alike */
+    bool new_chain; /* others must not see what was before */
+    view dkim2_before;
+    struct buf instances;
+    struct dkim2_prepared dkim2_prepared;
+    struct arena dkim2_arena;
     view shared_header; /* at the front of `body`, where copies differ above it */
     size_t refs, bytes;
     bool ready;
@@ -236,6 +251,13 @@ struct content *content_get(int64_t message, int64_t list, view list_address, en
  * dots stuffed. Its first octets in `made`, `wire` empty: fields; else both. */
 void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire);
 void content_put(struct content *c);
+
+/* ---- dkim2.c ---- */
+/* before: the message as it came, or empty; copy: as it leaves, for anybody. Both live as long as the
+ * content. */
+void dkim2_begin(struct content *c, view before, view copy);
+/* Append the fields of one copy. front: what is different in it, as content_copy() made it. */
+void dkim2_add(const struct content *c, view front, const struct dkim2_envelope *e, struct buf *out);
 
 /* ---- direct.c ---- */
 /* Receivers would find that the author's domain forbids this, as far as DNS says; signatures of ours count.

@@ -265,11 +265,13 @@ static void fetch(struct queue *q) {
     note_if_finished(q);
 }
 
-/* A list copy goes alone (VERP); other recipients of one message go together. */
+/* A list copy goes alone (VERP), and so does whatever DKIM2 signs for its recipient, whom others must not see
+ * there; other recipients of one message go together. */
 static size_t job_size(const struct row *rows, size_t most) {
     size_t n = 1;
-    while (rows[0].list == 0 && n < most && n < LIMIT_JOB_ROWS && rows[n].message == rows[0].message &&
-           rows[n].list == 0 && ((rows[n].flags ^ rows[0].flags) & DELIVERY_MITIGATED) == 0)
+    while (rows[0].list == 0 && !deliver.role.config->dkim2 && n < most && n < LIMIT_JOB_ROWS &&
+           rows[n].message == rows[0].message && rows[n].list == 0 &&
+           ((rows[n].flags ^ rows[0].flags) & DELIVERY_MITIGATED) == 0)
         n++;
     return n;
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "mail/address.h"
 #include "roles/deliver/deliver.h"
 #include "store/accept.h"
@@ -109,7 +110,32 @@ static void add_keys(struct dkim_signing *s, view domain) {
     }
 }
 
-void signing_begin(struct signing *s, const struct signed_mail *m) {
+size_t signing_keys_of(view domain, const struct signing_key *ret[SIGNING_KEYS_MOST]) {
+    return keyring_find(__atomic_load_n(&keys.now, __ATOMIC_ACQUIRE), domain, ret);
+}
+
+/* What smtpd found, sealed with the key of the list or of who forwards (RFC 8617): RSA alone. */
+static void begin_seal(struct signing *s, const struct signed_mail *m, struct arena *a) {
+    static const struct authres_reading how = {.utf8 = true};
+    const struct signing_key *found[SIGNING_KEYS_MOST];
+    struct header h;
+    header_parse(m->trace, a, &h);
+    const struct header_field *f = header_find(&h, "Authentication-Results");
+    view domain = m->list.len > 0 ? address_split(m->list).domain : view_of(deliver.role.config->srs_domain);
+    if (!deliver.role.config->arc_seal || !f || !authres_parse(arena_view(a, f->value), &how, a, &s->found))
+        return;
+    for (size_t i = 0; i < s->found.count; i++) {
+        int64_t chain;
+        if (view_eq(s->found.results[i].method, VIEW("arc")) &&
+            words_find(ARC_WORDS, s->found.results[i].result, &chain))
+            s->chain = (enum arc_result)chain;
+    }
+    for (size_t n = signing_keys_of(domain, found); n-- > 0;)
+        if (!found[n]->ed25519)
+            s->seal = found[n];
+}
+
+void signing_begin(struct signing *s, const struct signed_mail *m, struct arena *kept) {
     struct arena a;
     view author;
     *s = (struct signing){.dkim = {.now_s = clock_now_ms() / 1000, .life_s = LIFE_S}};
@@ -127,14 +153,32 @@ void signing_begin(struct signing *s, const struct signed_mail *m) {
         if (is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
             s->dkim.keys[i--] = s->dkim.keys[--s->dkim.key_count];
     arena_done(&a);
+    begin_seal(s, m, kept);
 }
 
 void signing_hash(struct signing *s, view body) {
-    if (s->dkim.key_count > 0)
+    if (s->dkim.key_count > 0 || s->seal)
         canon_body_digest(CANON_RELAXED, body, -1, s->body_sha256);
 }
 
 void signing_add(const struct signing *s, view header, struct buf *out) {
+    struct buf signatures = BUF_INIT(LIMIT_HEADER_BYTES), signed_header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
     if (s->dkim.key_count > 0)
-        dkim_sign(&s->dkim, header, s->body_sha256, out);
+        dkim_sign(&s->dkim, header, s->body_sha256, &signatures);
+    if (s->seal) {
+        struct arena a;
+        const struct arc_sealing seal = {.key = s->seal,
+                                         .found = &s->found,
+                                         .now_s = s->dkim.now_s,
+                                         .chain = s->chain,
+                                         .fields = VIEW("")};
+        arena_init(&a, LIMIT_DECISION_ARENA);
+        buf_add(&signed_header, buf_view(&signatures));
+        buf_add(&signed_header, header);
+        arc_seal(&seal, buf_view(&signed_header), s->body_sha256, &a, out);
+        arena_done(&a);
+    }
+    buf_add(out, buf_view(&signatures));
+    buf_done(&signatures);
+    buf_done(&signed_header);
 }

@@ -385,7 +385,7 @@ static bool envelope_stepwise(struct smtp *c, const struct smtp_mail *mail, cons
 }
 
 static bool write_text(struct smtp *c, const struct smtp_mail *mail, const struct smtp_settings *set) {
-    const view parts[] = {mail->fields[0], mail->fields[1], mail->stuffed};
+    const view parts[] = {mail->fields[0], mail->fields[1], mail->fields[2], mail->stuffed};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         for (view rest = parts[i]; rest.len > 0; rest = view_skip(rest, PART_BYTES)) {
             stream_write(&c->stream, view_slice(rest, 0, PART_BYTES));
@@ -474,6 +474,7 @@ static bool at_once(struct smtp *c, const struct smtp_mail *mail, const struct s
     stream_printf(&c->stream, "BDAT %lld LAST\r\n", (long long)mail->size);
     stream_write(&c->stream, mail->fields[0]);
     stream_write(&c->stream, mail->fields[1]);
+    stream_write(&c->stream, mail->fields[2]);
     stream_write(&c->stream, mail->body);
     c->behind_dot = true;
     bool ok = wait_flush(c, set) || lost(c, e);

@@ -53,7 +53,8 @@ struct smtp_mail {
     view sender;
     struct smtp_recipient *recipients;
     size_t recipient_count;
-    view fields[2]; /* sent one after another: our fields, the stored fields, and the body */
+    view fields[3]; /* sent one after another: signatures of the copy, its fields, those of all copies; and
+                       the body */
     view body;
     view stuffed;    /* the body as it goes behind DATA (RFC 5321 4.5.2) */
     int64_t size;    /* octets of fields and body */

@@ -50,8 +50,19 @@ static void make_copy(const struct content *content, const struct row *row, stru
         mail->body = buf_view(made);
         mail->stuffed = buf_view(wire);
     } else {
-        mail->fields[0] = buf_view(made);
+        mail->fields[1] = buf_view(made);
     }
+}
+
+/* DKIM2 signs the envelope that the copy leaves with. */
+static void sign_hop(const struct content *content, const struct smtp_mail *mail, view front,
+                     struct buf *out) {
+    view recipients[LIMIT_JOB_ROWS];
+    for (size_t i = 0; i < mail->recipient_count; i++)
+        recipients[i] = mail->recipients[i].address;
+    const struct dkim2_envelope e = {
+        .sender = mail->sender, .recipients = recipients, .recipient_count = mail->recipient_count};
+    dkim2_add(content, front, &e, out);
 }
 
 /* One job over one connection. */
@@ -59,14 +70,15 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
                              const struct content *content, struct smtp_recipient *to) {
     const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
-    struct buf made = BUF_INIT(0), wire = BUF_INIT(0), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
+    struct buf made = BUF_INIT(0), wire = BUF_INIT(0), chain = BUF_INIT(4 * LIMIT_HEADER_BYTES),
+               sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
     struct arena arena;
     view forwarded;
     struct err e = {.code = ERR_OK};
     enum smtp_end end = SMTP_DONE;
     struct smtp_mail mail = {.recipients = to,
                              .recipient_count = job->count,
-                             .fields = {VIEW(""), content->fields},
+                             .fields = {VIEW(""), VIEW(""), content->fields},
                              .body = content->body,
                              .stuffed = content->stuffed,
                              .envid = row->list ? VIEW("") : content->envid,
@@ -84,13 +96,17 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
     }
     mail.sender = buf_view(&sender);
     mail.utf8 = needs_utf8(job, content, mail.sender);
-    mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.body.len);
+    if (content->dkim2 && e.code == ERR_OK)
+        sign_hop(content, &mail, buf_view(&made), &chain);
+    mail.fields[0] = buf_view(&chain);
+    mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.fields[2].len + mail.body.len);
     if (e.code != ERR_OK || !fits(c, &mail, &e))
         set_all(to, job->count, &e);
     else
         end = smtp_send(c, &mail, &set);
     buf_done(&made);
     buf_done(&wire);
+    buf_done(&chain);
     buf_done(&sender);
     arena_done(&arena);
     return end;

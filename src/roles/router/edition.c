@@ -16,6 +16,7 @@
 #include "mail/address.h"
 #include "roles/router/router.h"
 #include "store/accept.h"
+#include "store/edition.h"
 #include "store/message.h"
 #include "store/moderation.h"
 #include "store/secret.h"
@@ -150,6 +151,8 @@ static void format_keep(struct work *w, struct buf *args) {
     vals_int(args, w->edition.names);
     vals_view(args, buf_view(&recipe));
     vals_view(args, buf_view(&mitigated));
+    vals_int(args,
+             (w->edition.dkim2 ? EDITION_DKIM2 : 0) | (w->edition.kept != KEPT_POST ? EDITION_NEW_CHAIN : 0));
     vals_view(args, one_line(p->subject, &w->arena));
     size_t named = 0;
     for (size_t octets = 0; named < p->recipient_count; named++)
@@ -187,6 +190,7 @@ static void make(struct work *w) {
                                 .message = w->message,
                                 .wrap_domain = wrap_domain(w),
                                 .wrap_key = w->wrap_key,
+                                .untouchable = (w->info.flags & MESSAGE_DONOTMODIFY) != 0,
                                 .forbidden = (w->info.flags & MESSAGE_FORBIDDEN) != 0};
     struct err e;
     if (edition_make(&w->facts, &post, &w->arena, &w->edition, &e))

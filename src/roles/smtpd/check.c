@@ -25,6 +25,7 @@ struct check {
     struct answers answers;
     struct auth_query query;
     struct auth_verdict verdict;
+    struct dkim2_envelope envelope;
     struct dkim_bodies *bodies; /* NULL: the message is in one piece */
     bool done;
     struct check *next; /* waits for a thread */
@@ -183,6 +184,8 @@ static void judge(struct session *s, const struct check *k) {
         err_set(fault, ERR_AUTH_DMARC,
                 "DMARC: neither SPF nor DKIM shows that this is from %.*s, which wants it rejected",
                 VIEW_ARG(v->author));
+    else if (v->dkim2.result == DKIM2_PASS && (v->dkim2.wishes & DKIM2_DONOTEXPLODE) && s->t.list_count > 0)
+        err_set(fault, ERR_REFUSED, "DKIM2: its signature says donotexplode, and a list sends to many");
     else if ((spf && v->spf.result == SPF_TEMPERROR) || (dmarc && v->dmarc.result == DMARC_TEMPERROR))
         err_set(fault, ERR_DNS, "the name servers of the sender's domain do not answer, try again later");
 }
@@ -191,11 +194,21 @@ static enum next answered(struct session *s) {
     struct check *k = s->t.check;
     k->done = true;
     metric_add(METRIC_SMTPD_CHECKED, 1);
+    if (k->verdict.dkim2.result == DKIM2_PASS && (k->verdict.dkim2.wishes & DKIM2_DONOTMODIFY))
+        s->t.flags |= MESSAGE_DONOTMODIFY;
     if (k->verdict.dmarc.applied != DMARC_P_NONE)
         s->t.flags |= MESSAGE_FORBIDDEN;
     metric_add(METRIC_SMTPD_DMARC_FAILED, k->verdict.dmarc.result == DMARC_FAIL);
     judge(s, k);
     return NEXT_MORE;
+}
+
+/* As the client said them, before addresses inside of others were taken out. */
+static const view *given_recipients(const struct session *s, struct arena *a) {
+    view *list = arena_array(a, view, s->t.recipient_count);
+    for (size_t i = 0; list && i < s->t.recipient_count; i++)
+        list[i] = s->t.recipients[i].given.len > 0 ? s->t.recipients[i].given : s->t.recipients[i].address;
+    return list;
 }
 
 bool check_is_done(const struct session *s) {
@@ -215,6 +228,9 @@ enum next check_ask(struct session *s) {
                                    .message = buf_view(t->first.len > 0 ? &t->first : &t->body),
                                    .bodies = k->bodies,
                                    .now_s = clock_now_ms() / 1000};
+    k->envelope = (struct dkim2_envelope){.sender = t->sender, .recipient_count = t->recipient_count};
+    k->envelope.recipients = given_recipients(s, &k->arena);
+    k->query.envelope = &k->envelope;
     s->answered = answered;
     if (hand_over(k))
         return NEXT_STORE;

@@ -239,6 +239,7 @@ static enum next turn_to_postmaster(struct session *s, view wanted) {
     view normal;
     if (s->pending.orcpt.len == 0) /* before the request that `wanted` is part of has gone */
         s->pending.orcpt = arena_printf(arena, "rfc822;%.*s", VIEW_ARG(wanted));
+    s->pending.given = s->pending.address;
     s->pending.address = view_of(s->policy->config->postmaster);
     s->to_postmaster = true;
     store_request_done(&s->request);

@@ -56,6 +56,7 @@ static enum next turn_to(struct session *s, view inside) {
         return refuse(s);
     if (s->pending.orcpt.len == 0 && view_is_ascii(s->pending.address))
         s->pending.orcpt = arena_printf(arena, "rfc822;%.*s", VIEW_ARG(s->pending.address));
+    s->pending.given = s->pending.address;
     s->pending.address = inside;
     s->unwrapped = true;
     store_request_done(&s->request);
