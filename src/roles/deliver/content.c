@@ -63,6 +63,8 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
                                      .header = header_of(copy),
                                      .mitigated = c->mitigated};
     signing_begin(&c->signing, &mail, &c->arena);
+    if (c->new_chain)
+        c->signing.seal = NULL; /* it would say whom the post came from */
     signing_hash(&c->signing, body_of(copy));
     if (c->differs > 0)
         return;
