@@ -189,7 +189,7 @@ static bool is_us(struct check *k, struct dns *d, view host, const struct own *o
     struct sockaddr_any *addrs;
     if (view_eq_nocase(host, own->host))
         return true;
-    int n = dns_lookup_addresses(d, host, 25, &k->cli->arena, deadline, &addrs, NULL);
+    int n = dns_lookup_addresses(d, host, 25, &k->cli->arena, deadline, &addrs, NULL, NULL);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < own->count; j++)
             if (same_ip(&addrs[i], &own->addrs[j]))
@@ -200,7 +200,7 @@ static bool is_us(struct check *k, struct dns *d, view host, const struct own *o
 static void check_mx(struct check *k, struct dns *d, view domain, const struct own *own, int64_t deadline) {
     struct dns_mx *mx;
     struct err e;
-    int n = dns_lookup_mx(d, domain, &k->cli->arena, deadline, &mx, &e);
+    int n = dns_lookup_mx(d, domain, &k->cli->arena, deadline, &mx, NULL, &e);
     bool ours = n == 0 && is_us(k, d, domain, own, deadline);
     for (int i = 0; i < n && !ours; i++)
         ours = is_us(k, d, mx[i].host, own, deadline);
@@ -223,8 +223,8 @@ void check_dns(struct check *k) {
     if (!d)
         return;
     int64_t deadline = clock_mono_ms() + DNS_PATIENCE_MS;
-    own.count =
-        dns_lookup_addresses(d, own.host, 25, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &own.addrs, &e);
+    own.count = dns_lookup_addresses(d, own.host, 25, &k->cli->arena, clock_mono_ms() + PATIENCE_MS,
+                                     &own.addrs, NULL, &e);
     if (own.count <= 0) {
         check_note(k, FINDING_WARN, "dns", "hostname = %.*s: %s; others may refuse mail from it",
                    VIEW_ARG(own.host), own.count < 0 ? e.text : "it has no address");
@@ -254,8 +254,8 @@ static bool relay_address(struct check *k, const struct transport *t, struct soc
     struct dns *d = open_dns(k);
     if (!d)
         return err_set(e, ERR_DNS, "no name server");
-    int n =
-        dns_lookup_addresses(d, t->host, t->port, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &addrs, e);
+    int n = dns_lookup_addresses(d, t->host, t->port, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &addrs,
+                                 NULL, e);
     dns_close(&d);
     if (n > 0)
         *ret = addrs[0];

@@ -6,13 +6,19 @@
 #include "store/vals.h"
 
 enum message_flags {
-    MESSAGE_UTF8 = 1,        /* came with SMTPUTF8 (RFC 6531) */
-    MESSAGE_8BIT = 2,        /* BODY=8BITMIME (RFC 6152) */
-    MESSAGE_NOTICE = 4,      /* made here: a DSN */
-    MESSAGE_RET_FULL = 8,    /* RET=FULL (RFC 3461 4.3) */
+    MESSAGE_UTF8 = 1,         /* came with SMTPUTF8 (RFC 6531) */
+    MESSAGE_8BIT = 2,         /* BODY=8BITMIME (RFC 6152) */
+    MESSAGE_NOTICE = 4,       /* made here: a DSN */
+    MESSAGE_RET_FULL = 8,     /* RET=FULL (RFC 3461 4.3) */
     MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
-    MESSAGE_TRUSTED = 32      /* its client may send to any address (relay_networks): it is one of ours */
+    MESSAGE_TRUSTED = 32,     /* its client may send to any address (relay_networks): it is one of ours */
+    MESSAGE_REQUIRETLS = 64   /* only over TLS, to hosts that are proved and promise the same (RFC 8689) */
 };
+
+/* A notification has all of the message: asked for, and nothing that TLS must protect (RFC 8689 5). */
+static inline bool message_wants_whole(int64_t flags) {
+    return (flags & (MESSAGE_RET_FULL | MESSAGE_REQUIRETLS)) == MESSAGE_RET_FULL;
+}
 
 /* What the sender wants to hear about a recipient (RFC 3461 4.1). NOTIFY_DEFAULT: it did not say, and hears
  * of failure and delay. */
