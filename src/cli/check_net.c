@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "net/certificate.h"
 #include "net/dns.h"
@@ -239,6 +240,56 @@ void check_dns(struct check *k) {
         for (size_t i = 0; i < count && clock_mono_ms() < deadline; i++)
             check_mx(k, d, domains[i], &own, deadline);
     dns_close(&d);
+}
+
+/* ---- DNSSEC ---- */
+
+/* The first name that the file has a key of. */
+static view first_anchor(struct check *k, view text) {
+    view line, name = VIEW("");
+    while (name.len == 0 && view_split(&text, '\n', &line)) {
+        line = view_trim(line);
+        size_t len = 0;
+        while (len < line.len && line.ptr[len] != ' ' && line.ptr[len] != '\t' && line.ptr[len] != ';')
+            len++;
+        name = view_slice(line, 0, len);
+    }
+    return arena_view(&k->cli->arena, name);
+}
+
+/* A resolver that does not pass signatures on makes all answers look forged. */
+static void ask_anchor(struct check *k, struct dns *d, view name) {
+    enum { TYPE_DNSKEY = 48 };
+    struct dns_question q = {.name = name, .type = TYPE_DNSKEY};
+    dns_ask(d, &q, 1, &k->cli->arena, clock_mono_ms() + PATIENCE_MS);
+    if (q.found == DNS_FOUND && q.secure)
+        check_note(k, FINDING_OK, "dnssec", "answers are validated, and mail follows DANE");
+    else
+        check_note(
+            k, FINDING_FAIL, "dnssec",
+            "the keys of %.*s do not match dnssec_anchors: all names look forged, and no mail leaves. The "
+            "resolver may not pass DNSSEC on, or the anchors are old: mend it, or leave dnssec_anchors empty",
+            VIEW_ARG(name));
+}
+
+void check_dnssec(struct check *k) {
+    const struct config *c = k->cli->config;
+    struct buf text = BUF_INIT(LIMIT_SETTING_TEXT);
+    struct err e = {.code = ERR_OK};
+    if (!*c->dnssec_anchors) {
+        check_note(k, FINDING_OK, "dnssec", "no dnssec_anchors: DANE of other servers is not followed");
+        return;
+    }
+    FREE_AUTO char *path = config_path(c, c->dnssec_anchors);
+    struct dns *d = dns_open_validating(c->dns_servers.items, c->dns_servers.count, path, &e);
+    view name = d && file_read(path, &text, &e) ? first_anchor(k, buf_view(&text)) : VIEW("");
+    if (name.len > 0)
+        ask_anchor(k, d, name);
+    else
+        check_note(k, FINDING_FAIL, "dnssec", "dnssec_anchors = %s: %s", path,
+                   d && e.code == ERR_OK ? "it has no keys" : e.text);
+    dns_close(&d);
+    buf_done(&text);
 }
 
 /* ---- smart host ---- */

@@ -56,7 +56,7 @@ static void expect(struct policy *p, const char *by, const char *name, const cha
 }
 
 /* True: the host's own records say it all. */
-static bool by_dane(const char *domain, struct policy *p) {
+static bool by_dane(const struct hop *h, const char *domain, struct policy *p) {
     if (p->dane.found == DANE_NONE || p->dane.found == DANE_FAILED)
         return false;
     p->kind = TLS_POLICY_TLSA;
@@ -64,7 +64,7 @@ static bool by_dane(const char *domain, struct policy *p) {
     p->demand.by = "dane";
     if (p->dane.found == DANE_UNUSABLE)
         return true;
-    expect(p, "dane", p->dane.base, domain); /* RFC 7672 3.2.2 */
+    expect(p, "dane", p->dane.base, h->by_mx || h->own ? domain : NULL); /* RFC 7672 3.2.2 */
     p->proof.records = p->dane.records;
     p->proof.record_count = p->dane.count;
     p->demand.tls = SMTP_TLS_PROVED;
@@ -95,7 +95,7 @@ static bool by_domain(const struct hop *h, const char *domain, const struct targ
     if (p->dane.found == DANE_FAILED)
         return err_set(e, ERR_TLS_POLICY,
                        "the TLSA records of %s cannot be looked up: nobody knows what TLS it needs", host);
-    return by_dane(domain, p) || !h->sts || by_sts(h, domain, host, p, e);
+    return by_dane(h, domain, p) || !h->sts || by_sts(h, domain, host, p, e);
 }
 
 /* ---- both ---- */

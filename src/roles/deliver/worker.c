@@ -38,7 +38,8 @@ static void set_all(struct smtp_recipient *to, size_t n, const struct err *e) {
 }
 
 static const char *ret_of(const struct content *content) {
-    return content->flags & MESSAGE_RET_FULL ? "FULL" : content->flags & MESSAGE_RET_HEADERS ? "HDRS" : NULL;
+    bool headers = (content->flags & (MESSAGE_RET_FULL | MESSAGE_RET_HEADERS)) != 0;
+    return message_wants_whole(content->flags) ? "FULL" : headers ? "HDRS" : NULL;
 }
 
 /* The copy of one member. */
