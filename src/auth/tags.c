@@ -26,9 +26,8 @@ bool tags_parse(view text, struct tags *ret) {
     while (rest.len > 0) {
         view_split(&rest, ';', &one);
         if (view_trim(one).len == 0) { /* behind the last semicolon, or there is nothing at all */
-            if (rest.len > 0 || ret->count == 0)
-                return view_trim(text).len == 0;
-            return true;
+            bool is_last = one.ptr + one.len == text.ptr + text.len;
+            return is_last && (ret->count > 0 || view_trim(text).len == 0);
         }
         ptrdiff_t equals = view_find(one, '=');
         if (equals < 0 || ret->count == TAGS_MOST)

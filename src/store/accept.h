@@ -12,7 +12,8 @@ enum message_flags {
     MESSAGE_RET_FULL = 8,     /* RET=FULL (RFC 3461 4.3) */
     MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
     MESSAGE_TRUSTED = 32,     /* its client may send to any address (relay_networks): it is one of ours */
-    MESSAGE_REQUIRETLS = 64   /* only over TLS, to hosts that are proved and promise the same (RFC 8689) */
+    MESSAGE_REQUIRETLS = 64,  /* only over TLS, to hosts that are proved and promise the same (RFC 8689) */
+    MESSAGE_FORBIDDEN = 128   /* its author's domain wants mail that fails DMARC quarantined or rejected */
 };
 
 /* A notification has all of the message: asked for, and nothing that TLS must protect (RFC 8689 5). */
@@ -34,7 +35,9 @@ enum dsn_notify {
 enum delivery_flags {
     DELIVERY_WARNED = 16, /* the sender was told that it takes longer */
     DELIVERY_ORCPT = 32,  /* the table orcpt has a row for it */
-    DELIVERY_NAME = 64    /* the copy names the member */
+    DELIVERY_NAME = 64,   /* the copy names the member */
+    DELIVERY_MITIGATED =
+        128 /* refused for DMARC: From is rewritten, whatever its domain says (FORM_MITIGATED) */
 };
 
 struct accept_recipient {

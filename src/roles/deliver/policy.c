@@ -26,10 +26,10 @@ static bool says_optional(view message) {
 }
 
 /* A notification without a sender goes on where it cannot be protected (RFC 8689 5). */
-enum tls_need policy_need(const struct job *job) {
+enum tls_need policy_need(const struct queue *q, const struct job *job) {
     const struct row *row = &job->rows[0];
     enum tls_need need = TLS_BY_POLICY;
-    struct content *c = content_get(row->message, row->list, row->list_address);
+    struct content *c = content_get(row->message, row->list, row->list_address, outcome_form(q, job));
     bool known = c->err.code == ERR_OK;
     if (known && (c->flags & MESSAGE_REQUIRETLS))
         need = row->list || row->sender.len > 0 ? TLS_REQUIRED : TLS_BY_POLICY;

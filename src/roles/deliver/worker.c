@@ -61,7 +61,9 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
     const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
     struct buf made = BUF_INIT(0), wire = BUF_INIT(0), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
-    struct err e;
+    struct arena arena;
+    view forwarded;
+    struct err e = {.code = ERR_OK};
     enum smtp_end end = SMTP_DONE;
     struct smtp_mail mail = {.recipients = to,
                              .recipient_count = job->count,
@@ -75,22 +77,24 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){
             .address = job->rows[i].address, .notify = job->rows[i].flags, .orcpt = job->rows[i].orcpt};
+    arena_init(&arena, LIMIT_STEP_ARENA);
     if (row->list) {
         verp_format(row->list_address, row->address, &sender);
         make_copy(content, row, &mail, &made, &wire);
-    } else {
-        buf_add(&sender, row->sender);
+    } else if (direct_sender(row, content, &arena, &forwarded, &e)) {
+        buf_add(&sender, forwarded);
     }
     mail.sender = buf_view(&sender);
     mail.utf8 = needs_utf8(job, content, mail.sender);
     mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.body.len);
-    if (!fits(c, &mail, &e))
+    if (e.code != ERR_OK || !fits(c, &mail, &e))
         set_all(to, job->count, &e);
     else
         end = smtp_send(c, &mail, &set);
     buf_done(&made);
     buf_done(&wire);
     buf_done(&sender);
+    arena_done(&arena);
     return end;
 }
 
@@ -131,7 +135,8 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     struct smtp_recipient to[LIMIT_JOB_ROWS];
     enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
-    struct content *content = content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address);
+    struct content *content =
+        content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address, outcome_form(q, job));
     bool untried = role_store_is_away(content->err.code);
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){.address = job->rows[i].address};
@@ -140,7 +145,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     } else {
         role_planted_crash(&deliver.role, content->body);
         end = run_job(q->hop, l->c, job, content, to);
-        if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l, policy_need(job)))
+        if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l, policy_need(q, job)))
             end = run_job(q->hop, l->c, job, content, to);
     }
     if (!l->c || untried) { /* whether the site is down is for the next job to find out */
@@ -175,7 +180,7 @@ static void work_on(struct queue *q) {
     struct job job;
     struct link l = {.c = NULL};
     for (size_t done = 0; queue_next_job(q, done, &job); done++) {
-        enum tls_need need = policy_need(&job);
+        enum tls_need need = policy_need(q, &job);
         if (l.c && l.c->fits < (int)need) {
             hop_give_back(q->hop, l.c, true);
             l.c = NULL;
