@@ -3,6 +3,7 @@ servers are real TLS servers, and the name server and its signatures are knot's.
 import contextlib
 import hashlib
 import http.server
+import json
 import pathlib
 import ssl
 import subprocess
@@ -403,3 +404,15 @@ def test_tls_required_no(mailer, world, web):
             assert send(post, name, fields="TLS-Required: No\r\n")["event"] == "delivered"
             assert send(post, name, fields="TLS-Required: No\r\nTLS-Required: No\r\n")["event"] == "deferred"
         assert len(sink.mails) == 1 and len(plain.mails) == 1 and sink.sessions[-1]["tls"]
+
+
+# ---- the check ----
+
+def test_the_check_tries_dnssec(mailer, make, world, knot):
+    """A resolver without signatures is found before it stops all mail."""
+    for dns, anchors, state, text in ((world.dns, world.anchor, "OK", "mail follows DANE"), (knot, world.anchor, "FAIL", "all names look forged"),
+                                      (knot, "", "OK", "is not followed"), (knot, "/does/not/exist", "FAIL", "cannot read the trust anchors")):
+        post = make(settings={"dns_servers": f"127.0.0.1@{dns}", "dnssec_anchors": anchors})
+        rows = json.loads(post.run("--json", "check", check=False).stdout)
+        said = [(r["state"], r["text"]) for r in rows if r["check"] == "dnssec"]
+        assert said[0][0] == state and text in said[0][1], said
