@@ -231,8 +231,9 @@ enum tls_need policy_need(const struct queue *q, const struct job *job);
 bool policy_refused(struct queue *q, const struct job *job, const struct err *e);
 
 /* ---- sts.c ---- */
-/* Without the lock; waits for DNS and a web server. NULL: the domain demands nothing. */
-struct sts *sts_find(const char *domain, bool *ret_reports);
+/* Without the lock; waits for DNS and a web server. *ret: NULL where the domain demands nothing. False: what
+ * it has demanded is not known, see e. */
+bool sts_find(const char *domain, struct sts **ret, bool *ret_reports, struct err *e);
 void sts_free(struct sts *s);
 
 /* ---- sessions.c ---- */

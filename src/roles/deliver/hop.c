@@ -381,7 +381,7 @@ bool hop_find(struct queue *q, struct err *e) {
     if (ok && by_mx)
         ok = route_by_mx(&r, view_of(q->domain), e);
     if (ok && by_mx && deliver.tls && *q->domain != '[')
-        r.sts = sts_find(q->domain, &q->reports);
+        ok = sts_find(q->domain, &r.sts, &q->reports, e);
     add_demands(&r);
     helo = helo ? helo : c->hostname;
     if (bind || helo != c->hostname) /* a connection is kept for those that look the same from outside */

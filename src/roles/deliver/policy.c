@@ -29,6 +29,7 @@ static bool says_optional(view message) {
 enum tls_need policy_need(const struct queue *q, const struct job *job) {
     const struct row *row = &job->rows[0];
     enum tls_need need = TLS_BY_POLICY;
+    role_works_on(row->message);
     struct content *c = content_get(row->message, row->list, row->list_address, outcome_form(q, job));
     bool known = c->err.code == ERR_OK;
     if (known && (c->flags & MESSAGE_REQUIRETLS))
@@ -36,6 +37,7 @@ enum tls_need policy_need(const struct queue *q, const struct job *job) {
     else if (known && says_optional(c->shared_header.len > 0 ? c->shared_header : c->body))
         need = TLS_OPTIONAL;
     content_put(c);
+    role_works_on(0);
     return need;
 }
 

@@ -26,13 +26,12 @@ struct kept {
 
 /* ---- the store ---- */
 
-static void look_up(view domain, struct arena *a, struct kept *ret) {
+static bool look_up(view domain, struct arena *a, struct kept *ret, struct err *e) {
     struct store_request q;
-    struct err e;
     *ret = (struct kept){.id = VIEW("")};
     store_request_init(&q, OP_STS_POLICY);
     vals_view(&q.args, domain);
-    bool ok = store_call(deliver.role.store, &q, &e);
+    bool ok = store_call(deliver.role.store, &q, e);
     struct vals v = vals_of(buf_view(&q.out));
     if (ok && vals_more(&v)) {
         ret->id = arena_view(a, vals_get_view(&v));
@@ -42,8 +41,7 @@ static void look_up(view domain, struct arena *a, struct kept *ret) {
         ret->tried = vals_get_int(&v);
     }
     store_request_done(&q);
-    if (!ok)
-        log_line(LOG_WARN, "sts-not-known", LOG_V("domain", domain), LOG_S("reason", e.text));
+    return ok;
 }
 
 static void keep(view domain, const struct kept *k) {
@@ -233,21 +231,23 @@ void sts_free(struct sts *s) {
     free(s);
 }
 
-struct sts *sts_find(const char *domain, bool *ret_reports) {
+bool sts_find(const char *domain, struct sts **ret, bool *ret_reports, struct err *e) {
     struct sts *s = mem_alloc(sizeof *s);
     struct kept k;
     const char *why;
     int64_t now = clock_now_ms();
     *s = (struct sts){.text = VIEW("")};
+    *ret = NULL;
     arena_init(&s->arena, LIMIT_STEP_ARENA);
     view name = arena_lower(&s->arena, view_of(domain)), id = ask_dns(name, &s->arena, ret_reports);
-    look_up(name, &s->arena, &k);
-    if (is_to_fetch(&k, id, now))
+    bool known = look_up(name, &s->arena, &k, e);
+    if (known && is_to_fetch(&k, id, now))
         refresh(name, id, &s->arena, &k, now);
-    s->text = k.policy;
-    if (k.policy.len > 0 && now < k.expires && mta_sts_policy_read(k.policy, &s->arena, &s->policy, &why) &&
+    s->text = known ? k.policy : VIEW("");
+    if (s->text.len > 0 && now < k.expires && mta_sts_policy_read(s->text, &s->arena, &s->policy, &why) &&
         s->policy.mode != MTA_STS_NONE)
-        return s;
-    sts_free(s);
-    return NULL;
+        *ret = s;
+    else
+        sts_free(s);
+    return known;
 }

@@ -18,6 +18,9 @@ static bool fits(const struct smtp *c, const struct smtp_mail *mail, struct err 
         return err_set(e, ERR_NO_UTF8, "%s does not offer SMTPUTF8, which the message needs", c->host);
     if (c->size_max > 0 && mail->size > c->size_max)
         return err_set(e, ERR_LIMIT_MESSAGE, "%s takes at most %lld octets", c->host, (long long)c->size_max);
+    /* The text could not be read when the connection was chosen. */
+    if (mail->requiretls && mail->sender.len > 0 && c->fits < TLS_REQUIRED)
+        return err_set(e, ERR_TLS_POLICY, "the message needs REQUIRETLS: it goes by another connection");
     return true;
 }
 
