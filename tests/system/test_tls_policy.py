@@ -116,6 +116,7 @@ class World:
         for i, name in enumerate(self.OPEN):
             self.open += f"{name} 60 IN MX 10 mx.{name}\nmx.{name} 60 IN A 127.0.0.{61 + i}\nmta-sts.{name} 60 IN A 127.0.0.1\n"
             self.open += f'_mta-sts.{name} 60 IN TXT "v=STSv1; id=1"\n' if name not in ("plain", "reports") else ""
+        self.open += "shared 60 IN MX 10 mx.enforce\n"  # the same exchanger, and nothing is demanded
         self.open += '_smtp._tls.reports 60 IN TXT "v=TLSRPTv1; rua=mailto:x@reports.example"\n'
 
     def address(self, name):
@@ -282,6 +283,8 @@ def test_sts_enforced(mailer, world, web, authority):
     with server(world, "enforce") as sink:
         got = send(post, "enforce")
         assert got["event"] == "deferred" and "does not offer STARTTLS, and sts demands it" in got["detail"], got
+        assert send(post, "shared")["event"] == "delivered"  # its connection is kept, and not for all
+        assert send(post, "enforce")["event"] == "deferred" and len(sink.mails) == 1
     post.clock("+1m")
     with server(world, "enforce", world.good):
         assert "self-signed" in send(post, "enforce")["detail"]
@@ -303,6 +306,22 @@ def test_sts_is_kept(mailer, world, web, authority):
         post.clock("+10h")  # now it has expired
         got = send(post, "enforce")
         assert got["event"] == "delivered" and got["host"].endswith("TLS1.3"), got
+
+
+def test_sts_changes(mailer, world, web, authority):
+    """Another id in DNS than the one that is kept: the policy is fetched anew."""
+    post = mailer(mta_sts_port=web.port)
+    web.policies["enforce.open.example"] = policy("enforce", "mx.enforce.open.example")
+    with server(world, "enforce", authority.issue("mx.enforce.open.example")):
+        for _ in range(2):
+            assert send(post, "enforce")["host"].endswith(" sts")
+    post.stop()
+    post.sql("UPDATE sts_policy SET id = 'old'")
+    web.policies["enforce.open.example"] = policy("testing", "mx.enforce.open.example")
+    post.start()
+    with server(world, "enforce") as sink:
+        assert send(post, "enforce")["event"] == "delivered" and len(sink.mails) == 1
+    assert len(web.asked) == 2
 
 
 def test_sts_says_less(mailer, world, web):
