@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 
-static view text_of(view wire, struct arena *a) {
+view resolve_text(view wire, struct arena *a) {
     struct buf out = BUF_INIT(wire.len + 1);
     while (wire.len > 0) { /* strings, each behind its length (RFC 1035 3.3.14) */
         size_t len = (unsigned char)wire.ptr[0];
@@ -24,7 +24,7 @@ static bool read_record(enum record_type type, view wire, struct arena *a, struc
     case RECORD_AAAA:
         return wire.len == 16;
     case RECORD_TXT:
-        ret->data = text_of(wire, a);
+        ret->data = resolve_text(wire, a);
         return true;
     case RECORD_PTR:
         return dns_name_from_wire(wire, a, &ret->data);

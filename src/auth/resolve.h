@@ -9,4 +9,7 @@
  * that may wait. */
 void answers_resolve(struct answers *a, struct dns *d, int64_t deadline_ms);
 
+/* The strings of a TXT record's data in one. */
+view resolve_text(view wire, struct arena *a);
+
 #endif

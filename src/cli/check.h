@@ -24,5 +24,6 @@ void check_certificate(struct check *k);
 void check_ports(struct check *k);
 void check_relay(struct check *k);
 void check_dns(struct check *k);
+void check_dnssec(struct check *k);
 
 #endif

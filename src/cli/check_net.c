@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "net/certificate.h"
 #include "net/dns.h"
@@ -189,7 +190,7 @@ static bool is_us(struct check *k, struct dns *d, view host, const struct own *o
     struct sockaddr_any *addrs;
     if (view_eq_nocase(host, own->host))
         return true;
-    int n = dns_lookup_addresses(d, host, 25, &k->cli->arena, deadline, &addrs, NULL);
+    int n = dns_lookup_addresses(d, host, 25, &k->cli->arena, deadline, &addrs, NULL, NULL);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < own->count; j++)
             if (same_ip(&addrs[i], &own->addrs[j]))
@@ -200,7 +201,7 @@ static bool is_us(struct check *k, struct dns *d, view host, const struct own *o
 static void check_mx(struct check *k, struct dns *d, view domain, const struct own *own, int64_t deadline) {
     struct dns_mx *mx;
     struct err e;
-    int n = dns_lookup_mx(d, domain, &k->cli->arena, deadline, &mx, &e);
+    int n = dns_lookup_mx(d, domain, &k->cli->arena, deadline, &mx, NULL, &e);
     bool ours = n == 0 && is_us(k, d, domain, own, deadline);
     for (int i = 0; i < n && !ours; i++)
         ours = is_us(k, d, mx[i].host, own, deadline);
@@ -223,8 +224,8 @@ void check_dns(struct check *k) {
     if (!d)
         return;
     int64_t deadline = clock_mono_ms() + DNS_PATIENCE_MS;
-    own.count =
-        dns_lookup_addresses(d, own.host, 25, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &own.addrs, &e);
+    own.count = dns_lookup_addresses(d, own.host, 25, &k->cli->arena, clock_mono_ms() + PATIENCE_MS,
+                                     &own.addrs, NULL, &e);
     if (own.count <= 0) {
         check_note(k, FINDING_WARN, "dns", "hostname = %.*s: %s; others may refuse mail from it",
                    VIEW_ARG(own.host), own.count < 0 ? e.text : "it has no address");
@@ -241,6 +242,56 @@ void check_dns(struct check *k) {
     dns_close(&d);
 }
 
+/* ---- DNSSEC ---- */
+
+/* The first name that the file has a key of. */
+static view first_anchor(struct check *k, view text) {
+    view line, name = VIEW("");
+    while (name.len == 0 && view_split(&text, '\n', &line)) {
+        line = view_trim(line);
+        size_t len = 0;
+        while (len < line.len && line.ptr[len] != ' ' && line.ptr[len] != '\t' && line.ptr[len] != ';')
+            len++;
+        name = view_slice(line, 0, len);
+    }
+    return arena_view(&k->cli->arena, name);
+}
+
+/* A resolver that does not pass signatures on makes all answers look forged. */
+static void ask_anchor(struct check *k, struct dns *d, view name) {
+    enum { TYPE_DNSKEY = 48 };
+    struct dns_question q = {.name = name, .type = TYPE_DNSKEY};
+    dns_ask(d, &q, 1, &k->cli->arena, clock_mono_ms() + PATIENCE_MS);
+    if (q.found == DNS_FOUND && q.secure)
+        check_note(k, FINDING_OK, "dnssec", "answers are validated, and mail follows DANE");
+    else
+        check_note(
+            k, FINDING_FAIL, "dnssec",
+            "the keys of %.*s do not match dnssec_anchors: all names look forged, and no mail leaves. The "
+            "resolver may not pass DNSSEC on, or the anchors are old: mend it, or leave dnssec_anchors empty",
+            VIEW_ARG(name));
+}
+
+void check_dnssec(struct check *k) {
+    const struct config *c = k->cli->config;
+    struct buf text = BUF_INIT(LIMIT_SETTING_TEXT);
+    struct err e = {.code = ERR_OK};
+    if (!*c->dnssec_anchors) {
+        check_note(k, FINDING_OK, "dnssec", "no dnssec_anchors: DANE of other servers is not followed");
+        return;
+    }
+    FREE_AUTO char *path = config_path(c, c->dnssec_anchors);
+    struct dns *d = dns_open_validating(c->dns_servers.items, c->dns_servers.count, path, &e);
+    view name = d && file_read(path, &text, &e) ? first_anchor(k, buf_view(&text)) : VIEW("");
+    if (name.len > 0)
+        ask_anchor(k, d, name);
+    else
+        check_note(k, FINDING_FAIL, "dnssec", "dnssec_anchors = %s: %s", path,
+                   d && e.code == ERR_OK ? "it has no keys" : e.text);
+    dns_close(&d);
+    buf_done(&text);
+}
+
 /* ---- smart host ---- */
 
 /* The first of its addresses. */
@@ -254,8 +305,8 @@ static bool relay_address(struct check *k, const struct transport *t, struct soc
     struct dns *d = open_dns(k);
     if (!d)
         return err_set(e, ERR_DNS, "no name server");
-    int n =
-        dns_lookup_addresses(d, t->host, t->port, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &addrs, e);
+    int n = dns_lookup_addresses(d, t->host, t->port, &k->cli->arena, clock_mono_ms() + PATIENCE_MS, &addrs,
+                                 NULL, e);
     dns_close(&d);
     if (n > 0)
         *ret = addrs[0];

@@ -255,6 +255,7 @@ bool cmd_check(struct cli *c, struct err *e) {
             check_postmasters(&k);
             check_dns(&k);
         }
+        check_dnssec(&k);
         check_relay(&k);
     }
     if (!table_close(&k.table, e))

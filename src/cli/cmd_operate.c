@@ -215,7 +215,8 @@ static bool add_notice(struct dropping *d, struct buf *args, struct err *e) {
                          .fields = m->fields,
                          .body = m->first,
                          .envid = m->envid,
-                         .whole = (m->flags & MESSAGE_RET_FULL) && (int64_t)m->first.len == m->size,
+                         .requiretls = (m->flags & MESSAGE_REQUIRETLS) != 0,
+                         .whole = message_wants_whole(m->flags) && (int64_t)m->first.len == m->size,
                          .recipients = d->failed,
                          .recipient_count = d->failed_count},
         clock_now_ms(), args, e);

@@ -78,7 +78,8 @@ static const char *const options[][2] = {
     {"local-zone:", "test. transparent"},
 };
 
-static bool configure(struct ub_ctx *ctx, char *const *servers, size_t count, struct err *e) {
+static bool configure(struct ub_ctx *ctx, char *const *servers, size_t count, const char *anchors,
+                      struct err *e) {
     ub_ctx_debugout(ctx, NULL); /* libraries do not log */
     int failed = ub_ctx_async(ctx, 1);
     for (size_t i = 0; !failed && i < sizeof options / sizeof options[0]; i++)
@@ -90,6 +91,8 @@ static bool configure(struct ub_ctx *ctx, char *const *servers, size_t count, st
             return err_set(e, ERR_CONFIG, "not a name server address: %s", servers[i]);
     if (count == 0 && (failed = ub_ctx_resolvconf(ctx, NULL)))
         return err_set(e, ERR_CONFIG, "cannot read /etc/resolv.conf: %s", ub_strerror(failed));
+    if (anchors && *anchors && (access(anchors, R_OK) < 0 || ub_ctx_add_ta_file(ctx, anchors)))
+        return err_errno(e, ERR_CONFIG, "cannot read the trust anchors in %s", anchors);
     return true;
 }
 
@@ -128,12 +131,16 @@ static bool start_threads(struct dns *d, struct err *e) {
 }
 
 struct dns *dns_open(char *const *servers, size_t count, struct err *e) {
+    return dns_open_validating(servers, count, NULL, e);
+}
+
+struct dns *dns_open_validating(char *const *servers, size_t count, const char *anchors, struct err *e) {
     struct dns *d = mem_alloc(sizeof *d);
     d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     d->ctx = ub_ctx_create();
     if (d->stop_fd < 0 || !d->ctx)
         err_set(e, ERR_SYSTEM, "cannot set up the resolver");
-    else if (configure(d->ctx, servers, count, e) && start_threads(d, e))
+    else if (configure(d->ctx, servers, count, anchors, e) && start_threads(d, e))
         return d;
     if (d->ctx)
         ub_ctx_delete(d->ctx);
@@ -343,7 +350,7 @@ static int collect_mx(const struct ub_result *r, const char *name, struct arena 
 }
 
 int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_ms, struct dns_mx **ret_mx,
-                  struct err *e) {
+                  bool *ret_secure, struct err *e) {
     char name[NAME_MAX_LEN + 1];
     struct err local;
     if (!e)
@@ -357,6 +364,8 @@ int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_
         err_set(e, ERR_TIMEOUT, "name servers did not answer for %s in time", name);
     else if (judge(&l->questions[0], name, e) == ERR_OK)
         count = collect_mx(l->questions[0].result, name, a, ret_mx, e);
+    if (ret_secure)
+        *ret_secure = count >= 0 && l->questions[0].result->secure;
     lookup_unref(l);
     return count;
 }
@@ -410,8 +419,27 @@ static int judge_none(const struct lookup *l, const char *name, struct err *e) {
     return worst == ERR_OK ? 0 : -1;
 }
 
+/* Of all answers that are good: one that is forged or missing must not make the others look unsigned. */
+static void describe_host(const struct lookup *l, const char *name, struct arena *a, struct dns_host *ret) {
+    bool any = false, all = true;
+    view canonical = view_of(name);
+    for (int i = 0; i < l->count; i++) {
+        const struct question *q = &l->questions[i];
+        struct err ignored;
+        if ((!q->result && !q->failure) || judge(q, name, &ignored) != ERR_OK)
+            continue;
+        any = true;
+        all &= q->result->secure != 0;
+        if (q->result->havedata && q->result->canonname && *q->result->canonname)
+            canonical = view_of(q->result->canonname);
+    }
+    if (view_ends_with(canonical, VIEW(".")))
+        canonical.len--;
+    *ret = (struct dns_host){.secure = any && all, .name = arena_lower(a, canonical)};
+}
+
 static int ask_addresses(struct dns *d, const char *name, int port, struct arena *a, int64_t deadline_ms,
-                         struct sockaddr_any **ret_addrs, struct err *e) {
+                         struct sockaddr_any **ret_addrs, struct dns_host *ret_host, struct err *e) {
     struct lookup *l = lookup_new(2);
     int count = 0, records = 0;
     ask(d, l, name, TYPE_AAAA);
@@ -423,6 +451,7 @@ static int ask_addresses(struct dns *d, const char *name, int port, struct arena
     struct sockaddr_any *addrs = arena_array(a, struct sockaddr_any, (size_t)records);
     if (addrs)
         count = collect_addresses(l, port, addrs);
+    describe_host(l, name, a, ret_host);
     if (a->failed) {
         err_set(e, ERR_LIMIT, "too many addresses of %s", name);
         count = -1;
@@ -450,14 +479,20 @@ static bool address_from_text(view host, int port, struct sockaddr_any *ret_addr
 }
 
 int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, int64_t deadline_ms,
-                         struct sockaddr_any **ret_addrs, struct err *e) {
+                         struct sockaddr_any **ret_addrs, struct dns_host *ret_host, struct err *e) {
     char name[NAME_MAX_LEN + 1];
     struct sockaddr_any known;
+    struct dns_host unwanted;
     struct err local;
     if (!e)
         e = &local;
+    if (!ret_host)
+        ret_host = &unwanted;
+    *ret_host = (struct dns_host){.name = host};
     if (!address_from_text(host, port, &known))
-        return check_name(host, name, e) ? ask_addresses(d, name, port, a, deadline_ms, ret_addrs, e) : -1;
+        return check_name(host, name, e)
+                   ? ask_addresses(d, name, port, a, deadline_ms, ret_addrs, ret_host, e)
+                   : -1;
     struct sockaddr_any *one = arena_new(a, struct sockaddr_any);
     if (!one)
         return err_set(e, ERR_LIMIT, "too many addresses"), -1;

@@ -13,6 +13,9 @@ struct dns;
 
 /* `servers`: "address" or "address@port" each; none: /etc/resolv.conf. */
 struct dns *dns_open(char *const *servers, size_t count, struct err *e);
+/* Answers are validated, beginning with the keys in the file `anchors` (DS or DNSKEY records, RFC 4033). NULL
+ * or empty, and by dns_open: nothing is secure, and nothing is forged. */
+struct dns *dns_open_validating(char *const *servers, size_t count, const char *anchors, struct err *e);
 void dns_close(struct dns **d);
 
 struct dns_mx {
@@ -21,12 +24,18 @@ struct dns_mx {
 };
 
 /* MX records sorted by preference, equal ones shuffled. Returns the count; 0: the domain exists without MX
- * (use its addresses, RFC 5321 5.1); -1: see e: HOST_UNKNOWN, NULL_MX (RFC 7505), DNS, TIMEOUT. */
+ * (use its addresses, RFC 5321 5.1); -1: see e: HOST_UNKNOWN, NULL_MX (RFC 7505), DNS, TIMEOUT. *ret_secure
+ * (or NULL): DNSSEC says that it is so, also that there is none. */
 int dns_lookup_mx(struct dns *d, view domain, struct arena *a, int64_t deadline_ms, struct dns_mx **ret_mx,
-                  struct err *e);
-/* Addresses of a host, IPv6 and IPv4 alternating, `port` filled in. Count; 0: it has none; -1: see e. */
+                  bool *ret_secure, struct err *e);
+struct dns_host {
+    bool secure; /* DNSSEC says that these are its addresses */
+    view name;   /* where its aliases lead, lower case; in the arena */
+};
+/* Addresses of a host, IPv6 and IPv4 alternating, `port` filled in. Count; 0: it has none; -1: see e.
+ * ret_host may be NULL. */
 int dns_lookup_addresses(struct dns *d, view host, int port, struct arena *a, int64_t deadline_ms,
-                         struct sockaddr_any **ret_addrs, struct err *e);
+                         struct sockaddr_any **ret_addrs, struct dns_host *ret_host, struct err *e);
 
 /* Names of an address (PTR), at most `most`, lower case, without final dot. Count; 0: it has none; -1: see e.
  */

@@ -284,7 +284,7 @@ static int64_t soon(void) {
 static const char *mx_of(struct dns *d, view domain, struct arena *a) {
     struct err e;
     struct dns_mx *mx = NULL;
-    int count = dns_lookup_mx(d, domain, a, soon(), &mx, &e);
+    int count = dns_lookup_mx(d, domain, a, soon(), &mx, NULL, &e);
     if (count < 0)
         return err_info(e.code)->name;
     const char *text = "";
@@ -297,7 +297,7 @@ static const char *mx_of(struct dns *d, view domain, struct arena *a) {
 static const char *addresses_of(struct dns *d, view host, struct arena *a) {
     struct err e;
     struct sockaddr_any *addrs = NULL;
-    int count = dns_lookup_addresses(d, host, 25, a, soon(), &addrs, &e);
+    int count = dns_lookup_addresses(d, host, 25, a, soon(), &addrs, NULL, &e);
     if (count < 0)
         return err_info(e.code)->name;
     const char *text = "";
@@ -338,14 +338,14 @@ static void errors_mean_what_they_say(void **state) {
     struct err e;
     struct dns_mx *mx;
     arena_init(&a, ARENA);
-    assert_int_equal(dns_lookup_mx(server.dns, VIEW("broken.example"), &a, soon(), &mx, &e), -1);
+    assert_int_equal(dns_lookup_mx(server.dns, VIEW("broken.example"), &a, soon(), &mx, NULL, &e), -1);
     assert_true(err_is_temporary(&e));
     assert_non_null(strstr(e.text, "broken.example"));
-    assert_int_equal(dns_lookup_mx(server.dns, VIEW("missing.example.org"), &a, soon(), &mx, &e), -1);
+    assert_int_equal(dns_lookup_mx(server.dns, VIEW("missing.example.org"), &a, soon(), &mx, NULL, &e), -1);
     assert_false(err_is_temporary(&e));
-    assert_int_equal(dns_lookup_mx(server.dns, VIEW("null.example.org"), &a, soon(), &mx, &e), -1);
+    assert_int_equal(dns_lookup_mx(server.dns, VIEW("null.example.org"), &a, soon(), &mx, NULL, &e), -1);
     assert_false(err_is_temporary(&e));
-    assert_int_equal(dns_lookup_mx(server.dns, VIEW("broken.example"), &a, soon(), &mx, NULL), -1);
+    assert_int_equal(dns_lookup_mx(server.dns, VIEW("broken.example"), &a, soon(), &mx, NULL, NULL), -1);
     arena_done(&a);
 }
 
@@ -426,8 +426,8 @@ static void kinds_alternate(void **state) {
     struct err e;
     struct sockaddr_any *addrs;
     arena_init(&a, ARENA);
-    assert_int_equal(dns_lookup_addresses(server.dns, VIEW("both.example.org"), 24, &a, soon(), &addrs, &e),
-                     5);
+    assert_int_equal(
+        dns_lookup_addresses(server.dns, VIEW("both.example.org"), 24, &a, soon(), &addrs, NULL, &e), 5);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(addrs[i].storage.ss_family, families[i]);
         assert_int_equal(sockaddr_port(&addrs[i]), 24);
@@ -497,8 +497,8 @@ static void *look_up_many(void *ctx) {
         arena_init(&a, ARENA);
         /* Nobody has asked for this name before, so it is not in the resolver's memory. */
         view name = arena_printf(&a, "h%d-%d-%d.many.example.org", c->number, i, (int)c->patience_ms);
-        int count =
-            dns_lookup_addresses(server.dns, name, 25, &a, clock_mono_ms() + c->patience_ms, &addrs, &e);
+        int count = dns_lookup_addresses(server.dns, name, 25, &a, clock_mono_ms() + c->patience_ms, &addrs,
+                                         NULL, &e);
         if (count == 1 && strcmp(sockaddr_format(&addrs[0]).s, "192.0.2.99:25") == 0)
             c->answered++;
         else if (count == -1 && e.code == ERR_TIMEOUT)
@@ -564,7 +564,7 @@ static void *look_up_for_an_hour(void *ctx) {
     arena_init(&a, ARENA);
     int64_t deadline = clock_mono_ms() + HOUR;
     atomic_store(&w->asked, true);
-    w->count = dns_lookup_mx(w->d, VIEW("hour.example.org"), &a, deadline, &mx, &e);
+    w->count = dns_lookup_mx(w->d, VIEW("hour.example.org"), &a, deadline, &mx, NULL, &e);
     w->code = e.code;
     arena_done(&a);
     return NULL;
@@ -582,10 +582,11 @@ static void silence(void **state) {
     struct sockaddr_any *addrs;
     arena_init(&a, ARENA);
     int64_t before = clock_mono_ms();
-    assert_int_equal(dns_lookup_mx(d, VIEW("example.org"), &a, before + 50, &mx, &e), -1);
+    assert_int_equal(dns_lookup_mx(d, VIEW("example.org"), &a, before + 50, &mx, NULL, &e), -1);
     assert_int_equal(e.code, ERR_TIMEOUT);
     assert_true(clock_mono_ms() - before >= 50);
-    assert_int_equal(dns_lookup_addresses(d, VIEW("example.org"), 25, &a, before + 100, &addrs, &e), -1);
+    assert_int_equal(dns_lookup_addresses(d, VIEW("example.org"), 25, &a, before + 100, &addrs, NULL, &e),
+                     -1);
     assert_int_equal(e.code, ERR_TIMEOUT);
 
     struct waiting w = {.d = d, .code = ERR_OK};
@@ -623,12 +624,13 @@ static void server_comes_back(void **state) {
     arena_init(&a, ARENA);
     int64_t deadline = clock_mono_ms() + 1000;
     assert_int_equal(
-        dns_lookup_addresses(server.dns, VIEW("gone.many.example.org"), 25, &a, deadline, &addrs, &e), -1);
+        dns_lookup_addresses(server.dns, VIEW("gone.many.example.org"), 25, &a, deadline, &addrs, NULL, &e),
+        -1);
     assert_true(err_is_temporary(&e));
     assert_true(start_server_on(port));
     for (deadline = soon(); clock_mono_ms() < deadline; arena_reset(&a)) {
         view name = arena_printf(&a, "back%d.many.example.org", tries++);
-        if ((count = dns_lookup_addresses(server.dns, name, 25, &a, deadline, &addrs, &e)) == 1)
+        if ((count = dns_lookup_addresses(server.dns, name, 25, &a, deadline, &addrs, NULL, &e)) == 1)
             break;
         assert_int_equal(count, -1);
         assert_true(err_is_temporary(&e));

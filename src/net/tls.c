@@ -244,6 +244,20 @@ struct tls_context *tls_client_context(struct err *e) {
     return c;
 }
 
+struct tls_context *tls_proving_context(const char *authorities, struct err *e) {
+    struct tls_context *c = tls_client_context(e);
+    bool own = authorities && *authorities;
+    if (!c || (SSL_CTX_dane_enable(c->ctx) == 1 && (own ? SSL_CTX_load_verify_file(c->ctx, authorities)
+                                                        : SSL_CTX_set_default_verify_paths(c->ctx)) == 1))
+        return c;
+    char what[LIMIT_ERR_TEXT];
+    snprintf(what, sizeof what, "cannot use the certificates in %s",
+             own ? authorities : "the system's folder");
+    tls_err(e, ERR_CONFIG, what);
+    tls_context_unref(&c);
+    return NULL;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *c) {
     atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
     return c;
@@ -352,6 +366,47 @@ enum tls_want tls_write(struct tls *t, const void *p, size_t len, size_t *ret_n,
     if (w == TLS_DONE)
         *ret_n = n;
     return w;
+}
+
+/* A record that OpenSSL cannot use matches nothing; the others may. */
+static bool add_records(SSL *ssl, const struct tls_proof *p) {
+    bool ok = SSL_dane_enable(ssl, p->names[0]) == 1;
+    for (size_t i = 0; ok && i < p->record_count; i++) {
+        const struct tls_tlsa *r = &p->records[i];
+        ok = SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, (const unsigned char *)r->data.ptr,
+                               r->data.len) >= 0;
+    }
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS); /* RFC 7672 3.1.1 */
+    return ok;
+}
+
+bool tls_expect(struct tls *t, const struct tls_proof *p, struct err *e) {
+    ERR_clear_error();
+    SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    bool ok = p->record_count > 0 ? add_records(t->ssl, p) : SSL_set1_host(t->ssl, p->names[0]) == 1;
+    for (size_t i = 1; ok && i < TLS_NAMES_MAX && p->names[i]; i++)
+        ok = SSL_add1_host(t->ssl, p->names[i]) == 1;
+    return ok || tls_err(e, ERR_TLS, "cannot set up what the certificate must be");
+}
+
+enum tls_proved tls_proved(const struct tls *t, const char **ret_why) {
+    long result = SSL_get_verify_result(t->ssl);
+    *ret_why = X509_verify_cert_error_string(result);
+    if (!SSL_get0_peer_certificate(t->ssl)) {
+        *ret_why = "there is no certificate";
+        return TLS_NOT_TRUSTED;
+    }
+    switch (result) {
+    case X509_V_OK:
+        return TLS_PROVED;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_EXPIRED;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+        return TLS_OTHER_NAME;
+    default:
+        return TLS_NOT_TRUSTED;
+    }
 }
 
 void tls_shutdown(struct tls *t) {

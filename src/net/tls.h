@@ -19,6 +19,9 @@ bool tls_server_add_name(struct tls_context *c, const char *name, const char *ce
 bool tls_self_signed(const char *name, struct buf *out, struct err *e);
 /* For opportunistic clients (RFC 7435): no certificate is asked for. */
 struct tls_context *tls_client_context(struct err *e);
+/* For clients that want to know who the other side is: `authorities` is a PEM file of certificates; NULL or
+ * empty: those of the system. */
+struct tls_context *tls_proving_context(const char *authorities, struct err *e);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context **c);
 
@@ -33,6 +36,22 @@ enum tls_want tls_handshake(struct tls *t, struct err *e);
 enum tls_want tls_read(struct tls *t, void *p, size_t len, size_t *ret_n, struct err *e);
 enum tls_want tls_write(struct tls *t, const void *p, size_t len, size_t *ret_n, struct err *e);
 void tls_shutdown(struct tls *t); /* best effort close_notify */
+
+/* What may prove who the other side is, of a connection of tls_proving_context that has not begun yet. The
+ * handshake does not fail for it: what came of it is asked afterwards. */
+enum { TLSA_USAGE_ANCHOR = 2, TLSA_USAGE_ENTITY = 3, TLS_NAMES_MAX = 3 };
+struct tls_tlsa { /* RFC 6698 2.1 */
+    uint8_t usage, selector, matching;
+    view data;
+};
+struct tls_proof {
+    const char *names[TLS_NAMES_MAX]; /* the certificate is for one of them; NULL behind the last */
+    const struct tls_tlsa *records;   /* and of these (DANE, RFC 7671) … */
+    size_t record_count;              /* … or, without any, by one of the authorities */
+};
+bool tls_expect(struct tls *t, const struct tls_proof *p, struct err *e);
+enum tls_proved { TLS_PROVED, TLS_EXPIRED, TLS_OTHER_NAME, TLS_NOT_TRUSTED };
+enum tls_proved tls_proved(const struct tls *t, const char **ret_why);
 
 const char *tls_version(const struct tls *t); /* "TLS1.3" */
 const char *tls_cipher(const struct tls *t);

@@ -542,6 +542,95 @@ static void handshake_ends_in_time(void **state) {
     done_ends(&x);
 }
 
+/* ---- proofs ---- */
+
+enum { NOTHING = -1 };
+
+static const struct tls_tlsa *record_of_key(uint8_t usage, bool right) {
+    static struct tls_tlsa record;
+    static unsigned char digest[32];
+    FILE *f = fopen(cert_path, "r");
+    assert_non_null(f);
+    X509 *x = PEM_read_X509(f, NULL, NULL, NULL);
+    fclose(f);
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    assert_true(len > 0);
+    assert_int_equal(EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL), 1);
+    digest[0] ^= !right;
+    OPENSSL_free(der);
+    X509_free(x);
+    record = (struct tls_tlsa){
+        .usage = usage, .selector = 1, .matching = 1, .data = view_from(digest, sizeof digest)};
+    return &record;
+}
+
+/* The server's certificate is signed by itself and says mx.example.org. */
+static enum tls_proved prove(const char *authorities, const struct tls_proof *proof) {
+    struct err e = {0};
+    struct tls_context *proving = tls_proving_context(authorities, &e);
+    struct ends x;
+    const char *why;
+    enum stream_io server = STREAM_READ, client = STREAM_READ;
+    if (!proving)
+        fail_msg("%s", e.text);
+    open_ends(&x);
+    stream_start_tls(&x.server, server_context, NULL);
+    stream_start_tls(&x.client, proving, proof->names[0]);
+    assert_true(tls_expect(x.client.tls, proof, &e));
+    for (int i = 0; i < 20 && (server != STREAM_READY || client != STREAM_READY); i++) {
+        client = stream_handshake(&x.client);
+        server = stream_handshake(&x.server);
+    }
+    assert_int_equal(client, STREAM_READY);
+    enum tls_proved proved = tls_proved(x.client.tls, &why);
+    assert_true(*why);
+    done_ends(&x);
+    tls_context_unref(&proving);
+    return proved;
+}
+
+static void proofs(void **state) {
+    (void)state;
+    const struct {
+        const char *name, *other;
+        int usage; /* NOTHING: by the authorities */
+        bool right, known;
+        enum tls_proved result;
+    } cases[] = {
+        {"mx.example.org", NULL, NOTHING, true, true, TLS_PROVED},
+        {"MX.Example.org", NULL, NOTHING, true, true, TLS_PROVED},
+        {"mx.example.com", NULL, NOTHING, true, true, TLS_OTHER_NAME},
+        {"example.com", "mx.example.org", NOTHING, true, true, TLS_PROVED},
+        {"mx.example.org", NULL, NOTHING, true, false, TLS_NOT_TRUSTED},
+        {"mx.example.org", NULL, TLSA_USAGE_ENTITY, true, false, TLS_PROVED},
+        {"other.example", NULL, TLSA_USAGE_ENTITY, true, false, TLS_PROVED},
+        {"mx.example.org", NULL, TLSA_USAGE_ENTITY, false, false, TLS_NOT_TRUSTED},
+        {"mx.example.org", NULL, TLSA_USAGE_ENTITY, false, true, TLS_NOT_TRUSTED},
+        {"mx.example.org", NULL, TLSA_USAGE_ANCHOR, true, true,
+         TLS_NOT_TRUSTED}, /* no anchor: it is the host's own */
+        {"mx.example.org", NULL, TLSA_USAGE_ANCHOR, false, true, TLS_NOT_TRUSTED},
+    };
+    FREE_AUTO char *stranger = mem_printf("%s/stranger.pem", dir);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    write_certificate(stranger, key);
+    EVP_PKEY_free(key);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tls_proof proof = {.names = {cases[i].name, cases[i].other}};
+        if (cases[i].usage != NOTHING) {
+            proof.records = record_of_key((uint8_t)cases[i].usage, cases[i].right);
+            proof.record_count = 1;
+        }
+        enum tls_proved result = prove(cases[i].known ? cert_path : stranger, &proof);
+        if (result != cases[i].result)
+            fail_msg("case %zu: %d, expected %d", i, result, cases[i].result);
+    }
+    struct err e = {0};
+    assert_null(tls_proving_context("/does/not/exist", &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    unlink(stranger);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways),
@@ -558,6 +647,7 @@ int main(void) {
         cmocka_unit_test(server_name),
         cmocka_unit_test(waiting_forms),
         cmocka_unit_test(handshake_ends_in_time),
+        cmocka_unit_test(proofs),
     };
     return cmocka_run_group_tests(tests, make_contexts, free_contexts);
 }

@@ -178,6 +178,7 @@ static const struct {
     {MAY_CRYPT | MAY_RESOLVE, "/lib64", FS_READ},
     {MAY_RESOLVE, "/etc", FS_READ},
     {MAY_RESOLVE, "/usr/share", FS_READ},
+    {MAY_CONNECT, "/usr/local/share/ca-certificates", FS_READ}, /* where /etc/ssl/certs leads */
     {MAY_ARCHIVE, "data/archive", FS_WRITE},
     {MAY_ARCHIVE, "data", FS_READ_DIR}, /* opened to sync the name of the folder in it */
     {MAY_SIGN, "data/dkim", FS_READ},
@@ -207,6 +208,8 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
     bool ok = !openssl || allow(l, openssl, FS_READ);
     if (may & MAY_RESOLVE)
         ok = ok && allow_beside(l, c, "/etc/resolv.conf");
+    if (may & MAY_CONNECT)
+        ok = ok && allow_beside(l, c, c->tls_ca_file) && allow_beside(l, c, c->dnssec_anchors);
     if (may & MAY_KEYS)
         ok = ok && allow_beside(l, c, c->tls_certificate) && allow_beside(l, c, c->tls_key) &&
              allow_by_name(l, c, &c->tls_certificates);
@@ -216,8 +219,7 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
 static bool add_paths(const struct lock *l, const struct row *row, const struct config *c) {
     unsigned may = row->may | (uses_postgresql(c) ? MAY_RESOLVE : 0);
     FREE_AUTO char *archive = config_path(c, "data/archive"),
-                   *snapshot = config_path(c, "data/store.db.snapshot"),
-                   *keys = config_path(c, "data/dkim");
+                   *snapshot = config_path(c, "data/store.db.snapshot"), *keys = config_path(c, "data/dkim");
     if (((may & MAY_ARCHIVE) && !file_mkdirs(archive, 0750, NULL)) || /* a rule needs something to be about */
         ((may & MAY_STORE) && !file_mkdirs(snapshot, 0700, NULL)) ||
         ((may & MAY_SIGN) && !file_mkdirs(keys, 0700, NULL)))

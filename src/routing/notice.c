@@ -99,7 +99,8 @@ bool notice_args(const struct notice *n, int64_t now_ms, struct buf *args, struc
                                      .size = (int64_t)text.len,
                                      .sha256 = view_from(sha256, sizeof sha256),
                                      .origin = view_of(origin),
-                                     .flags = MESSAGE_NOTICE | (text_is_7bit(n->sender) ? 0 : MESSAGE_UTF8),
+                                     .flags = MESSAGE_NOTICE | (text_is_7bit(n->sender) ? 0 : MESSAGE_UTF8) |
+                                              (n->requiretls ? MESSAGE_REQUIRETLS : 0),
                                      .body = buf_view(&text),
                                      .recipients = &(struct accept_recipient){.address = n->sender},
                                      .recipient_count = 1},

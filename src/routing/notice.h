@@ -14,6 +14,7 @@ struct notice {
     view body;       /* its octets, or at least its header */
     view envid;      /* ENVID the client gave, in xtext, or empty */
     bool whole;      /* body is complete, and its sender asked for it (RET=FULL) */
+    bool requiretls; /* of a message that TLS must protect: so must it be, where it can (RFC 8689 5) */
     const struct dsn_recipient *recipients;
     size_t recipient_count;
 };

@@ -12,9 +12,15 @@ enum message_flags {
     MESSAGE_RET_FULL = 8,     /* RET=FULL (RFC 3461 4.3) */
     MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
     MESSAGE_TRUSTED = 32,     /* its client may send to any address (relay_networks): it is one of ours */
+    MESSAGE_REQUIRETLS = 64,  /* only over TLS, to hosts that are proved and promise the same (RFC 8689) */
     MESSAGE_FORBIDDEN = 128,  /* its author's domain wants mail that fails DMARC quarantined or rejected */
     MESSAGE_DONOTMODIFY = 256 /* its DKIM2 signature forbids changes */
 };
+
+/* A notification has all of the message: asked for, and nothing that TLS must protect (RFC 8689 5). */
+static inline bool message_wants_whole(int64_t flags) {
+    return (flags & (MESSAGE_RET_FULL | MESSAGE_REQUIRETLS)) == MESSAGE_RET_FULL;
+}
 
 /* What the sender wants to hear about a recipient (RFC 3461 4.1). NOTIFY_DEFAULT: it did not say, and hears
  * of failure and delay. */

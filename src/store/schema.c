@@ -298,7 +298,12 @@ static const char programs[] =
 static const char authentication[] =
     /* The edition for where the author's domain forbids what the list makes of the post (DMARC). */
     "ALTER TABLE edition ADD COLUMN mitigated {bytes};"
-    "ALTER TABLE edition ADD COLUMN flags {int} NOT NULL DEFAULT 0;";
+    "ALTER TABLE edition ADD COLUMN flags {int} NOT NULL DEFAULT 0;"
+    /* What domains said by MTA-STS of the TLS that their mail needs (RFC 8461): the policy as it was fetched
+     * under the id that DNS had, until when it holds, and when it was last tried to fetch it. */
+    "CREATE TABLE sts_policy(domain {text} PRIMARY KEY, id {text} NOT NULL, policy {text} NOT NULL, fetched "
+    "{int} NOT NULL, expires {int} NOT NULL, tried {int} NOT NULL) {rowless};"
+    "CREATE INDEX sts_policy_expires ON sts_policy(expires);";
 
 static const char *const migrations[SCHEMA_VERSION] = {first,    lists,    rules,
                                                        editions, programs, authentication};

@@ -377,6 +377,11 @@ static void set_up_templates(struct actors *a) {
         S(""));
 }
 
+static void keep_policies(struct actors *a) {
+    ACT(a, R_DELIVER, OP_STS_POLICY, S("one.example"));
+    ACT(a, R_DELIVER, OP_STS_KEEP, S("one.example"), S("1"), S("version: STSv1"), N(1), N(2), N(3));
+}
+
 static void let_bounce(struct actors *a) {
     ACT(a, R_CLI, OP_MEMBER_ADD, S("news@here.example"), S("me"), N(ROLE_MEMBER), N(1), S("b@one.example"));
     ACT(a, R_CLI, OP_SETTING_SET, S("news@here.example"), S("me"), N(1), S("bounce_score_threshold"),
@@ -727,6 +732,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     set_up_keys(&a);
     send_digest(&a, list);
     let_bounce(&a);
+    keep_policies(&a);
     set_up_templates(&a);
     ACT(&a, R_ARCHIVED, OP_ARCHIVE_LISTS, S(""), N(10));
     ACT(&a, R_HTTPD, OP_LIST_SHOW, S("news.here.example"));

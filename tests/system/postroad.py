@@ -679,6 +679,7 @@ class PySink:
         context.load_cert_chain(*map(str, self.tls))
         session["file"].close()
         session["socket"] = context.wrap_socket(session["socket"], server_side=True)
+        self.connections.append(session["socket"])
         session["file"] = session["socket"].makefile("rb")
         session["tls"] = True
         return True
@@ -727,7 +728,7 @@ class PySink:
         self.listener.close()
         for connection in self.connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # also one with TLS, as a plain one
         for thread in self.threads:
             thread.join(10)
 

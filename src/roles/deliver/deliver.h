@@ -5,6 +5,9 @@
  *   queue.c    leased destinations in memory: pages of rows, jobs, who works on what
  *   worker.c   a thread: takes jobs of a queue, one dialogue after the other
  *   hop.c      where mail goes: transport, smart host or MX; connections in use and kept
+ *   policy.c   what TLS a host must show for mail, by DANE, MTA-STS and the message itself
+ *   sts.c      policies of MTA-STS: fetched, kept, and looked up
+ *   sessions.c what came of TLS, counted for reports
  *   smtp.c     the dialogue, SMTP or LMTP
  *   content.c  message texts, read once, shared by the threads
  *   dkim2.c    DKIM2 signatures
@@ -24,8 +27,10 @@
 #include "auth/check.h"
 #include "auth/dkim2.h"
 #include "auth/dkim_sign.h"
+#include "auth/mta_sts.h"
+#include "auth/tls_report.h"
 #include "lists/recipe.h"
-#include "net/dns.h"
+#include "net/dane.h"
 #include "roles/deliver/sched.h"
 #include "roles/deliver/smtp.h"
 #include "roles/role.h"
@@ -56,6 +61,21 @@ struct job {
     size_t count;
 };
 
+/* What a message wants of TLS; what is enough for one is enough for those before it. */
+enum tls_need {
+    TLS_OPTIONAL, /* "TLS-Required: No": also where the domain's policy says otherwise (RFC 8689 3) */
+    TLS_BY_POLICY,
+    TLS_REQUIRED, /* MAIL with REQUIRETLS */
+    TLS_NEEDS
+};
+
+/* What a domain says by MTA-STS. */
+struct sts {
+    struct arena arena;
+    struct mta_sts_policy policy;
+    view text; /* as it was fetched */
+};
+
 /* A receiving site: one or more hosts that take turns, for all the domains that name them. */
 struct hop {
     char *name; /* "mx.example.org,mx2.example.org", "smtp:host:port"; and the class where it has its own
@@ -66,9 +86,15 @@ struct hop {
     const char *helo, *bind; /* of its classes; bind NULL: the system chooses */
     char **hosts;            /* in order of preference */
     size_t host_count;
-    int port;         /* 0: the host is "unix:/path" */
-    size_t active;    /* threads that use or make a connection */
-    size_t connected; /* of them, those that have one */
+    int port;        /* 0: the host is "unix:/path" */
+    bool secure;     /* that mail goes to these hosts is said by DNSSEC, or by people here */
+    struct sts *sts; /* what its domains demand of them; or NULL */
+    struct {
+        struct err err;
+        int64_t until_ms;
+    } refused[TLS_NEEDS]; /* what was missing for mail of that need, a moment ago */
+    size_t active;        /* threads that use or make a connection */
+    size_t connected;     /* of them, those that have one */
     struct window window;
     int64_t slow_until_ms; /* it let a thread wait for long */
     struct smtp *idle;
@@ -83,6 +109,7 @@ struct queue {
     char *domain, *transport;
     bool frozen;     /* people said so */
     struct hop *hop; /* NULL: where it goes is not looked up yet */
+    bool reports;    /* the domain wants reports about TLS */
     bool resolving;  /* a thread is doing that */
     struct page *first, **last, *alive;
     int64_t cursor[4]; /* due, message, list, rcpt of the last row fetched */
@@ -102,6 +129,8 @@ struct deliver {
     struct role role;
     struct dns *dns;
     struct tls_context *tls; /* NULL: STARTTLS is not used */
+    struct tls_context *tls_proving;
+    bool validates; /* DNSSEC is looked at */
     pthread_mutex_t lock;
     pthread_cond_t work; /* something for a worker, or stopping */
     struct queue *queues;
@@ -163,7 +192,7 @@ void hop_put(struct hop *h); /* under the lock */
 struct smtp_settings hop_settings(struct hop *h);
 /* At the start: deliver_bind and deliver_helo are what they should be. */
 bool hop_check_settings(const struct config *c, struct err *e);
-struct smtp *hop_connect(struct hop *h, bool *ret_reused, struct err *e);
+struct smtp *hop_connect(struct queue *q, enum tls_need need, bool *ret_reused, struct err *e);
 /* Under the lock: one more thread may go there now. */
 bool hop_may_start(const struct hop *h);
 /* A dialogue of this thread has waited `waited_ms` for the other side. False: it must not wait on, since the
@@ -182,6 +211,40 @@ void hop_give_back(struct hop *h, struct smtp *c, bool usable);
 /* Close what was kept too long, forget hops nobody needs, wake threads when a pause is over. */
 void hop_tend(void);
 size_t hop_most_slow_threads(void); /* a quarter of all */
+
+/* ---- policy.c ---- */
+struct target {
+    view host;
+    struct sockaddr_any addr;
+    struct dns_host known;
+};
+struct policy {
+    struct smtp_demand demand;
+    struct tls_proof proof;
+    enum tls_policy_kind kind;
+    struct dane dane;
+    bool allowed; /* by the domain's MTA-STS */
+};
+/* What the host must show for mail of the domain. False: such mail does not go to it; see e. */
+bool policy_find(const struct hop *h, const char *domain, enum tls_need need, const struct target *t,
+                 struct arena *a, struct policy *ret, struct err *e);
+enum tls_need policy_need(const struct queue *q, const struct job *job);
+/* The job has no connection, since what its mail or the domain demands cannot be had. True: its rows have a
+ * result; others may still go there. */
+bool policy_refused(struct queue *q, const struct job *job, const struct err *e);
+
+/* ---- sts.c ---- */
+/* Without the lock; waits for DNS and a web server. *ret: NULL where the domain demands nothing. False: what
+ * it has demanded is not known, see e. */
+bool sts_find(const char *domain, struct sts **ret, bool *ret_reports, struct err *e);
+void sts_free(struct sts *s);
+
+/* ---- sessions.c ---- */
+/* `end`: what came of it; or an error before anybody was called. */
+void session_count(const struct queue *q, const struct policy *p, const struct target *t,
+                   const struct smtp_tls_end *end);
+/* The policy itself could not be had. */
+void session_count_sts(const char *domain, const char *failure, const char *info);
 
 /* ---- sign.c ---- */
 bool signing_start(struct err *e);
@@ -273,6 +336,8 @@ bool direct_sender(const struct row *row, const struct content *c, struct arena 
  * due. */
 void outcome_of_dialogue(struct queue *q, const struct job *job, const struct smtp_recipient *to,
                          const struct smtp *c, const struct content *content);
+/* The job was not tried, for a reason that is its own. */
+void outcome_of_refusal(struct queue *q, const struct job *job, const struct err *why);
 /* The site of the queue cannot be reached. True: the rows have a result, since it is permanent, or they are
  * too old to wait on, or their sender is told now that it takes longer. False: they wait for the site. */
 bool outcome_of_failure(struct queue *q, const struct job *job, const struct err *why, int64_t now_ms);

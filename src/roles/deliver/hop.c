@@ -1,6 +1,7 @@
 /* hop.c: where mail goes: a transport that people named, the smart host, or the exchangers of the domain; and
  * the connections there, in use and kept. Domains with the same exchangers share a hop, and with it the
  * number of connections: the limit is a receiving site's, not a domain's. */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define TRANSACTIONS_MAX 1000
 #define ADDRESSES_MAX    6 /* tried for one connection */
 #define HOSTS_MAX        16
+#define REFUSED_MS       1000 /* how long what was missing at a host is not looked for again */
 
 static void free_hop(struct hop *h) {
     for (struct smtp *c = h->idle, *next; c; c = next) {
@@ -30,6 +32,7 @@ static void free_hop(struct hop *h) {
     for (size_t i = 0; i < h->host_count; i++)
         free(h->hosts[i]);
     free(h->hosts);
+    sts_free(h->sts);
     free(h->name);
     free(h);
 }
@@ -150,11 +153,15 @@ void hop_succeeded(struct hop *h) {
     pthread_mutex_unlock(&deliver.lock);
 }
 
-static struct smtp *take_idle(struct hop *h) {
+/* One whose host has shown enough for such mail. */
+static struct smtp *take_idle(struct hop *h, enum tls_need need) {
     pthread_mutex_lock(&deliver.lock);
-    struct smtp *c = h->idle;
+    struct smtp **at = &h->idle;
+    while (*at && (*at)->fits < (int)need)
+        at = &(*at)->next;
+    struct smtp *c = *at;
     if (c)
-        h->idle = c->next;
+        *at = c->next;
     pthread_mutex_unlock(&deliver.lock);
     return c;
 }
@@ -188,6 +195,8 @@ struct route {
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     int port;
+    bool secure;
+    struct sts *sts; /* goes to the hop that is made */
 };
 
 static const char *setting_of(const struct config_list *list, enum mail_class class) {
@@ -259,6 +268,7 @@ static bool route_by_transport(struct route *r, view text, bool *ret_by_mx, stru
     r->port = t.port;
     if (*ret_by_mx)
         return true;
+    r->secure = t.kind == TRANSPORT_SMTP;
     buf_add(&r->name, text);
     add_host(r, t.path.len > 0 ? arena_printf(&r->arena, "unix:%.*s", VIEW_ARG(t.path)) : t.host);
     return true;
@@ -293,7 +303,7 @@ static bool route_by_mx(struct route *r, view domain, struct err *e) {
     r->port = (int)c->smtp_port_out;
     if (!view_starts_with(domain, VIEW("["))) { /* no address literal */
         int n = dns_lookup_mx(deliver.dns, domain, &r->arena, clock_mono_ms() + c->deliver_connect_timeout,
-                              &mx, e);
+                              &mx, &r->secure, e);
         if (n < 0)
             return false;
         int usable = before_ourselves(mx, n);
@@ -317,7 +327,7 @@ static bool route_by_mx(struct route *r, view domain, struct err *e) {
 }
 
 /* Under the lock. */
-static struct hop *find_or_make(const struct route *r, const char *helo, const char *bind) {
+static struct hop *find_or_make(struct route *r, const char *helo, const char *bind) {
     view name = buf_view(&r->name);
     struct hop *h = deliver.hops;
     while (h && !view_eq(view_of(h->name), name))
@@ -334,12 +344,28 @@ static struct hop *find_or_make(const struct route *r, const char *helo, const c
                       .hosts = mem_resize(NULL, r->host_count, sizeof *h->hosts),
                       .host_count = r->host_count,
                       .port = r->port,
+                      .secure = r->secure,
+                      .sts = r->sts,
                       .next = deliver.hops};
     for (size_t i = 0; i < r->host_count; i++)
         h->hosts[i] = mem_str(r->hosts[i]);
+    r->sts = NULL;
     window_init(&h->window);
     deliver.hops = h;
     return h;
+}
+
+/* Domains with the same exchangers are one site as far as they demand the same of them. */
+static void add_demands(struct route *r) {
+    unsigned char sha256[32];
+    if (r->secure && deliver.validates && (r->by_mx || r->own))
+        buf_add_str(&r->name, " by DNSSEC");
+    if (!r->sts)
+        return;
+    EVP_Digest(r->sts->text.ptr, r->sts->text.len, sha256, NULL, EVP_sha256(), NULL);
+    buf_add_str(&r->name, " by MTA-STS ");
+    for (int i = 0; i < 8; i++)
+        buf_printf(&r->name, "%02x", sha256[i]);
 }
 
 bool hop_find(struct queue *q, struct err *e) {
@@ -354,6 +380,9 @@ bool hop_find(struct queue *q, struct err *e) {
         ok = route_by_transport(&r, view_of(transport), &by_mx, e);
     if (ok && by_mx)
         ok = route_by_mx(&r, view_of(q->domain), e);
+    if (ok && by_mx && deliver.tls && *q->domain != '[')
+        ok = sts_find(q->domain, &r.sts, &q->reports, e);
+    add_demands(&r);
     helo = helo ? helo : c->hostname;
     if (bind || helo != c->hostname) /* a connection is kept for those that look the same from outside */
         buf_printf(&r.name, " as %s from %s", helo, bind ? bind : "any");
@@ -363,22 +392,19 @@ bool hop_find(struct queue *q, struct err *e) {
         q->hop->queues++;
         pthread_mutex_unlock(&deliver.lock);
     }
+    sts_free(r.sts);
     buf_done(&r.name);
     arena_done(&r.arena);
     return ok;
 }
 
-struct target {
-    view host;
-    struct sockaddr_any addr;
-};
-
 static size_t add_addresses(view host, int port, struct arena *a, struct target targets[ADDRESSES_MAX],
                             size_t count, int64_t deadline, struct err *e) {
     struct sockaddr_any *addrs;
-    int n = dns_lookup_addresses(deliver.dns, host, port, a, deadline, &addrs, e);
+    struct dns_host known;
+    int n = dns_lookup_addresses(deliver.dns, host, port, a, deadline, &addrs, &known, e);
     for (int i = 0; i < n && count < ADDRESSES_MAX; i++)
-        targets[count++] = (struct target){host, addrs[i]};
+        targets[count++] = (struct target){host, addrs[i], known};
     return count;
 }
 
@@ -419,36 +445,90 @@ struct smtp_settings hop_settings(struct hop *h) {
                                   .bind = h->bind,
                                   .lmtp = h->lmtp,
                                   .tls = deliver.tls,
+                                  .proving = deliver.tls_proving,
                                   .connect_timeout_ms = c->deliver_connect_timeout,
                                   .reply_timeout_ms = c->deliver_reply_timeout,
                                   .keep_waiting = keep_waiting,
                                   .context = h};
 }
 
-static struct smtp *connect_first(struct hop *h, struct err *e) {
-    const struct smtp_settings set = hop_settings(h);
+/* What a connection was opened for, or more: a proved host that promises REQUIRETLS is good for all. */
+static int need_that_fits(const struct smtp *c, enum tls_need need) {
+    return c->proved_by && c->requiretls ? TLS_REQUIRED : need;
+}
+
+static struct smtp *try_target(struct queue *q, enum tls_need need, const struct target *t, struct arena *a,
+                               struct err *e) {
+    const struct smtp_settings set = hop_settings(q->hop);
+    struct policy p;
+    struct smtp_tls_end end = {.end = SMTP_TLS_UNTRIED};
+    struct smtp *c = NULL;
+    if (policy_find(q->hop, q->domain, need, t, a, &p, e))
+        c = smtp_open(&t->addr, t->host, &set, &p.demand, &end, e);
+    if (need == TLS_BY_POLICY)
+        session_count(q, &p, t, &end);
+    if (c)
+        c->fits = need_that_fits(c, need);
+    return c;
+}
+
+/* Which of two hosts' errors to tell: that nothing was wrong but TLS. What is temporary goes before what is
+ * not, since the message may still get there. */
+static bool tells_more(const struct err *one, const struct err *before) {
+    return before->code == ERR_OK || before->code == ERR_STOPPING ||
+           (before->code != ERR_TLS_POLICY && (err_is_temporary(one) || !err_is_temporary(before)));
+}
+
+static struct smtp *connect_first(struct queue *q, enum tls_need need, struct err *e) {
     struct target targets[ADDRESSES_MAX];
     struct arena a;
     struct smtp *connection = NULL;
     arena_init(&a, LIMIT_STEP_ARENA);
-    size_t n = find_targets(h, &a, targets, e);
+    size_t n = find_targets(q->hop, &a, targets, e);
     if (n > 0)
         err_set(e, ERR_STOPPING, NULL); /* what holds when the loop has no time for a first try */
     for (size_t i = 0; i < n && !connection && !role_stopping(); i++) {
-        connection = smtp_open(&targets[i].addr, targets[i].host, &set, e);
-        if (!connection && !err_is_temporary(e))
-            e->code = ERR_REMOTE_TEMPORARY; /* a greeting of 5xx is that host's; another may take it later */
+        struct err one;
+        connection = try_target(q, need, &targets[i], &a, &one);
+        if (connection)
+            break;
+        if (one.code == ERR_REMOTE_PERMANENT)
+            one.code = ERR_REMOTE_TEMPORARY; /* a greeting of 5xx is that host's; another may take it later */
+        if (tells_more(&one, e))
+            *e = one;
     }
     arena_done(&a);
     metric_add(METRIC_DELIVER_CONNECTIONS, connection != NULL);
     return connection;
 }
 
-struct smtp *hop_connect(struct hop *h, bool *ret_reused, struct err *e) {
-    struct smtp *c = take_idle(h);
+/* True: a moment ago what such mail needs was not to be had there. */
+static bool was_refused(struct hop *h, enum tls_need need, struct err *e) {
+    pthread_mutex_lock(&deliver.lock);
+    bool refused = clock_mono_ms() < h->refused[need].until_ms;
+    if (refused)
+        *e = h->refused[need].err;
+    pthread_mutex_unlock(&deliver.lock);
+    return refused;
+}
+
+static void note_refusal(struct hop *h, enum tls_need need, const struct err *e) {
+    if (e->code != ERR_TLS_POLICY && e->code != ERR_NO_ENCRYPTION && e->code != ERR_NO_REQUIRETLS)
+        return;
+    pthread_mutex_lock(&deliver.lock);
+    h->refused[need].err = *e;
+    h->refused[need].until_ms = clock_mono_ms() + REFUSED_MS;
+    pthread_mutex_unlock(&deliver.lock);
+}
+
+struct smtp *hop_connect(struct queue *q, enum tls_need need, bool *ret_reused, struct err *e) {
+    struct hop *h = q->hop;
+    struct smtp *c = take_idle(h, need);
     *ret_reused = c != NULL;
-    if (!c)
-        c = connect_first(h, e);
+    if (!c && was_refused(h, need, e))
+        return NULL;
+    if (!c && !(c = connect_first(q, need, e)))
+        note_refusal(h, need, e);
     pthread_mutex_lock(&deliver.lock);
     h->connected += c != NULL;
     pthread_mutex_unlock(&deliver.lock);

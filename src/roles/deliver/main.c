@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "roles/tally.h"
 
 #define LEASE_MS       300000
 #define RENEW_EVERY_MS 60000
@@ -139,11 +141,16 @@ static bool start(struct err *e) {
     const struct config *c = deliver.role.config;
     if (!hop_check_settings(c, e))
         return false;
-    deliver.dns = dns_open(c->dns_servers.items, c->dns_servers.count, e);
+    FREE_AUTO char *anchors = *c->dnssec_anchors ? config_path(c, c->dnssec_anchors) : NULL;
+    FREE_AUTO char *authorities = *c->tls_ca_file ? config_path(c, c->tls_ca_file) : NULL;
+    deliver.validates = anchors != NULL;
+    deliver.dns = dns_open_validating(c->dns_servers.items, c->dns_servers.count, anchors, e);
     if (!deliver.dns)
         return false;
-    if (c->tls_out && !(deliver.tls = tls_client_context(e)))
+    if (c->tls_out && (!(deliver.tls = tls_client_context(e)) ||
+                       !(deliver.tls_proving = tls_proving_context(authorities, e))))
         return false;
+    tally_start(&deliver.role);
     return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) && signing_start(e);
 }
 
@@ -162,6 +169,7 @@ static void stop(void) {
     struct err e;
     templates_stop();
     results_stop();
+    tally_stop();
     release_finished();
     hop_tend();
     if (!call_with_node(OP_LEASE_RESET, 0, &e))
@@ -193,6 +201,7 @@ int main(int argc, char **argv) {
     signing_stop();
     dns_close(&deliver.dns);
     tls_context_unref(&deliver.tls);
+    tls_context_unref(&deliver.tls_proving);
     role_end(&deliver.role);
     return status;
 }

@@ -56,7 +56,8 @@ static void add_notice(const struct outcome *o, const struct content *content, i
                                       .fields = content->fields,
                                       .body = content->body,
                                       .envid = content->envid,
-                                      .whole = (content->flags & MESSAGE_RET_FULL) != 0,
+                                      .requiretls = (content->flags & MESSAGE_REQUIRETLS) != 0,
+                                      .whole = message_wants_whole(content->flags),
                                       .recipients = o->told,
                                       .recipient_count = o->told_count},
                      now, out, &e))
@@ -152,15 +153,31 @@ static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, 
 void outcome_of_dialogue(struct queue *q, const struct job *job, const struct smtp_recipient *to,
                          const struct smtp *c, const struct content *content) {
     struct outcome o = {.job = job, .content = content};
-    char host[sizeof c->host + 32];
+    char host[sizeof c->host + 48];
     int64_t now = clock_now_ms();
-    int len = snprintf(host, sizeof host, "%s%s%s%s", c->host, c->tls ? " " : "",
-                       c->tls ? tls_version(c->stream.tls) : "", content->mitigated ? " rewritten" : "");
+    int len = snprintf(host, sizeof host, "%s%s%s%s%s%s", c->host, c->tls ? " " : "",
+                       c->tls ? tls_version(c->stream.tls) : "", c->proved_by ? " " : "",
+                       c->proved_by ? c->proved_by : "", content->mitigated ? " rewritten" : "");
     for (size_t i = 0; i < job->count; i++) {
         o.results[i].host = view_from(host, (size_t)len);
         judge(&o, i, &to[i], c, now);
     }
     finish(q, &o, content, now);
+}
+
+void outcome_of_refusal(struct queue *q, const struct job *job, const struct err *why) {
+    struct smtp_recipient to[LIMIT_JOB_ROWS];
+    struct smtp nobody = {.tls = false};
+    snprintf(nobody.host, sizeof nobody.host, "%s", q->domain);
+    for (size_t i = 0; i < job->count; i++) {
+        to[i] = (struct smtp_recipient){.address = job->rows[i].address, .err = *why};
+        snprintf(to[i].status, sizeof to[i].status, "%s", err_info(why->code)->enhanced);
+        snprintf(to[i].reply, sizeof to[i].reply, "%.*s", (int)sizeof to[i].reply - 1, why->text);
+    }
+    struct content *content =
+        content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address, outcome_form(q, job));
+    outcome_of_dialogue(q, job, to, &nobody, content);
+    content_put(content);
 }
 
 bool outcome_of_failure(struct queue *q, const struct job *job, const struct err *why, int64_t now_ms) {

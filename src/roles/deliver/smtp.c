@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -123,6 +124,7 @@ static void note_extension(struct smtp *c, view line) {
     c->utf8 |= view_eq_nocase(word, VIEW("SMTPUTF8"));
     c->dsn |= view_eq_nocase(word, VIEW("DSN"));
     c->starttls |= view_eq_nocase(word, VIEW("STARTTLS"));
+    c->requiretls |= view_eq_nocase(word, VIEW("REQUIRETLS"));
     if (view_eq_nocase(word, VIEW("SIZE"))) {
         c->size = true;
         if (!view_to_i64(view_trim(line), &c->size_max))
@@ -132,7 +134,8 @@ static void note_extension(struct smtp *c, view line) {
 
 static bool hello(struct smtp *c, const struct smtp_settings *set, struct err *e) {
     char line[LIMIT_DOMAIN + 16];
-    c->pipelining = c->chunking = c->size = c->eightbit = c->utf8 = c->dsn = c->starttls = false;
+    c->pipelining = c->chunking = c->size = c->eightbit = c->utf8 = c->dsn = c->starttls = c->requiretls =
+        false;
     c->size_max = 0;
     snprintf(line, sizeof line, "%s %s", set->lmtp ? "LHLO" : "EHLO", set->helo);
     if (!command(c, set, e, line))
@@ -156,18 +159,64 @@ static bool is_name(view host) {
     return view_find(host, ':') < 0 && view_find(host, '[') < 0 && !sockaddr_from_ip(host, 0, &ignored, NULL);
 }
 
-static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set, struct err *e) {
-    if (!command(c, set, e, "STARTTLS"))
-        return false;
-    if (c->reply.code != 220)
-        return reply_err(c, e);
+/* The error of a demand that is not met. */
+static bool unmet(const struct smtp *c, const struct smtp_demand *d, struct err *e, const char *what) {
+    return err_set(e, d->requiretls ? ERR_NO_ENCRYPTION : ERR_TLS_POLICY, "%s %s, and %s demands it", c->host,
+                   what, d->requiretls ? "the message" : d->by);
+}
+
+/* What the certificate is worth. False: less than is demanded. */
+static bool look_at_proof(struct smtp *c, const struct smtp_demand *d, struct smtp_tls_end *end,
+                          struct err *e) {
+    static const int ends[] = {[TLS_PROVED] = SMTP_TLS_GOOD,
+                               [TLS_EXPIRED] = SMTP_TLS_EXPIRED,
+                               [TLS_OTHER_NAME] = SMTP_TLS_OTHER_NAME,
+                               [TLS_NOT_TRUSTED] = SMTP_TLS_NOT_TRUSTED};
+    const char *why;
+    if (!d->proof)
+        return true;
+    enum tls_proved proved = tls_proved(c->stream.tls, &why);
+    end->end = ends[proved];
+    if (proved == TLS_PROVED) {
+        c->proved_by = d->by;
+        return true;
+    }
+    snprintf(end->info, sizeof end->info, "%s", why);
+    return d->tls != SMTP_TLS_PROVED || err_set(e, d->requiretls ? ERR_NO_ENCRYPTION : ERR_TLS_POLICY,
+                                                "the certificate of %s is not what %s demands: %s", c->host,
+                                                d->requiretls ? "the message" : d->by, why);
+}
+
+static bool shake_hands(struct smtp *c, view host, const struct smtp_settings *set,
+                        const struct smtp_demand *d, struct smtp_tls_end *end, struct err *e) {
+    FREE_AUTO char *name = is_name(host) ? mem_view(host) : NULL;
     stream_discard_input(&c->stream);
-    FREE_AUTO char *sni = is_name(host) ? mem_view(host) : NULL;
-    stream_start_tls(&c->stream, set->tls, sni);
+    stream_start_tls(&c->stream, d->proof ? set->proving : set->tls, d->proof ? d->proof->names[0] : name);
+    if (d->proof && !tls_expect(c->stream.tls, d->proof, e))
+        return false;
     if (!wait_handshake(c, set))
         return lost(c, e);
     c->tls = true;
-    return hello(c, set, e);
+    end->end = SMTP_TLS_GOOD;
+    return true;
+}
+
+/* A connection that was lost or took too long says nothing of TLS; all else is what the demand is about. */
+static bool tls_failed(const struct smtp_demand *d, struct smtp_tls_end *end, struct err *e) {
+    snprintf(end->info, sizeof end->info, "%.*s", (int)sizeof end->info - 1, e->text);
+    bool of_tls = e->code != ERR_CONNECTION_LOST && e->code != ERR_TIMEOUT;
+    if (of_tls && d->tls != SMTP_TLS_MAY)
+        e->code = d->requiretls ? ERR_NO_ENCRYPTION : ERR_TLS_POLICY;
+    return false;
+}
+
+static bool start_tls(struct smtp *c, view host, const struct smtp_settings *set, const struct smtp_demand *d,
+                      struct smtp_tls_end *end, struct err *e) {
+    end->end = SMTP_TLS_BROKEN;
+    if (!command(c, set, e, "STARTTLS") || (c->reply.code != 220 && !reply_err(c, e)) ||
+        !shake_hands(c, host, set, d, end, e))
+        return tls_failed(d, end, e);
+    return look_at_proof(c, d, end, e) && hello(c, set, e);
 }
 
 static void name_host(struct smtp *c, const struct sockaddr_any *addr, view host) {
@@ -191,8 +240,31 @@ static struct sockaddr_any own_address(const struct sockaddr_any *to, const stru
     return from;
 }
 
+static void note_own_address(const struct smtp *c, struct smtp_tls_end *end) {
+    struct sockaddr_any own = {.len = sizeof own.storage};
+    if (getsockname(c->stream.fd, (struct sockaddr *)&own.storage, &own.len) == 0)
+        end->own_ip = sockaddr_ip(&own);
+}
+
+/* Greeted: TLS as it is demanded, and nothing sent that is worth protecting before. */
+static bool secure(struct smtp *c, view host, const struct smtp_settings *set, const struct smtp_demand *d,
+                   bool tls, struct smtp_tls_end *end, bool *ret_tls_failed, struct err *e) {
+    note_own_address(c, end);
+    if (tls && set->tls && c->starttls) {
+        bool ok = start_tls(c, host, set, d, end, e);
+        *ret_tls_failed = !ok;
+        return ok && (!d->requiretls || c->requiretls ||
+                      err_set(e, ERR_NO_REQUIRETLS,
+                              "%s does not offer REQUIRETLS, and the message demands it", c->host));
+    }
+    if (tls)
+        end->end = SMTP_TLS_NOT_OFFERED;
+    return d->tls == SMTP_TLS_MAY || unmet(c, d, e, "does not offer STARTTLS");
+}
+
 static struct smtp *try_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
-                             bool tls, bool *ret_tls_failed, struct err *e) {
+                             const struct smtp_demand *d, bool tls, struct smtp_tls_end *end,
+                             bool *ret_tls_failed, struct err *e) {
     struct smtp *c = mem_alloc(sizeof *c);
     c->lmtp = set->lmtp;
     name_host(c, addr, host);
@@ -205,24 +277,21 @@ static struct smtp *try_open(const struct sockaddr_any *addr, view host, const s
         e->code = ERR_CONNECT;
     }
     ok = ok && read_reply(c, set, e) && (c->reply.code == 220 || reply_err(c, e)) && hello(c, set, e);
-    if (ok && tls && set->tls && c->starttls) {
-        ok = start_tls(c, host, set, e);
-        *ret_tls_failed = !ok;
-    }
-    if (ok)
+    if (ok && secure(c, host, set, d, tls, end, ret_tls_failed, e))
         return c;
     smtp_close(c);
     return NULL;
 }
 
 struct smtp *smtp_open(const struct sockaddr_any *addr, view host, const struct smtp_settings *set,
-                       struct err *e) {
+                       const struct smtp_demand *demand, struct smtp_tls_end *ret_tls, struct err *e) {
     bool tls_failed = false;
-    struct smtp *c = try_open(addr, host, set, true, &tls_failed, e);
-    if (!c && tls_failed) {
+    *ret_tls = (struct smtp_tls_end){.end = SMTP_TLS_UNTRIED};
+    struct smtp *c = try_open(addr, host, set, demand, true, ret_tls, &tls_failed, e);
+    if (!c && tls_failed)
         log_line(LOG_INFO, "tls-failed", LOG_V("host", host), LOG_S("reason", e->text));
-        c = try_open(addr, host, set, false, &tls_failed, e);
-    }
+    if (!c && tls_failed && demand->tls == SMTP_TLS_MAY)
+        c = try_open(addr, host, set, demand, false, ret_tls, &tls_failed, e);
     return c;
 }
 
@@ -273,6 +342,8 @@ static void write_mail_from(struct smtp *c, const struct smtp_mail *mail) {
         stream_printf(&c->stream, " BODY=8BITMIME");
     if (mail->utf8)
         stream_printf(&c->stream, " SMTPUTF8");
+    if (mail->requiretls && c->requiretls && c->tls)
+        stream_printf(&c->stream, " REQUIRETLS");
     if (c->dsn && mail->ret)
         stream_printf(&c->stream, " RET=%s", mail->ret);
     if (c->dsn && mail->envid.len > 0)

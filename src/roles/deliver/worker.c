@@ -18,6 +18,9 @@ static bool fits(const struct smtp *c, const struct smtp_mail *mail, struct err 
         return err_set(e, ERR_NO_UTF8, "%s does not offer SMTPUTF8, which the message needs", c->host);
     if (c->size_max > 0 && mail->size > c->size_max)
         return err_set(e, ERR_LIMIT_MESSAGE, "%s takes at most %lld octets", c->host, (long long)c->size_max);
+    /* The text could not be read when the connection was chosen. */
+    if (mail->requiretls && mail->sender.len > 0 && c->fits < TLS_REQUIRED)
+        return err_set(e, ERR_TLS_POLICY, "the message needs REQUIRETLS: it goes by another connection");
     return true;
 }
 
@@ -38,7 +41,8 @@ static void set_all(struct smtp_recipient *to, size_t n, const struct err *e) {
 }
 
 static const char *ret_of(const struct content *content) {
-    return content->flags & MESSAGE_RET_FULL ? "FULL" : content->flags & MESSAGE_RET_HEADERS ? "HDRS" : NULL;
+    bool headers = (content->flags & (MESSAGE_RET_FULL | MESSAGE_RET_HEADERS)) != 0;
+    return message_wants_whole(content->flags) ? "FULL" : headers ? "HDRS" : NULL;
 }
 
 /* The copy of one member. */
@@ -83,6 +87,7 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
                              .stuffed = content->stuffed,
                              .envid = row->list ? VIEW("") : content->envid,
                              .ret = row->list ? NULL : ret_of(content),
+                             .requiretls = (content->flags & MESSAGE_REQUIRETLS) != 0,
                              .eightbit = (content->flags & (MESSAGE_8BIT | MESSAGE_UTF8)) != 0};
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){
@@ -124,11 +129,11 @@ static void drop(struct queue *q, struct link *l) {
 }
 
 /* A new connection in place of kept ones that had ended. */
-static bool reconnect(struct queue *q, struct link *l) {
+static bool reconnect(struct queue *q, struct link *l, enum tls_need need) {
     struct err e;
     do {
         drop(q, l);
-        l->c = hop_connect(q->hop, &l->reused, &e);
+        l->c = hop_connect(q, need, &l->reused, &e);
     } while (l->c && l->reused);
     return l->c != NULL;
 }
@@ -159,7 +164,7 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     } else {
         role_planted_crash(&deliver.role, content->body);
         end = run_job(q->hop, l->c, job, content, to);
-        if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l))
+        if ((end == SMTP_ENDED || end == SMTP_REFUSED) && l->reused && reconnect(q, l, policy_need(q, job)))
             end = run_job(q->hop, l->c, job, content, to);
     }
     if (!l->c || untried) { /* whether the site is down is for the next job to find out */
@@ -194,7 +199,14 @@ static void work_on(struct queue *q) {
     struct job job;
     struct link l = {.c = NULL};
     for (size_t done = 0; queue_next_job(q, done, &job); done++) {
-        if (!l.c && !(l.c = hop_connect(q->hop, &l.reused, &e))) {
+        enum tls_need need = policy_need(q, &job);
+        if (l.c && l.c->fits < (int)need) {
+            hop_give_back(q->hop, l.c, true);
+            l.c = NULL;
+        }
+        if (!l.c && !(l.c = hop_connect(q, need, &l.reused, &e))) {
+            if (policy_refused(q, &job, &e))
+                continue;
             not_connected(q, &job, &e);
             break;
         }

@@ -492,7 +492,8 @@ static bool add_notice(struct batch *b, struct message *m, const struct decision
         n.fields = info.fields;
         n.body = info.first;
         n.envid = info.envid;
-        n.whole = (info.flags & MESSAGE_RET_FULL) && (int64_t)n.body.len == info.size;
+        n.requiretls = (info.flags & MESSAGE_REQUIRETLS) != 0;
+        n.whole = message_wants_whole(info.flags) && (int64_t)n.body.len == info.size;
         ++*count;
         ok = notice_args(&n, clock_now_ms(), args, e);
     }

@@ -103,8 +103,9 @@ static enum next hello(struct session *s, view name) {
     if (s->policy->tls[s->service] && !s->tls)
         stream_printf(&s->stream, "250-STARTTLS\r\n");
     stream_printf(&s->stream,
-                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n%s"
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n%s%s"
                   "250-LIMITS RCPTMAX=%lld\r\n250 ENHANCEDSTATUSCODES\r\n",
+                  s->tls ? "250-REQUIRETLS\r\n" : "",
                   s->may_xclient ? "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN\r\n" : "",
                   (long long)s->policy->config->recipients_max);
     return NEXT_MORE;

@@ -1,6 +1,6 @@
 /* parameter.c: the parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET,
- * ENVID, NOTIFY and ORCPT (RFC 3461). A parameter that is known and wrong, or comes twice, is 501; one that
- * is not known is 555. */
+ * ENVID, NOTIFY and ORCPT (RFC 3461), REQUIRETLS (RFC 8689). A parameter that is known and wrong, or comes
+ * twice, is 501; one that is not known is 555. */
 #include "mail/xtext.h"
 #include "roles/smtpd/smtpd.h"
 
@@ -24,6 +24,14 @@ static bool take_body(struct session *s, view value, struct err *e) {
 static bool take_utf8(struct session *s, view value, struct err *e) {
     s->t.flags |= MESSAGE_UTF8;
     return value.len == 0 || err_set(e, ERR_PARAMETER, "SMTPUTF8 takes no value");
+}
+
+/* RFC 8689 2: it means something only behind STARTTLS, where alone it is offered. */
+static bool take_requiretls(struct session *s, view value, struct err *e) {
+    s->t.flags |= MESSAGE_REQUIRETLS;
+    if (!s->tls)
+        return err_set(e, ERR_PARAMETER, "REQUIRETLS needs STARTTLS first");
+    return value.len == 0 || err_set(e, ERR_PARAMETER, "REQUIRETLS takes no value");
 }
 
 static bool take_ret(struct session *s, view value, struct err *e) {
@@ -82,7 +90,7 @@ static const struct parameter {
     {VIEW("SIZE"), false, take_size},     {VIEW("BODY"), false, take_body},
     {VIEW("SMTPUTF8"), false, take_utf8}, {VIEW("RET"), false, take_ret},
     {VIEW("ENVID"), false, take_envid},   {VIEW("NOTIFY"), true, take_notify},
-    {VIEW("ORCPT"), true, take_orcpt},
+    {VIEW("ORCPT"), true, take_orcpt},    {VIEW("REQUIRETLS"), false, take_requiretls},
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
