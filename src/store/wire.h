@@ -21,7 +21,7 @@ struct wire_answer {
     uint32_t len;  /* of the results, or of the error's text, which follow */
 };
 
-#define WIRE_VERSION 6
+#define WIRE_VERSION 7
 
 /* Take the next request, or answer, with what follows it off a packet. False: there is no whole one. */
 bool wire_take_request(view *packet, struct wire_request *ret, view *ret_args);

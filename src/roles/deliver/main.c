@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "roles/tally.h"
 
 #define LEASE_MS       300000
 #define RENEW_EVERY_MS 60000
@@ -144,7 +145,8 @@ static bool start(struct err *e) {
         return false;
     if (c->tls_out && !(deliver.tls = tls_client_context(e)))
         return false;
-    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) && signing_start(e);
+    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) &&
+           signing_start(e) && reports_start(e);
 }
 
 static void run_threads(void) {
@@ -160,7 +162,9 @@ static void run_threads(void) {
 
 static void stop(void) {
     struct err e;
+    reports_stop();
     templates_stop();
+    tally_stop();
     results_stop();
     release_finished();
     hop_tend();
@@ -183,6 +187,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &deliver.role, &status))
         return status;
     if (start(&e)) {
+        tally_start(&deliver.role);
         role_ready(&deliver.role);
         run_threads();
         stop();
