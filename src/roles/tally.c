@@ -145,16 +145,17 @@ static void send_all(struct entry **buckets) {
 }
 
 static void flush(void) {
-    struct entry **fresh = mem_alloc(BUCKETS * sizeof *fresh);
+    struct entry **other = mem_alloc(BUCKETS * sizeof(struct entry *));
     pthread_mutex_lock(&tally.lock);
-    struct entry **full = tally.buckets;
-    bool any = tally.count > 0;
-    tally.buckets = fresh;
-    tally.count = 0;
+    if (tally.count > 0) {
+        struct entry **full = tally.buckets;
+        tally.buckets = other;
+        tally.count = 0;
+        other = full;
+    }
     pthread_mutex_unlock(&tally.lock);
-    if (any)
-        send_all(full);
-    free(full);
+    send_all(other);
+    free(other);
 }
 
 /* False: it is time to stop. */

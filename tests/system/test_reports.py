@@ -2,8 +2,11 @@
 import email
 import email.policy
 import gzip
+import hashlib
 import json
 import re
+import struct
+import time
 import zipfile
 
 import pytest
@@ -27,6 +30,7 @@ def names():
     records = "".join(txt(f"_dmarc.{name}", f"v=DMARC1; {policy}") + txt(name, "v=spf1 ip4:192.0.2.0/24 -all")
                       for name, policy in POLICIES.items())
     records += txt("sender.example._report._dmarc.taker", "v=DMARC1;") + txt("*._report._dmarc.star", "v=DMARC1")
+    records += txt("_smtp._tls.sender", "v=TLSRPTv1; rua=mailto:tls@sender.example,mailto:more@sender.example,https://127.0.0.1:1/tls")
     records += txt("stranger", "nothing about reports")
     with peers_knot.running(records) as port:
         yield port
@@ -98,6 +102,58 @@ def test_a_day_is_reported(make, names, sink, tmp_path):
     post.clock("+26h")
     post.wait()
     assert len(sink.mails()) == 3
+
+
+def vals(*values):
+    """As src/store/vals.c writes them."""
+    return b"".join(b"i" + struct.pack("=q", v) if isinstance(v, int) else b"v" + struct.pack("=I", len(v)) + v for v in values)
+
+
+def count(post, kind, day, domain, what, n):
+    """What a role has counted of a day that is over."""
+    def octets(b):
+        return f"x'{b.hex()}'" if post.engine == "sqlite" else f"'\\x{b.hex()}'"
+    post.sql(f"INSERT INTO report_row(kind, day, domain, digest, what, n) VALUES({kind}, {day}, '{domain}', "
+             f"{octets(hashlib.sha256(what).digest())}, {octets(what)}, {n})")
+    post.sql(f"INSERT INTO report_day(kind, day, domain, due, owner) VALUES({kind}, {day}, '{domain}', 0, 0) ON CONFLICT DO NOTHING")
+
+
+def test_a_day_of_tls_is_reported(make, names, sink):
+    post = make(relay=sink, settings={"dns_servers": f"127.0.0.1@{names}", "report_from": "tls@example.org"})
+    day = int(time.time()) // 86400 - 1
+    policy = vals(1, 2, b"version: STSv1", b"mode: enforce", 1, b"mx.sender.example")
+    for type, n in (b"", 40), (b"certificate-expired", 2):
+        what = vals(policy, type, b"192.0.2.1", b"mx.sender.example", b"198.51.100.2", b"")
+        for domain in "sender.example", "silent.example":
+            count(post, 2, day, domain, what, n)
+    count(post, 2, day, "sender.example", b"no row", 9)
+    post.start()
+    copy = sink.one("tls@sender.example")
+    mail, file = parts(copy.octets)
+    assert mail["From"] == "tls@example.org" and mail["To"] == "tls@sender.example, more@sender.example"
+    assert mail.get_content_type() == "multipart/report" and mail["Content-Type"].params["report-type"] == "tlsrpt"
+    assert mail["TLS-Report-Domain"] == "sender.example" and mail["TLS-Report-Submitter"] == "mx.example.org" and mail["TLS-Required"] == "No"
+    assert file.get_content_type() == "application/tlsrpt+gzip"
+    report = json.loads(gzip.decompress(file.get_content()))
+    summary = report["policies"][0]["summary"]
+    assert (summary["total-successful-session-count"], summary["total-failure-session-count"]) == (40, 2)
+    assert report["policies"][0]["failure-details"][0]["result-type"] == "certificate-expired"
+    until(lambda: " report-not-posted domain=sender.example uri=https://127.0.0.1:1/tls " in post.log)
+    until(lambda: " report kind=tls domain=silent.example rows=2 mails=0" in post.log)
+    post.stop()
+    assert post.sql("SELECT count(*) FROM report_row") == ["0"] and len(sink.mails()) == 1
+
+
+def test_name_servers_that_do_not_answer(make, sink):
+    """What they have not said is asked for again; it is neither sent nor lost meanwhile."""
+    post = make(relay=sink)
+    published = vals(b"mailto:x@other.example", b"none", b"", b"", b"r", b"r", b"n")
+    what = vals(published, b"192.0.2.1", b"none", b"fail", b"fail", b"a.example", b"", 0, b"a.example", b"mfrom", b"fail")
+    count(post, 1, int(time.time()) // 86400 - 1, "a.example", what, 1)
+    post.start()
+    until(lambda: " report-not-sent domain=a.example " in post.log)
+    post.stop()
+    assert post.sql("SELECT count(*) FROM report_row") == ["1"] and not sink.mails()
 
 
 def test_nobody_is_told_where_that_is_switched_off(make, names, sink):

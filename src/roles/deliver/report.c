@@ -32,7 +32,7 @@ static struct {
     bool stopping;
 } reports = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static bool is_stopping(void) {
+bool reports_stopping(void) {
     pthread_mutex_lock(&reports.lock);
     bool stopping = reports.stopping;
     pthread_mutex_unlock(&reports.lock);
@@ -69,7 +69,7 @@ static bool read_rows(struct report *r, struct err *e) {
     char after[32];
     bool more = true, ok = true;
     r->rows = arena_array(&r->arena, struct report_row, ROWS_MOST);
-    while (ok && more && r->rows && r->count < ROWS_MOST && !is_stopping())
+    while (ok && more && r->rows && r->count < ROWS_MOST && !reports_stopping())
         ok = read_page(r, after, &more, e);
     return ok && ((r->rows && !r->arena.failed) || err_set(e, ERR_LIMIT, "too much was counted"));
 }
@@ -107,7 +107,7 @@ static size_t choose(const struct report *r, const struct report_file *f, const 
             continue;
         }
         buf_add_str(to, n ? ",\r\n " : "");
-        buf_add(to, places[i].address);
+        text_add_printable(to, places[i].address, true);
         ret[n++] = (struct accept_recipient){.address = places[i].address, .notify = NOTIFY_NEVER};
     }
     return n;
@@ -138,7 +138,8 @@ static bool make_mail(struct report *r, const struct report_file *f, const struc
                              .size = (int64_t)text.len,
                              .sha256 = view_from(sha256, sizeof sha256),
                              .origin = origin,
-                             .flags = MESSAGE_NOTICE | (text_is_7bit(buf_view(&text)) ? 0 : MESSAGE_8BIT),
+                             .flags = MESSAGE_NOTICE |
+                                      (text_is_7bit(buf_view(&text)) ? 0 : MESSAGE_8BIT | MESSAGE_UTF8),
                              .recipients = recipients,
                              .recipient_count = n},
             args);
@@ -152,7 +153,7 @@ static bool make_mail(struct report *r, const struct report_file *f, const struc
 
 static int look_whether_to_stop(void *unused, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
     (void)unused, (void)a, (void)b, (void)c, (void)d;
-    return is_stopping();
+    return reports_stopping();
 }
 
 static size_t pass_over(char *data, size_t size, size_t count, void *unused) {
@@ -248,7 +249,7 @@ static bool send_report(struct report *r, struct err *e) {
     if (!read_rows(r, e))
         return false;
     s->count = report_make(r, s->files);
-    if (!find_places(r, s, e) || is_stopping())
+    if (!find_places(r, s, e) || reports_stopping())
         return false;
     if (r->arena.failed)
         return err_set(e, ERR_LIMIT, "too much was counted");
@@ -290,7 +291,7 @@ static bool send_one(void) {
     bool any = lease(&r, &e);
     if (!any && e.code != ERR_OK && !role_store_is_away(e.code))
         log_line(LOG_ERROR, "reports-not-looked-up", LOG_S("reason", e.text));
-    if (any && !send_report(&r, &e) && !is_stopping())
+    if (any && !send_report(&r, &e) && !reports_stopping())
         log_line(LOG_WARN, "report-not-sent", LOG_V("domain", r.domain), LOG_S("reason", e.text));
     arena_done(&r.arena);
     return any;
@@ -313,7 +314,7 @@ static bool pause_a_little(void) {
 static void *run(void *unused) {
     (void)unused;
     while (pause_a_little())
-        while (deliver.role.config->reports_out && !is_stopping() && send_one())
+        while (deliver.role.config->reports_out && !reports_stopping() && send_one())
             continue;
     return NULL;
 }

@@ -28,6 +28,9 @@ struct report_row {
     int64_t n;
 };
 
+/* The role is about to stop: nothing more is waited for. */
+bool reports_stopping(void);
+
 /* One file of a report: of the rows that have the same policy. */
 struct report_file {
     view rua;                /* DMARC: as written there; TLS: empty */

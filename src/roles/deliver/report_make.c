@@ -224,7 +224,9 @@ static void add_header(const struct report *r, const struct report_file *f, view
     arena_init(&scratch, LIMIT_SESSION_ARENA);
     add_field(out, "From", author(&scratch));
     arena_done(&scratch);
-    add_field(out, "To", to);
+    buf_add_str(out, "To: "); /* folded already */
+    buf_add(out, to);
+    buf_add_str(out, "\r\n");
     buf_printf(out, "Subject: Report Domain: %.*s\r\n Submitter: %.*s\r\n Report-ID: <%.*s>\r\n",
                VIEW_ARG(r->domain), VIEW_ARG(hostname()), VIEW_ARG(f->id));
     buf_add_str(out, "Date: ");

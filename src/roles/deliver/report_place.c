@@ -8,7 +8,7 @@
 #include "mail/address.h"
 #include "roles/deliver/report.h"
 
-enum { DNS_MS = 20000, URI_MOST = 1000 };
+enum { DNS_MS = 5000 /* a role that stops waits as long at most */, URI_MOST = 1000 };
 
 /* ---- as they are written ---- */
 
@@ -70,15 +70,15 @@ static bool read_place(view uri, struct arena *a, struct report_place *ret) {
 static bool find_organization(view domain, struct answers *answers, view *ret) {
     struct dmarc_verdict v;
     int64_t deadline = clock_mono_ms() + DNS_MS;
-    for (dmarc_find_policy(domain, answers, &v); v.result == DMARC_WAITS;
+    for (dmarc_find_policy(domain, answers, &v); v.result == DMARC_WAITS && !reports_stopping();
          dmarc_find_policy(domain, answers, &v))
         answers_resolve(answers, deliver.dns, deadline);
     *ret = v.org_domain;
-    return v.result != DMARC_TEMPERROR;
+    return v.result != DMARC_TEMPERROR && v.result != DMARC_WAITS;
 }
 
 static const struct answer *ask(struct answers *answers, view name) {
-    if (!answers_get(answers, name, RECORD_TXT))
+    if (!answers_get(answers, name, RECORD_TXT) && !reports_stopping())
         answers_resolve(answers, deliver.dns, clock_mono_ms() + DNS_MS);
     return answers_get(answers, name, RECORD_TXT);
 }
