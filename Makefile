@@ -30,8 +30,9 @@ check:
 	@scripts/deps build check
 	@scripts/check
 
-bench: all
+bench:
 	@scripts/deps build check bench
+	@$(MAKE) --no-print-directory all
 	@scripts/bench
 
 bench-deadline: all

@@ -20,6 +20,7 @@ import compare
 import crowd
 import deadline
 import lists
+import mailauth
 import restful
 import sides
 import sizes
@@ -41,6 +42,7 @@ SCENES = {
     "aliases": sizes.aliases,
     "memory": sizes.memory,
     "stall": stall.scene,
+    "mailauth": mailauth.scene,
 }
 MARK = re.compile(r"^<!-- scene (\w+) -->\n", re.MULTILINE)
 

@@ -21,19 +21,32 @@ static bool is_local_char(char c) {
     return is_token_char(c) || c == '=';
 }
 
+static bool is_token(view v) {
+    return is_all(v, is_token_char);
+}
+
 /* pvalue (RFC 8601 2.2): a token, or [local-part]@domain. */
 static bool is_bare(view v) {
     ptrdiff_t at = view_rfind(v, '@');
     if (at < 0)
-        return is_all(v, is_token_char);
+        return is_token(v);
     view local = view_slice(v, 0, (size_t)at), domain = view_skip(v, (size_t)at + 1);
     return is_all(domain, is_token_char) &&
            (at == 0 || (is_all(local, is_local_char) && local.ptr[0] != '.' && local.ptr[at - 1] != '.'));
 }
 
-static void add_value(struct buf *out, view v) {
-    v = view_slice(v, 0, VALUE_MOST);
-    if (is_bare(v)) {
+/* Not in the middle of a character. */
+static view cut(view v) {
+    size_t len = v.len < VALUE_MOST ? v.len : VALUE_MOST;
+    while (len < v.len && len > 0 && ((unsigned char)v.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return view_slice(v, 0, len);
+}
+
+/* bare: it may stand as it is. */
+static void add_value(struct buf *out, view v, bool (*bare)(view v)) {
+    v = cut(v);
+    if (bare(v)) {
         buf_add(out, v);
         return;
     }
@@ -65,13 +78,13 @@ static void add_result(const struct authres_result *r, struct buf *out) {
     add_word(out, &word, &column);
     if (r->reason.len > 0) {
         buf_add_str(&word, "reason=");
-        add_value(&word, r->reason);
+        add_value(&word, r->reason, is_token);
         add_word(out, &word, &column);
     }
     for (size_t i = 0; i < r->property_count; i++) {
         const struct authres_property *p = &r->properties[i];
         buf_printf(&word, "%.*s.%.*s=", VIEW_ARG(p->type), VIEW_ARG(p->name));
-        add_value(&word, p->value);
+        add_value(&word, p->value, is_bare);
         add_word(out, &word, &column);
     }
     buf_done(&word);
@@ -88,7 +101,7 @@ bool results_are_forged(view trace, const struct header_field *f) {
 }
 
 void authres_write(const struct authres *r, struct buf *out) {
-    add_value(out, r->id);
+    add_value(out, r->id, is_token);
     for (size_t i = 0; i < r->count; i++) {
         buf_add_char(out, ';');
         add_result(&r->results[i], out);

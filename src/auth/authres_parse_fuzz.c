@@ -16,6 +16,17 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     bool is_relaxed = authres_parse(value, &how, &arena, &relaxed);
     BUG_ON(is_strict && (!is_relaxed || relaxed.count != strict.count || !view_eq(relaxed.id, strict.id)));
     BUG_ON(is_relaxed && relaxed.count > AUTHRES_RESULTS_MOST);
+    if (is_strict) { /* what is written can be read */
+        struct buf written = BUF_INIT(1 << 20);
+        how.relaxed = false;
+        how.utf8 = true;
+        authres_write(&strict, &written);
+        BUG_ON(
+            !written.failed &&
+            (!authres_parse(buf_view(&written), &how, &arena, &relaxed) || relaxed.count != strict.count) &&
+            !arena.failed);
+        buf_done(&written);
+    }
     (void)authres_claims(value, VIEW("example.org"));
     arena_done(&arena);
     return 0;

@@ -49,6 +49,7 @@ static void ask_dmarc(const struct auth_query *q, struct answers *a, struct auth
 }
 
 bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdict *ret) {
+    bool first = a->count == 0;
     *ret = (struct auth_verdict){
         .spf = {.why = "", .domain = VIEW(""), .mechanism = VIEW(""), .explanation = VIEW("")}};
     ret->author_unclear = !author_domain(q->message, a->arena, &ret->author);
@@ -57,8 +58,11 @@ bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdi
         spf_check(&q->spf, a, &ret->spf);
     if (ret->author.len > 0)
         dmarc_find_policy(ret->author, a, &ret->dmarc);
+    bool waits = ret->spf.result == SPF_WAITS || ret->dmarc.result == DMARC_WAITS;
+    if (waits && !first) /* signatures have asked for their keys, and are to be verified once */
+        return false;
     dkim_verify(q->message, q->bodies, q->now_s, a, &ret->dkim);
-    if (ret->spf.result == SPF_WAITS || ret->dmarc.result == DMARC_WAITS || ret->dkim.result == DKIM_WAITS)
+    if (waits || ret->dkim.result == DKIM_WAITS)
         return false;
     ask_dmarc(q, a, ret);
     return ret->dmarc.result != DMARC_WAITS;

@@ -213,6 +213,16 @@ static void test_list__nothing_changed(void **state) {
     assert_int_equal(verify_at(copy, FROM_LIST, NOW).instances, 1);
 }
 
+/* Nobody has signed the post: the list describes it as it came, and then what it has made of it. */
+static void test_list__unsigned_post(void **state) {
+    (void)state;
+    view post = add_instance(VIEW(""), view_of(plain));
+    view copy = sign(add_instance(post, edited(post)), LIST_RSA, DKIM2_EXPLODED, FROM_LIST);
+    struct dkim2_verdict v = verify_at(copy, FROM_LIST, NOW);
+    check(v.result == DKIM2_PASS && v.hops == 1 && v.instances == 2, "%s", v.why);
+    expect(post, FROM_AUTHOR, "permerror", "DKIM2-Signature i=1 missing");
+}
+
 /* The author's form is had again, octets and order where a recipe does not say otherwise. */
 static void test_rebuild(void **state) {
     (void)state;
@@ -645,6 +655,7 @@ int main(void) {
         cmocka_unit_test(test_author__signed),
         cmocka_unit_test(test_list__chain),
         cmocka_unit_test(test_list__nothing_changed),
+        cmocka_unit_test(test_list__unsigned_post),
         cmocka_unit_test(test_rebuild),
         cmocka_unit_test(test_body_lost),
         cmocka_unit_test(test_imaginary_hop),

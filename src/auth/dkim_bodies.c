@@ -13,7 +13,7 @@ const struct dkim_body *dkim_find_body(const struct dkim_bodies *b, const struct
 /* As dkim_find_body() will look for it. False: it names none. */
 static bool read_body(const struct header_field *f, struct dkim_reading *r) {
     *r = (struct dkim_reading){.field = f, .limit = -1};
-    return tags_parse(f->value, &r->tags) && dkim_read_canon(tags_value(&r->tags, "c"), r) &&
+    return tags_parse(f->value, &r->tags) && dkim_read_canon(&r->tags, r) &&
            (!tags_find(&r->tags, "l") || dkim_read_number(tags_value(&r->tags, "l"), &r->limit));
 }
 

@@ -48,19 +48,43 @@ static void end_line(struct canon_body *b) {
     b->begun = b->blank = false;
 }
 
+/* In each octet that is `c`, its highest bit. */
+static uint64_t octets_that_are(uint64_t eight, unsigned char c) {
+    const uint64_t ones = 0x0101010101010101, low = 0x7f7f7f7f7f7f7f7f;
+    uint64_t differ = eight ^ (ones * c);
+    return ~(((differ & low) + low) | differ | low);
+}
+
+/* Eight octets as they are: none is a tab, and no blank stands behind another. */
+static bool is_relaxed(const char *octets, bool behind_blank) {
+    uint64_t eight, spaces;
+    memcpy(&eight, octets, sizeof eight);
+    spaces = octets_that_are(eight, ' ');
+    return !((spaces & spaces << 8) | octets_that_are(eight, '\t')) && !(behind_blank && octets[0] == ' ');
+}
+
 /* Each run of blanks as one; those at the end wait for what follows. */
 static void give_relaxed(struct canon_body *b, view part) {
     char made[SLICE + 1];
     while (part.len > 0) {
-        size_t n = 0, len = part.len < SLICE ? part.len : SLICE;
+        size_t n = 0, len = part.len < SLICE ? part.len : SLICE, i = 0;
         bool blank = b->blank;
         made[0] = ' ';
         n += blank;
-        for (size_t i = 0; i < len; i++) { /* without branches: this is where large bodies spend their time */
-            bool now = is_blank(part.ptr[i]);
-            made[n] = now ? ' ' : part.ptr[i];
-            n += !(now & blank);
-            blank = now;
+        while (i < len) { /* this is where large bodies spend their time */
+            if (len - i >= 8 && is_relaxed(part.ptr + i, blank)) {
+                memcpy(made + n, part.ptr + i, 8);
+                n += 8;
+                i += 8;
+                blank = part.ptr[i - 1] == ' ';
+                continue;
+            }
+            for (size_t end = len - i < 8 ? len : i + 8; i < end; i++) {
+                bool now = is_blank(part.ptr[i]);
+                made[n] = now ? ' ' : part.ptr[i];
+                n += !(now & blank);
+                blank = now;
+            }
         }
         b->blank = blank;
         give(b, made, n - blank);
@@ -86,6 +110,18 @@ static void take(struct canon_body *b, view part) {
         give(b, part.ptr, part.len);
 }
 
+/* As they are, but for the line ends at their end. */
+static void take_simple(struct canon_body *b, view octets) {
+    size_t ends = 0;
+    b->cr = view_ends_with(octets, VIEW("\r"));
+    octets.len -= b->cr;
+    for (; view_ends_with(octets, VIEW("\r\n")); ends++)
+        octets.len -= 2;
+    take(b, octets);
+    for (; ends > 0; ends--)
+        end_line(b);
+}
+
 /* ---- a body ---- */
 
 void canon_body_begin(struct canon_body *b, enum canon how, int64_t limit) {
@@ -103,6 +139,10 @@ void canon_body_add(struct canon_body *b, view octets) {
                 continue;
             }
             take(b, VIEW("\r"));
+        }
+        if (b->how == CANON_SIMPLE) {
+            take_simple(b, octets);
+            return;
         }
         const char *cr = memchr(octets.ptr, '\r', octets.len);
         size_t len = cr ? (size_t)(cr - octets.ptr) : octets.len;
@@ -139,17 +179,15 @@ int64_t canon_body_digest(enum canon how, view body, int64_t limit, unsigned cha
 
 /* ---- a field ---- */
 
-void canon_field(enum canon how, const struct header_field *f, struct buf *out) {
+static void add_relaxed(const struct header_field *f, struct buf *out) {
     view value = f->value;
-    if (how == CANON_SIMPLE) {
-        buf_add(out, f->raw);
-        if (!view_ends_with(f->raw, VIEW("\r\n")))
-            buf_add_str(out, "\r\n");
+    char *to = buf_reserve(out, f->name.len + value.len + 3);
+    size_t n = 0;
+    if (!to)
         return;
-    }
-    for (size_t i = 0; i < f->name.len; i++)
-        buf_add_char(out, ascii_lower(f->name.ptr[i]));
-    buf_add_char(out, ':');
+    for (; n < f->name.len; n++)
+        to[n] = ascii_lower(f->name.ptr[n]);
+    to[n++] = ':';
     bool blank = false, begun = false;
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
@@ -160,10 +198,22 @@ void canon_field(enum canon how, const struct header_field *f, struct buf *out) 
             continue;
         }
         if (blank && begun)
-            buf_add_char(out, ' ');
+            to[n++] = ' ';
         blank = false;
         begun = true;
-        buf_add_char(out, c);
+        to[n++] = c;
     }
-    buf_add_str(out, "\r\n");
+    to[n++] = '\r';
+    to[n++] = '\n';
+    buf_commit(out, n);
+}
+
+void canon_field(enum canon how, const struct header_field *f, struct buf *out) {
+    if (how == CANON_RELAXED) {
+        add_relaxed(f, out);
+        return;
+    }
+    buf_add(out, f->raw);
+    if (!view_ends_with(f->raw, VIEW("\r\n")))
+        buf_add_str(out, "\r\n");
 }

@@ -6,7 +6,11 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { SHOWN = 8, DIGITS_MOST = 18 };
+enum {
+    SHOWN = 8,
+    DIGITS_MOST = 76,
+    DIGITS_COUNTED = 18
+}; /* RFC 6376 3.5; of more digits than are counted a number is endless */
 
 enum dkim_result dkim_wrong(struct dkim_signature *s, const char *why) {
     s->why = why;
@@ -26,12 +30,12 @@ bool dkim_message_init(struct dkim_message *m, view message, const struct dkim_b
 
 bool dkim_read_number(view text, int64_t *ret) {
     *ret = 0;
-    if (text.len == 0)
+    if (text.len == 0 || text.len > DIGITS_MOST)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (!ascii_is_digit(text.ptr[i]))
             return false;
-        *ret = i < DIGITS_MOST ? *ret * 10 + (text.ptr[i] - '0') : INT64_MAX;
+        *ret = i < DIGITS_COUNTED ? *ret * 10 + (text.ptr[i] - '0') : INT64_MAX;
     }
     return true;
 }
@@ -69,18 +73,20 @@ enum dkim_result dkim_read_signer(const struct dkim_message *m, struct dkim_read
     return DKIM_PASS;
 }
 
-bool dkim_read_canon(view text, struct dkim_reading *r) {
-    view rest = text, header, body;
+static bool read_one_canon(view name, enum canon *ret) {
+    *ret = view_eq_nocase(name, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
+    return *ret == CANON_RELAXED || view_eq_nocase(name, VIEW("simple"));
+}
+
+/* No white space within it; an empty one is not the same as none (RFC 6376 3.2). */
+bool dkim_read_canon(const struct tags *t, struct dkim_reading *r) {
+    view text = tags_value(t, "c");
+    ptrdiff_t slash = view_find(text, '/');
     r->header = r->body = CANON_SIMPLE;
-    if (text.len == 0)
+    if (!tags_find(t, "c"))
         return true;
-    view_split(&rest, '/', &header);
-    body = rest.len ? view_trim(rest) : VIEW("simple");
-    header = view_trim(header);
-    r->header = view_eq_nocase(header, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    r->body = view_eq_nocase(body, VIEW("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
-    return (r->header == CANON_RELAXED || view_eq_nocase(header, VIEW("simple"))) &&
-           (r->body == CANON_RELAXED || view_eq_nocase(body, VIEW("simple")));
+    return read_one_canon(slash < 0 ? text : view_slice(text, 0, (size_t)slash), &r->header) &&
+           (slash < 0 || read_one_canon(view_skip(text, (size_t)slash + 1), &r->body));
 }
 
 /* t= and x=. NULL: they are fine. */
@@ -98,14 +104,20 @@ enum dkim_result dkim_read_scope(const struct dkim_message *m, struct dkim_readi
                                  struct dkim_signature *s) {
     if (tags_value(&r->tags, "bh").len == 0 || tags_value(&r->tags, "h").len == 0)
         return dkim_wrong(s, "a tag is missing");
-    if (!dkim_read_canon(tags_value(&r->tags, "c"), r))
+    if (!dkim_read_canon(&r->tags, r))
         return dkim_wrong(s, "an unknown canonicalization");
     if (!tags_list_has(tags_value(&r->tags, "h"), VIEW("From")))
         return dkim_wrong(s, "From is not signed");
     if (tags_find(&r->tags, "l") && !dkim_read_number(tags_value(&r->tags, "l"), &r->limit))
         return dkim_wrong(s, "a length that is no number");
     const char *objection = time_objection(m, r);
-    return objection ? dkim_wrong(s, objection) : DKIM_PASS;
+    if (objection)
+        return dkim_wrong(s, objection);
+    r->hash = dkim_base64(tags_value(&r->tags, "bh"), m->arena, &r->hash_len);
+    if (!r->hash)
+        return dkim_wrong(s, "the body's hash is no base64");
+    r->signature = dkim_base64(tags_value(&r->tags, "b"), m->arena, &r->signature_len);
+    return r->signature ? DKIM_PASS : dkim_wrong(s, "the signature is no base64");
 }
 
 /* ---- its key ---- */
@@ -154,17 +166,13 @@ static const struct dkim_body *body_of(struct dkim_message *m, const struct dkim
 
 enum dkim_result dkim_check_body(struct dkim_message *m, const struct dkim_reading *r,
                                  struct dkim_signature *s) {
-    size_t len;
-    const unsigned char *said = dkim_base64(tags_value(&r->tags, "bh"), m->arena, &len);
     const struct dkim_body *b = body_of(m, r);
-    if (!said)
-        return dkim_wrong(s, "the body's hash is no base64");
     if (!b)
         return dkim_wrong(s, "more ways to look at the body than are tried");
     s->why = "the body was changed";
     if (r->limit > b->len)
         s->why = "the body is shorter than what was signed";
-    else if (len == sizeof b->digest && memcmp(said, b->digest, len) == 0)
+    else if (r->hash_len == sizeof b->digest && memcmp(r->hash, b->digest, r->hash_len) == 0)
         s->why = "";
     s->unsigned_len = r->limit >= 0 && r->limit < b->len ? b->len - r->limit : 0;
     return *s->why ? DKIM_FAIL : DKIM_PASS;

@@ -24,7 +24,8 @@ struct dkim_key {
     bool testing, strict; /* t=y, t=s */
 };
 
-/* False: it cannot be used, for the reason in *ret_why. */
+/* False: it cannot be used, for the reason in *ret_why. Threads share a key that was read before: it is not
+ * to be changed. */
 bool dkim_key_read(view record, struct arena *a, struct dkim_key *ret, const char **ret_why);
 /* As DKIM2 reads it: hashes (h=), services (s=) and t= say nothing there. */
 bool dkim_key_read_dkim2(view record, struct arena *a, struct dkim_key *ret, const char **ret_why);

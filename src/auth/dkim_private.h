@@ -29,12 +29,14 @@ struct dkim_reading {
     enum canon header, body;
     int64_t limit; /* l=; -1: none */
     bool ed25519, sha1;
+    const unsigned char *hash, *signature; /* bh=, b= */
+    size_t hash_len, signature_len;
 };
 
 /* PERMERROR, for that reason. */
 enum dkim_result dkim_wrong(struct dkim_signature *s, const char *why);
 bool dkim_read_number(view text, int64_t *ret);
-bool dkim_read_canon(view text, struct dkim_reading *r); /* c= */
+bool dkim_read_canon(const struct tags *t, struct dkim_reading *r); /* c= */
 /* The body as it is looked at; NULL: it was not hashed that way. */
 const struct dkim_body *dkim_find_body(const struct dkim_bodies *b, const struct dkim_reading *r);
 

@@ -11,21 +11,24 @@
 enum { LINE = 72, SIGNATURE_MOST = 1024 /* octets: RSA of 8192 bits */ };
 
 /* Signed as often as they are there and once more: a second one would be what is shown or answered. */
-static const char *const closed[] = {
-    "From", "Subject",    "Date",         "Reply-To",     "To",
-    "Cc",   "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"};
+static const view closed[] = {VIEW("From"),         VIEW("Subject"),
+                              VIEW("Date"),         VIEW("Reply-To"),
+                              VIEW("To"),           VIEW("Cc"),
+                              VIEW("Message-ID"),   VIEW("MIME-Version"),
+                              VIEW("Content-Type"), VIEW("Content-Transfer-Encoding")};
 /* Signed as often as they are there. List-*: closed, too, where there are any; on mail that is not a list's
  * yet they are a list's to add. */
-static const char *const open_ended[] = {"Sender",           "Author",        "In-Reply-To",
-                                         "References",       "Content-ID",    "Content-Disposition",
-                                         "Resent-From",      "Resent-Sender", "Content-Description",
-                                         "Resent-To",        "Resent-Cc",     "Resent-Date",
-                                         "Archived-At",      "CFBL-Address",  "Resent-Message-ID",
-                                         "CFBL-Feedback-ID", "Auto-Submitted"};
+static const view open_ended[] = {
+    VIEW("Sender"),           VIEW("Author"),        VIEW("In-Reply-To"),
+    VIEW("References"),       VIEW("Content-ID"),    VIEW("Content-Disposition"),
+    VIEW("Resent-From"),      VIEW("Resent-Sender"), VIEW("Content-Description"),
+    VIEW("Resent-To"),        VIEW("Resent-Cc"),     VIEW("Resent-Date"),
+    VIEW("Archived-At"),      VIEW("CFBL-Address"),  VIEW("Resent-Message-ID"),
+    VIEW("CFBL-Feedback-ID"), VIEW("Auto-Submitted")};
 
-static bool is_one_of(view name, const char *const *names, size_t count) {
+static bool is_one_of(view name, const view *names, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (view_eq_nocase(name, view_of(names[i])))
+        if (view_eq_nocase(name, names[i]))
             return true;
     return false;
 }
@@ -96,7 +99,7 @@ void dkim_collect(const struct header *h, bool signatures, struct dkim_collected
         canon_field(CANON_RELAXED, &h->fields[i], &c->fields);
     }
     for (size_t i = 0; i < COUNT_OF(closed); i++)
-        dkim_add_name(c, view_of(closed[i]));
+        dkim_add_name(c, closed[i]);
     for (size_t i = 0; i < h->count; i++)
         if (is_of_a_list(h->fields[i].name))
             dkim_add_name(c, h->fields[i].name);

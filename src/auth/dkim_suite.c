@@ -1,6 +1,7 @@
 /* dkim_suite.c: the messages of a folder like auth-dkim-vectors, -messages or -maildkim of the shared suites
  * (see their READMEs for the forms). Prints what fails and how many pass; the exit status is 1 when one fails
- * that its suite does not excuse. */
+ * that its suite does not excuse. With --results nothing is judged: a line of JSON for each message says what
+ * its signatures are (for scripts/differ). */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,44 +97,75 @@ static json_t *load(const char *folder, const char *file) {
     return all;
 }
 
+/* {"file": ..., "signatures": [[result, why], ...]} */
+static void show(const json_t *test, const struct dkim_verdict *v) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->count; i++) {
+        view word = words_at(DKIM_WORDS, v->list[i].result);
+        json_array_append_new(list, json_pack("[s%, s]", word.ptr, word.len, v->list[i].why));
+    }
+    json_t *all = json_pack("{sOso}", "file", json_object_get(test, "file"), "signatures", list);
+    char *text = json_dumps(all, JSON_COMPACT);
+    printf("%s\n", text);
+    free(text);
+    json_decref(all);
+}
+
+struct counts {
+    int passed, failed, excused;
+};
+
+static void judge(const json_t *test, const struct dkim_verdict *v, struct counts *n) {
+    bool ok = is_wanted(test, v), contested = json_is_true(json_object_get(test, "contested"));
+    n->passed += ok;
+    n->excused += !ok && contested;
+    n->failed += !ok && !contested;
+    if (!ok && !contested)
+        tell(test, v);
+}
+
+static void run(const char *folder, const json_t *zone, const json_t *test, bool results, struct counts *n) {
+    char path[4096];
+    struct buf text = BUF_INIT(64 << 20);
+    struct err e;
+    snprintf(path, sizeof path, "%s/%s", folder, json_string_value(json_object_get(test, "file")));
+    const json_t *now = json_object_get(test, "now");
+    if (!file_read(path, &text, &e)) {
+        printf("%s\n", e.text);
+        n->failed++;
+    } else {
+        struct dkim_verdict v =
+            verdict_of(zone, buf_view(&text), json_is_integer(now) ? json_integer_value(now) : NOW);
+        if (results)
+            show(test, &v);
+        else
+            judge(test, &v, n);
+    }
+    buf_done(&text);
+    arena_reset(&arena);
+}
+
 int main(int argc, char **argv) {
-    json_t *tests = argc == 2 ? load(argv[1], "manifest.json") : NULL,
-           *dns = tests ? load(argv[1], "dns.json") : NULL;
+    bool results = argc == 3 && strcmp(argv[1], "--results") == 0;
+    const char *folder = argc == 2 || results ? argv[argc - 1] : NULL;
+    json_t *tests = folder ? load(folder, "manifest.json") : NULL,
+           *dns = tests ? load(folder, "dns.json") : NULL;
     json_t *zone = dns ? zone_of(dns) : NULL, *test;
-    int passed = 0, failed = 0, excused = 0;
+    struct counts n = {0};
     size_t i;
     if (!zone) {
-        fprintf(stderr, "usage: dkim-suite FOLDER\n");
+        fprintf(stderr, "usage: dkim-suite [--results] FOLDER\n");
         return 2;
     }
     arena_init(&arena, 256 << 20);
-    json_array_foreach(tests, i, test) {
-        char path[4096];
-        struct buf text = BUF_INIT(64 << 20);
-        struct err e;
-        snprintf(path, sizeof path, "%s/%s", argv[1], json_string_value(json_object_get(test, "file")));
-        const json_t *now = json_object_get(test, "now");
-        if (!file_read(path, &text, &e)) {
-            printf("%s\n", e.text);
-            failed++;
-        } else {
-            struct dkim_verdict v =
-                verdict_of(zone, buf_view(&text), json_is_integer(now) ? json_integer_value(now) : NOW);
-            bool ok = is_wanted(test, &v), contested = json_is_true(json_object_get(test, "contested"));
-            passed += ok;
-            excused += !ok && contested;
-            failed += !ok && !contested;
-            if (!ok && !contested)
-                tell(test, &v);
-        }
-        buf_done(&text);
-        arena_reset(&arena);
-    }
+    json_array_foreach(tests, i, test) run(folder, zone, test, results, &n);
     arena_done(&arena);
     json_decref(zone);
     json_decref(dns);
     json_decref(tests);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    if (results)
+        return n.failed > 0;
+    printf("%s: %d pass, %d fail, %d excused\n", strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder,
+           n.passed, n.failed, n.excused);
+    return n.failed == 0 && n.passed > 0 ? 0 : 1;
 }

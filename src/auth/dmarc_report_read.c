@@ -10,7 +10,7 @@
 #include "mail/charset.h"
 
 enum {
-    TAG_MOST = 4096,       /* octets of a tag */
+    TAG_MOST = 2048,       /* octets of a tag */
     VALUE_MOST = 64 << 10, /* octets of the text in an element that is read */
     DEPTH_MOST = 5,        /* of elements that are read, below the root */
     NAME_MOST = 40,        /* octets of an element's name that are looked at: more than the longest has */
@@ -264,16 +264,26 @@ static bool read_all(struct run *r) {
 
 /* ---- the text ---- */
 
+/* The length to the end mark, which ends in ">", behind the first `from` octets; else all. */
+static size_t len_until(view v, size_t from, view mark) {
+    size_t at = from;
+    ptrdiff_t found;
+    while ((found = view_find(view_skip(v, at), '>')) >= 0) {
+        at += (size_t)found + 1;
+        if (at >= from + mark.len && view_ends_with(view_slice(v, 0, at), mark))
+            return at;
+    }
+    return v.len;
+}
+
 /* The length of what begins with "<"; 0: it is too long, or a declaration of a DTD. */
 static size_t markup_len(view v) {
     static const struct {
         view begin, end;
     } kinds[] = {{{"<!--", 4}, {"-->", 3}}, {{"<![CDATA[", 9}, {"]]>", 3}}, {{"<?", 2}, {"?>", 2}}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (view_starts_with(v, kinds[i].begin)) {
-            ptrdiff_t at = view_search(view_skip(v, kinds[i].begin.len), kinds[i].end);
-            return at < 0 ? v.len : kinds[i].begin.len + (size_t)at + kinds[i].end.len;
-        }
+        if (view_starts_with(v, kinds[i].begin))
+            return len_until(v, kinds[i].begin.len, kinds[i].end);
     if (view_starts_with(v, VIEW("<!")))
         return 0;
     char quote = 0;
@@ -332,7 +342,8 @@ static view charset_of(view *xml) {
     *xml = view_skip(*xml, view_starts_with(*xml, VIEW("\xef\xbb\xbf")) ? 3 : 0);
     *xml = view_trim(*xml);
     view name = declared_charset(*xml);
-    bool is_unicode = name.len == 0 || view_starts_with_nocase(name, VIEW("UTF-"));
+    bool is_unicode =
+        name.len == 0 || view_eq_nocase(name, VIEW("UTF-8")) || view_starts_with_nocase(name, VIEW("UTF-16"));
     if (is_unicode && view_is_utf8(*xml)) /* whatever it calls itself */
         return VIEW("");
     return is_unicode ? VIEW("windows-1252") : name;
@@ -368,6 +379,11 @@ static bool finish(struct run *r, struct dmarc_report *ret) {
     return true;
 }
 
+/* Some of libxml2's errors would go to standard error whatever its options say. */
+static void keep_quiet(void *context, xmlErrorPtr error) {
+    (void)context, (void)error;
+}
+
 static bool read_xml(view xml, struct arena *a, struct dmarc_report *ret, struct err *e) {
     static pthread_once_t once = PTHREAD_ONCE_INIT; /* libxml2 wants it before there are threads in it */
     pthread_once(&once, xmlInitParser);
@@ -383,6 +399,7 @@ static bool read_xml(view xml, struct arena *a, struct dmarc_report *ret, struct
         xmlReaderForMemory(xml.ptr, (int)xml.len, NULL, "UTF-8",
                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC);
     BUG_ON(!r->xml);
+    xmlTextReaderSetStructuredErrorHandler(r->xml, keep_quiet, NULL);
     bool ok = read_all(r) && finish(r, ret);
     xmlFreeTextReader(r->xml);
     buf_done(&r->records);

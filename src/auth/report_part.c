@@ -198,7 +198,7 @@ static bool find_member(view zip, struct member *m, struct err *e) {
 }
 
 static bool unpack_zip(view zip, size_t most, struct buf *out, struct err *e) {
-    struct member m;
+    struct member m = {.deflated = false}; /* gcc does not see that it is found first */
     size_t start = out->len;
     if (!find_member(zip, &m, e))
         return false;

@@ -23,8 +23,9 @@ static bool may_look(struct spf_run *r) {
     return ++r->lookups <= SPF_LOOKUPS;
 }
 
+/* What cannot be a name, as macros may make it, is not asked for, and so is no look-up (4.6.4, 4.8). */
 static bool is_void(const struct answer *found) {
-    return found->state == ANSWER_NO_DATA || found->state == ANSWER_NO_NAME;
+    return found->name.len > 0 && (found->state == ANSWER_NO_DATA || found->state == ANSWER_NO_NAME);
 }
 
 static bool may_be_void(struct spf_run *r, const struct answer *found) {

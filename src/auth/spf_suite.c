@@ -1,5 +1,6 @@
 /* spf_suite.c: the cases of a folder like auth-spf of the shared suites (see its README for the form). Prints
- * what fails and how many pass; the exit status is 1 when one fails that its suite does not excuse. */
+ * what fails and how many pass; the exit status is 1 when one fails that its suite does not excuse.
+ * With --results nothing is judged: a line of JSON for each case says what came out (for scripts/differ). */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 static struct arena arena;
 static int passed, failed, excused;
+static bool results;
 
 static struct spf_verdict verdict_of(const json_t *zone, const struct spf_query *q) {
     struct answers answers;
@@ -61,13 +63,24 @@ static bool explains(const json_t *test, const struct spf_verdict *v) {
     return libraries ? v->explanation.len == 0 : view_eq(v->explanation, view_of(wanted));
 }
 
+/* {"case": ..., "result": ..., "why": ..., "explanation": ...} */
+static void show(const char *name, const struct spf_verdict *v) {
+    view word = words_at(SPF_WORDS, v->result);
+    json_t *all = json_pack("{ss ss% ss ss%}", "case", name, "result", word.ptr, word.len, "why", v->why,
+                            "explanation", v->explanation.ptr, v->explanation.len);
+    char *text = json_dumps(all, JSON_COMPACT);
+    printf("%s\n", text);
+    free(text);
+    json_decref(all);
+}
+
 static void run_scenario(const char *file, const json_t *scenario) {
     const json_t *zone = json_object_get(scenario, "zonedata");
     const char *name;
     json_t *test;
     json_object_foreach(json_object_get(scenario, "tests"), name, test) {
         arena_reset(&arena);
-        if (is_excused(name, test)) {
+        if (!results && is_excused(name, test)) {
             excused++;
             continue;
         }
@@ -80,6 +93,10 @@ static void run_scenario(const char *file, const json_t *scenario) {
                               .now_s = 1700000000};
         struct spf_verdict v = verdict_of(zone, &q);
         const json_t *wanted = json_object_get(test, "result");
+        if (results) {
+            show(name, &v);
+            continue;
+        }
         report(is_wanted(wanted, words_at(SPF_WORDS, v.result)) && explains(test, &v), file, name, &v,
                explains(test, &v) ? wanted : json_object_get(test, "explanation"));
     }
@@ -99,10 +116,10 @@ static bool run_file(const char *folder, const char *file) {
     int before = passed + failed, before_passed = passed, before_excused = excused;
     bool whole = json_object_get(json_array_get(all, 0), "zonedata") != NULL;
     json_array_foreach(all, i, scenario) if (whole) run_scenario(file, scenario);
-    if (whole)
+    if (whole && !results)
         printf("%s: %d of %d pass, %d excused by the suite\n", file, passed - before_passed,
                passed + failed - before, excused - before_excused);
-    else /* of records of one kind its form keeps the last */
+    if (!whole) /* of records of one kind its form keeps the last */
         printf("%s: %zu scenarios not run: records they need are lost in its form\n", file,
                json_array_size(all));
     json_decref(all);
@@ -111,20 +128,24 @@ static bool run_file(const char *folder, const char *file) {
 
 int main(int argc, char **argv) {
     struct dirent **names;
-    int n = argc == 2 ? scandir(argv[1], &names, NULL, alphasort) : -1;
+    results = argc == 3 && strcmp(argv[1], "--results") == 0;
+    const char *folder = argc == 2 || results ? argv[argc - 1] : NULL;
+    int n = folder ? scandir(folder, &names, NULL, alphasort) : -1;
     bool read = n > 0;
     if (n < 0) {
-        fprintf(stderr, "usage: spf-suite FOLDER\n");
+        fprintf(stderr, "usage: spf-suite [--results] FOLDER\n");
         return 2;
     }
     arena_init(&arena, 64 << 20);
     for (int i = 0; i < n; i++) {
         if (view_ends_with(view_of(names[i]->d_name), VIEW(".json")))
-            read = run_file(argv[1], names[i]->d_name) && read;
+            read = run_file(folder, names[i]->d_name) && read;
         free(names[i]);
     }
     free(names);
     arena_done(&arena);
+    if (results)
+        return read ? 0 : 1;
     printf("spf: %d pass, %d fail, %d excused\n", passed, failed, excused);
     return failed == 0 && read && passed > 0 ? 0 : 1;
 }

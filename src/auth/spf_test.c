@@ -279,6 +279,22 @@ static void test_limits__of_memory(void **state) {
     arena_reset(&arena);
 }
 
+/* Macros can make names that cannot be, and are not asked for: no void look-ups (4.6.4). Those that can
+ * be are. */
+static void test_limits__of_void_lookups(void **state) {
+    (void)state;
+    expect_result(
+        "{\"email.example.com\": [{\"TXT\": \"v=spf1 exists:%{l}..example.com exists:%{d}..a.example.com "
+        "exists:..%{d} exists:%{l}..b.example.com -all\"}]}",
+        "192.0.2.1", "fail");
+    expect_result(
+        "{\"email.example.com\": [{\"TXT\": \"v=spf1 exists:a.example.com exists:b.example.com -all\"}]}",
+        "192.0.2.1", "fail");
+    expect_result("{\"email.example.com\": [{\"TXT\": \"v=spf1 exists:a.example.com exists:b.example.com "
+                  "exists:c.example.com -all\"}]}",
+                  "192.0.2.1", "permerror");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mechanisms),
@@ -290,6 +306,7 @@ int main(void) {
         cmocka_unit_test(test_macros__many_parts),
         cmocka_unit_test(test_names__that_are_none),
         cmocka_unit_test(test_limits__of_memory),
+        cmocka_unit_test(test_limits__of_void_lookups),
     };
     arena_init(&arena, 4 << 20);
     int status = cmocka_run_group_tests(tests, NULL, NULL);

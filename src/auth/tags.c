@@ -26,9 +26,8 @@ bool tags_parse(view text, struct tags *ret) {
     while (rest.len > 0) {
         view_split(&rest, ';', &one);
         if (view_trim(one).len == 0) { /* behind the last semicolon, or there is nothing at all */
-            if (rest.len > 0 || ret->count == 0)
-                return view_trim(text).len == 0;
-            return true;
+            bool is_last = one.ptr + one.len == text.ptr + text.len;
+            return is_last && (ret->count > 0 || view_trim(text).len == 0);
         }
         ptrdiff_t equals = view_find(one, '=');
         if (equals < 0 || ret->count == TAGS_MOST)
@@ -62,9 +61,11 @@ view tags_value(const struct tags *t, const char *name) {
 view tags_squeeze(view text, struct arena *a) {
     char *out = arena_alloc(a, text.len + 1);
     size_t n = 0;
-    for (size_t i = 0; out && i < text.len; i++)
-        if (!ascii_is_space(text.ptr[i]))
-            out[n++] = text.ptr[i];
+    for (size_t i = 0; out && i < text.len; i++) { /* without branches, as most of it stays */
+        char c = text.ptr[i];
+        out[n] = c;
+        n += c != ' ' && c != '\t' && c != '\r' && c != '\n';
+    }
     return out ? view_from(out, n) : VIEW("");
 }
 

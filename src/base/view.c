@@ -15,23 +15,6 @@ view view_from(const void *ptr, size_t len) {
     return (view){ptr, len};
 }
 
-char ascii_lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-bool ascii_is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-bool ascii_is_alnum(char c) {
-    char lower = ascii_lower(c);
-    return ascii_is_digit(c) || (lower >= 'a' && lower <= 'z');
-}
-
-bool ascii_is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 bool view_eq(view a, view b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }

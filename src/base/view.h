@@ -50,11 +50,23 @@ bool view_split(view *v, char sep, view *ret_piece);
 /* Decimal number that fills the whole view. False when empty, not a number or out of range. */
 bool view_to_i64(view v, int64_t *ret_n);
 
-/* ASCII only, as mail syntax is. */
-char ascii_lower(char c);
-bool ascii_is_alnum(char c);
-bool ascii_is_digit(char c);
-bool ascii_is_space(char c);
+/* ASCII only, as mail syntax is. Here, as parsers ask for each octet. */
+static inline char ascii_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+static inline bool ascii_is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static inline bool ascii_is_alnum(char c) {
+    char lower = ascii_lower(c);
+    return ascii_is_digit(c) || (lower >= 'a' && lower <= 'z');
+}
+
+static inline bool ascii_is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /* True when all bytes are printable or white space ASCII (< 0x80). */
 bool view_is_ascii(view v);

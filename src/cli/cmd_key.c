@@ -1,4 +1,5 @@
-/* cmd_key.c: postroad key: keys that programs show to the REST interface. */
+/* cmd_key.c: postroad key: keys that programs show to the REST interface; postroad secret: what roles share.
+ */
 #include "base/id.h"
 #include "base/password.h"
 #include "cli/cli.h"
@@ -84,4 +85,20 @@ bool cmd_key_ls(struct cli *c, struct err *e) {
     static const struct column columns[] = {{"name", "NAME"}, {"created", "SINCE"}};
     struct pages p = {.op = OP_KEY_LS, .ask = ask_keys, .row = show_key};
     return pages_show(c, &p, columns, COUNT_OF(columns), e);
+}
+
+bool cmd_secret_rotate(struct cli *c, struct err *e) {
+    view who;
+    if (!cli_who(c, &who, e))
+        return false;
+    struct store_request r;
+    store_request_init(&r, OP_SECRET_ADD);
+    vals_view(&r.args, who);
+    vals_view(&r.args, view_of(c->args.words[0]));
+    bool ok = cli_call(c, &r, e);
+    store_request_done(&r);
+    if (ok)
+        cli_done(c, json_pack("{ss}", "name", c->args.words[0]),
+                 "a new secret %s is in use; those before it are still good", c->args.words[0]);
+    return ok;
 }

@@ -66,14 +66,17 @@ static void hide_rest_of_header(struct making *m) {
 }
 
 static bool make_message(struct making *m) {
-    struct body_plan plan;
+    struct body_plan plan = {.header = recipe_in(m->arena), .footer = recipe_in(m->arena)};
     if (!look(m))
         return false;
+    edition_mitigation_begin(m, m->mitigation);
     if (making_number(m, LIST_SETTING_ANONYMOUS_LIST))
         hide_rest_of_header(m);
-    edition_body_plan(m, &plan);
+    if (m->mitigation != MITIGATE_WRAP)
+        edition_body_plan(m, &plan);
     edition_fields(m, &plan);
-    edition_body(m, &plan);
+    if (m->mitigation != MITIGATE_WRAP)
+        edition_body(m, &plan);
     return !m->arena->failed;
 }
 
@@ -137,11 +140,43 @@ static enum edition_kept kept(const struct making *m, const struct edition *made
                                                                                      : KEPT_POST;
 }
 
+/* One form of the edition. */
+static bool make_form(const struct making *with, enum mitigation how, struct recipe *ret) {
+    struct making m = *with;
+    struct edition form = {.recipe = recipe_in(with->arena)};
+    m.edition = &form;
+    m.mitigation = how;
+    bool ok = make(&m, &form) && !with->arena->failed && !is_too_large(&form.recipe);
+    *ret = form.recipe;
+    return ok;
+}
+
+/* What the list does for the author's domain's sake: to the edition, or to a second form of it. */
+static enum mitigation mitigate(struct making *m, bool *ret_always) {
+    enum mitigation how = look(m) ? edition_mitigation(m, ret_always) : MITIGATE_NOT;
+    bool acts = *ret_always || m->post->forbidden;
+    if (how == MITIGATE_REFUSE || how == MITIGATE_DROP) {
+        if (acts)
+            m->edition->dmarc = how == MITIGATE_REFUSE ? EDITION_REFUSED : EDITION_DROPPED;
+        return MITIGATE_NOT;
+    }
+    return how;
+}
+
 bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
                   struct edition *ret, struct err *e) {
     struct making m = {.l = l, .post = p, .arena = a, .source = p->source, .trace = p->trace, .edition = ret};
-    *ret = (struct edition){.recipe = recipe_in(a)};
+    bool always = false;
+    *ret = (struct edition){.recipe = recipe_in(a), .mitigated = recipe_in(a)};
+    enum mitigation how = mitigate(&m, &always);
+    m.mitigation = always ? how : MITIGATE_NOT;
     bool ok = make(&m, ret) && !a->failed && !is_too_large(&ret->recipe);
+    if (ok && how != MITIGATE_NOT && !always && !ret->nothing_left)
+        ok = make_form(&m, how, &ret->mitigated);
+    if (ok && recipe_stored_len(&ret->recipe) + recipe_stored_len(&ret->mitigated) > LIMIT_EDITION) {
+        ret->recipe = ret->mitigated; /* one of them can be kept: the one that everybody takes */
+        ret->mitigated.count = 0;
+    }
     for (size_t i = 0; i < ret->recipe.count; i++)
         ret->names |=
             ret->recipe.pieces[i].kind == PIECE_SLOT && recipe_slot_names(ret->recipe.pieces[i].slot);

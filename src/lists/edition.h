@@ -31,16 +31,24 @@ struct edition_post {
     view source;  /* trace fields as they stand in the store, and the message as received */
     size_t trace; /* octets of the trace fields */
     int64_t message;
+    view wrap_domain, wrap_key; /* for rewrite (mitigation.h); empty: there is none here */
+    bool forbidden; /* what smtpd found: the author's domain wants what fails quarantined or rejected */
 };
 
 struct edition {
-    struct recipe recipe;        /* over the source */
-    bool nothing_left;           /* the list's content filter leaves nothing, for the reason in `what`: see
-                                    filter_action */
-    bool filtered;               /* parts are missing */
-    bool approved;               /* the line that gave the moderators' password is missing */
-    enum edition_kept kept;      /* the archive must not show what the list took out */
-    bool names;                  /* copies need the members' names */
+    struct recipe recipe;    /* over the source */
+    bool nothing_left;       /* the list's content filter leaves nothing, for the reason in `what`: see
+                                filter_action */
+    bool filtered;           /* parts are missing */
+    bool approved;           /* the line that gave the moderators' password is missing */
+    enum edition_kept kept;  /* the archive must not show what the list took out */
+    bool names;              /* copies need the members' names */
+    struct recipe mitigated; /* where the author's domain forbids the first (DMARC): count 0: there is none */
+    enum {
+        EDITION_GOES,
+        EDITION_REFUSED,
+        EDITION_DROPPED
+    } dmarc;                     /* the list does not take it for its domain's sake */
     char what[LIMIT_EVENT_TEXT]; /* what was done, beside the list's own fields; empty: nothing */
 };
 

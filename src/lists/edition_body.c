@@ -41,7 +41,7 @@ static bool takes_lines(const struct mime_part *p, const struct body_plan *plan)
 }
 
 /* A boundary that is in no message: it depends on all of its octets. */
-static void make_boundary(const struct making *m, char *out, size_t size) {
+void edition_boundary(const struct making *m, char *out, size_t size) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_Digest(m->source.ptr, m->source.len, digest, NULL, EVP_sha256(), NULL);
     size_t n = (size_t)snprintf(out, size, "=_list_");
@@ -77,7 +77,7 @@ void edition_body_plan(struct making *m, struct body_plan *ret) {
         ret->how = BODY_INSERT;
     } else {
         ret->how = BODY_WRAP;
-        make_boundary(m, ret->boundary, sizeof ret->boundary);
+        edition_boundary(m, ret->boundary, sizeof ret->boundary);
     }
     static const char *const how[] = {
         [BODY_APPEND] = "lines of", [BODY_INSERT] = "parts of", [BODY_WRAP] = "parts around"};

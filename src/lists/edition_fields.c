@@ -65,7 +65,7 @@ static bool goes(const struct making *m, const struct body_plan *plan, const str
         (is_one_of(name, of_lists) && making_number(m, LIST_SETTING_INCLUDE_RFC2369_HEADERS)) ||
         (anonymous && !is_one_of(name, of_nobody) && !making_is_content(name)))
         return true;
-    if (results_are_forged(view_slice(m->source, 0, m->trace), f))
+    if (edition_mitigation_replaces(m, name) || results_are_forged(view_slice(m->source, 0, m->trace), f))
         return true;
     if (plan->how == BODY_WRAP && making_is_content(name))
         return true; /* to the part the body becomes */
@@ -352,6 +352,7 @@ void edition_fields(struct making *m, const struct body_plan *plan) {
     if (!making_number(m, LIST_SETTING_ANONYMOUS_LIST))
         recipe_copy(&m->out, 0, m->trace);
     add_anonymous_fields(m);
+    edition_mitigation_fields(m);
     add_reply_to(m);
     add_personal_fields(m);
     add_content_fields(m, plan);
@@ -364,5 +365,8 @@ void edition_fields(struct making *m, const struct body_plan *plan) {
         edition_subject(m, NULL, prefix);
         recipe_text(&m->out, VIEW("\r\n"));
     }
-    copy_rest(m, plan);
+    if (m->mitigation == MITIGATE_WRAP)
+        edition_mitigation_body(m);
+    else
+        copy_rest(m, plan);
 }

@@ -9,6 +9,14 @@
 
 /* Values of settings, in the order of their words (list_setting.def). */
 enum reply_goes_to { REPLY_UNCHANGED, REPLY_TO_LIST, REPLY_EXPLICIT, REPLY_EXPLICIT_ONLY };
+enum mitigation {
+    MITIGATE_NOT,
+    MITIGATE_MUNGE,
+    MITIGATE_WRAP,
+    MITIGATE_REFUSE,
+    MITIGATE_DROP,
+    MITIGATE_REWRITE
+};
 enum personalize { PERSONALIZE_NONE, PERSONALIZE_INDIVIDUAL, PERSONALIZE_FULL };
 
 struct making {
@@ -21,6 +29,8 @@ struct making {
     struct mime mime;
     struct recipe out;
     struct edition *edition;
+    enum mitigation mitigation; /* of From, in this form of the edition */
+    view rewritten;             /* the fields of REWRITE */
 };
 
 static inline int64_t making_number(const struct making *m, enum list_setting s) {
@@ -60,6 +70,17 @@ void edition_fields(struct making *m, const struct body_plan *plan);
 void edition_list_fields(struct making *m);
 /* The Message-ID it has then, without brackets. */
 view edition_message_id(const struct making *m);
+
+/* edition_mitigation.c: what a From that must not stand there becomes. */
+/* What the list does about this post's author, and whether at once (else only where it is needed). */
+enum mitigation edition_mitigation(struct making *m, bool *ret_always);
+/* It is done in this form of the edition; once the header is looked at. */
+void edition_mitigation_begin(struct making *m, enum mitigation how);
+bool edition_mitigation_replaces(const struct making *m, view name);
+void edition_mitigation_fields(struct making *m);
+/* Of MITIGATE_WRAP: the body, with the fields about it and the empty line. */
+void edition_mitigation_body(struct making *m);
+void edition_boundary(const struct making *m, char *out, size_t size);
 
 /* edition_body.c: the texts above and below. */
 void edition_body_plan(struct making *m, struct body_plan *ret);

@@ -35,4 +35,7 @@ void bounce_read(view message, struct arena *a, struct bounce_report *ret);
  * mailbox are temporary, as the field has it. */
 enum bounce_kind bounce_of_reply(int code, view enhanced, view text);
 
+/* The refusal is for the policy of the author's domain (DMARC; RFC 7372 and what large sites say). */
+bool bounce_is_of_dmarc(view enhanced, view text);
+
 #endif

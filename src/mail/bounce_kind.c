@@ -17,20 +17,26 @@ static const struct {
     const char *status;
     enum bounce_kind kind;
 } of_status[] = {
-    {"5.1.7", BOUNCE_OF_MESSAGE}, /* the sender's address */
-    {"5.1.8", BOUNCE_OF_MESSAGE}, /* the sender's domain */
-    {"5.1.", BOUNCE_PERMANENT},   /* the recipient's */
-    {"5.2.1", BOUNCE_PERMANENT},  /* disabled */
-    {"5.2.2", BOUNCE_TEMPORARY},  /* full */
-    {"5.2.3", BOUNCE_OF_MESSAGE}, /* too long */
-    {"5.3.1", BOUNCE_TEMPORARY},  /* the system is full */
-    {"5.3.4", BOUNCE_OF_MESSAGE}, /* too big */
-    {"5.4.5", BOUNCE_TEMPORARY},  /* congestion; Gmail: we sent too much today */
-    {"5.4.", BOUNCE_PERMANENT},   /* no road to it */
-    {"5.5.3", BOUNCE_OF_MESSAGE}, /* too many recipients */
-    {"5.6.", BOUNCE_OF_MESSAGE},  /* content */
-    {"5.7.17", BOUNCE_PERMANENT}, /* the mailbox has a new owner (RFC 7293) */
-    {"5.7.18", BOUNCE_PERMANENT}, /* the domain has */
+    {"5.1.7", BOUNCE_OF_MESSAGE},  /* the sender's address */
+    {"5.1.8", BOUNCE_OF_MESSAGE},  /* the sender's domain */
+    {"5.1.", BOUNCE_PERMANENT},    /* the recipient's */
+    {"5.2.1", BOUNCE_PERMANENT},   /* disabled */
+    {"5.2.2", BOUNCE_TEMPORARY},   /* full */
+    {"5.2.3", BOUNCE_OF_MESSAGE},  /* too long */
+    {"5.3.1", BOUNCE_TEMPORARY},   /* the system is full */
+    {"5.3.4", BOUNCE_OF_MESSAGE},  /* too big */
+    {"5.4.5", BOUNCE_TEMPORARY},   /* congestion; Gmail: we sent too much today */
+    {"5.4.", BOUNCE_PERMANENT},    /* no road to it */
+    {"5.5.3", BOUNCE_OF_MESSAGE},  /* too many recipients */
+    {"5.6.", BOUNCE_OF_MESSAGE},   /* content */
+    {"5.7.17", BOUNCE_PERMANENT},  /* the mailbox has a new owner (RFC 7293) */
+    {"5.7.18", BOUNCE_PERMANENT},  /* the domain has */
+    {"5.7.20", BOUNCE_OF_MESSAGE}, /* DKIM, */
+    {"5.7.21", BOUNCE_OF_MESSAGE}, {"5.7.22", BOUNCE_OF_MESSAGE},
+    {"5.7.23", BOUNCE_OF_MESSAGE}, /* SPF, */
+    {"5.7.24", BOUNCE_OF_MESSAGE}, {"5.7.25", BOUNCE_OF_MESSAGE},
+    {"5.7.26", BOUNCE_OF_MESSAGE}, /* both: DMARC (RFC 7372) */
+    {"5.7.27", BOUNCE_OF_MESSAGE},
 };
 
 /* What words mean, the first that a text has. A star stands in front of those that count also inside of words
@@ -139,6 +145,15 @@ static enum bounce_kind kind_by_words(view text, bool policy, enum bounce_kind o
         if ((!policy || of_words[i].kind == BOUNCE_PERMANENT) && has_words(text, of_words[i].words))
             return of_words[i].kind;
     return otherwise;
+}
+
+bool bounce_is_of_dmarc(view enhanced, view text) {
+    char lower[TEXT_OCTETS];
+    if (view_ends_with(enhanced, VIEW(".7.26")) || view_ends_with(enhanced, VIEW(".7.20")))
+        return true;
+    return has_words(
+        lower_case(text, lower, sizeof lower),
+        "*dmarc|unauthenticated mail|unauthenticated email|authentication checks|not authenticated");
 }
 
 enum bounce_kind bounce_of_reply(int code, view enhanced, view text) {

@@ -154,7 +154,7 @@ static int find_name(const char *const *names, int count, view word) {
 
 /* RFC 5322 4.3: two digits are 1950 to 2049, three count from 1900. */
 static bool take_year(view *v, int64_t *ret_year) {
-    int year;
+    int year = 0; /* more digits than a year has leave it */
     size_t len = take_number(v, &year);
     if (len == 2)
         year += year < 50 ? 2000 : 1900;

@@ -16,7 +16,7 @@ void date_format_iso(int64_t unix_ms, struct buf *out);
  * zone is not looked at. False when it is no date, or one before 1900 or after 9999. */
 bool date_parse(view text, int64_t *ret_unix_ms);
 
-/* RFC 3339 5.6, also without a zone (UTC then), without seconds, or the day alone. False as above, and when
+/* RFC 3339 5.6, also without seconds, or the day alone; zones and false as above, and false, too, when
  * anything stands behind it. */
 bool date_parse_iso(view text, int64_t *ret_unix_ms);
 

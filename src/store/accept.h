@@ -6,12 +6,13 @@
 #include "store/vals.h"
 
 enum message_flags {
-    MESSAGE_UTF8 = 1,        /* came with SMTPUTF8 (RFC 6531) */
-    MESSAGE_8BIT = 2,        /* BODY=8BITMIME (RFC 6152) */
-    MESSAGE_NOTICE = 4,      /* made here: a DSN */
-    MESSAGE_RET_FULL = 8,    /* RET=FULL (RFC 3461 4.3) */
+    MESSAGE_UTF8 = 1,         /* came with SMTPUTF8 (RFC 6531) */
+    MESSAGE_8BIT = 2,         /* BODY=8BITMIME (RFC 6152) */
+    MESSAGE_NOTICE = 4,       /* made here: a DSN */
+    MESSAGE_RET_FULL = 8,     /* RET=FULL (RFC 3461 4.3) */
     MESSAGE_RET_HEADERS = 16, /* RET=HDRS */
-    MESSAGE_TRUSTED = 32      /* its client may send to any address (relay_networks): it is one of ours */
+    MESSAGE_TRUSTED = 32,     /* its client may send to any address (relay_networks): it is one of ours */
+    MESSAGE_FORBIDDEN = 128   /* its author's domain wants mail that fails DMARC quarantined or rejected */
 };
 
 /* What the sender wants to hear about a recipient (RFC 3461 4.1). NOTIFY_DEFAULT: it did not say, and hears
@@ -28,7 +29,9 @@ enum dsn_notify {
 enum delivery_flags {
     DELIVERY_WARNED = 16, /* the sender was told that it takes longer */
     DELIVERY_ORCPT = 32,  /* the table orcpt has a row for it */
-    DELIVERY_NAME = 64    /* the copy names the member */
+    DELIVERY_NAME = 64,   /* the copy names the member */
+    DELIVERY_MITIGATED =
+        128 /* refused for DMARC: From is rewritten, whatever its domain says (FORM_MITIGATED) */
 };
 
 struct accept_recipient {

@@ -164,7 +164,7 @@ static void end_post(struct op_run *r, int64_t message, int64_t list, enum moder
 struct keep {
     int64_t message, list, end, kept, size;
     bool names;
-    view what, sha256, recipe, subject;
+    view what, sha256, recipe, mitigated, subject;
 };
 
 static struct keep read_keep(struct op_run *r) {
@@ -178,6 +178,7 @@ static struct keep read_keep(struct op_run *r) {
     k.sha256 = vals_get_view(&r->in);
     k.names = vals_get_int(&r->in) != 0;
     k.recipe = vals_get_view(&r->in);
+    k.mitigated = vals_get_view(&r->in);
     k.subject = vals_get_view(&r->in);
     if (k.end < MODERATION_HOLD || k.end > MODERATION_ACCEPT || k.kept < KEPT_POST || k.kept > KEPT_ANONYMOUS)
         op_refuse(r, ERR_SYNTAX, "edition-keep: no such end");
@@ -188,10 +189,10 @@ static struct keep read_keep(struct op_run *r) {
 static bool insert_edition(struct op_run *r, const struct keep *k) {
     if (db_number(r->db, 0, "SELECT 1 FROM expansion WHERE message = $1 AND list = $2 {for update}",
                   DB_I(k->message), DB_I(k->list)) == 0 ||
-        db_change(
-            r->db,
-            "INSERT INTO edition(message, list, kept, recipe) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            DB_I(k->message), DB_I(k->list), DB_I(k->kept), DB_B(k->recipe)) != 1)
+        db_change(r->db,
+                  "INSERT INTO edition(message, list, kept, recipe, mitigated) VALUES($1, $2, $3, $4, $5)"
+                  " ON CONFLICT DO NOTHING",
+                  DB_I(k->message), DB_I(k->list), DB_I(k->kept), DB_B(k->recipe), DB_B(k->mitigated)) != 1)
         return false;
     if (k->kept != KEPT_POST)
         db_run(
@@ -240,8 +241,9 @@ static void pass_addresses(struct op_run *r) {
 /* in: message, list, enum moderation (ACCEPT: it is sent; HOLD, REJECT, DISCARD: nothing of it is), what was
  * done to it (empty: nothing worth a word), enum edition_kept, then, of what the archive keeps in
  * place of the post, size and SHA-256 (else 0 and empty; so too where nothing is left), whether copies need
- * the members' names (0/1), the recipe, the post's subject (one printable line); count of addresses in To and
- * Cc, and of senders; count of letters, each as ACCEPT takes it. A second edition changes nothing. */
+ * the members' names (0/1), the recipe, the one for where the author's domain forbids the first (DMARC;
+ * empty: there is none), the post's subject (one printable line); count of addresses in To and Cc, and of
+ * senders; count of letters, each as ACCEPT takes it. A second edition changes nothing. */
 void op_run_EDITION_KEEP(struct op_run *r) {
     struct keep k = read_keep(r);
     if (r->err.code != ERR_OK || !insert_edition(r, &k))
@@ -262,13 +264,17 @@ void op_run_LIST_SECRET(struct op_run *r) {
     vals_view(r->out, list_secret(r, vals_get_view(&r->in)));
 }
 
-/* in: message, list. out: the recipe; nothing where there is none (copies of an older release). */
+/* in: message, list. out: the recipe, and the one for where the author's domain forbids the first (empty:
+ * none); nothing where there is no edition (copies of an older release). */
 void op_run_EDITION(struct op_run *r) {
     int64_t message = vals_get_int(&r->in), list = vals_get_int(&r->in);
     struct query q;
-    db_query(r->db, &q, "SELECT recipe FROM edition WHERE message = $1 AND list = $2", DB_I(message),
-             DB_I(list));
-    if (query_row(&q))
+    db_query(r->db, &q,
+             "SELECT recipe, coalesce(mitigated, $3) FROM edition WHERE message = $1 AND list = $2",
+             DB_I(message), DB_I(list), DB_B(VIEW("")));
+    if (query_row(&q)) {
         vals_view(r->out, query_text(&q, 0));
+        vals_view(r->out, query_text(&q, 1));
+    }
     query_done(&q);
 }

@@ -26,8 +26,8 @@ static int64_t take(struct unit_store *s, int64_t list, const char *sha256) {
 }
 
 static void keep(struct unit_store *s, int64_t message, int64_t list, enum moderation end) {
-    must(s, OP_EDITION_KEEP, N(message), N(list), N(end), S("what"), KEPT_NOT, N(0), S("recipe"), S("hello"),
-         N(0), N(0), N(0));
+    must(s, OP_EDITION_KEEP, N(message), N(list), N(end), S("what"), KEPT_NOT, N(0), S("recipe"), S(""),
+         S("hello"), N(0), N(0), N(0));
 }
 
 static int64_t events(struct unit_store *s, int64_t message, enum event_kind kind) {
@@ -101,9 +101,9 @@ static void test_keep__once_and_until_the_post_goes(struct unit_store *s) {
     must(s, OP_EXPANSIONS);
     expect(s, N(message), N(list), N(1));
     must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_DISCARD), S("other"), KEPT_NOT, N(0),
-         S("other"), S(""), N(0), N(0), N(0));
+         S("other"), S(""), S(""), N(0), N(0), N(0));
     must(s, OP_EDITION, N(message), N(list));
-    expect(s, S("recipe"));
+    expect(s, S("recipe"), S(""));
     assert_int_equal(events(s, message, EVENT_EDITED), 1);
     assert_int_equal(events(s, message, EVENT_DISCARDED), 0);
     must(s, OP_LIST_EDITION, N(message), N(list)); /* nothing to be made */
@@ -118,7 +118,7 @@ static void test_keep__once_and_until_the_post_goes(struct unit_store *s) {
 static void test_keep__refuses_what_is_no_end(struct unit_store *s) {
     int64_t list = make_list(s, news), message = take(s, list, "one");
     refused(s, ERR_SYNTAX, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_DEFER), S(""), KEPT_NOT, N(0),
-            S(""), S(""), N(0), N(0), N(0));
+            S(""), S(""), S(""), N(0), N(0), N(0));
     assert_number(s, 0, "SELECT count(*) FROM edition");
 }
 
@@ -161,7 +161,7 @@ static void test_archive__gets_what_the_list_keeps(struct unit_store *s) {
     expect_end(s);
     change(s, "UPDATE post SET sha256 = (SELECT sha256 FROM message WHERE id = $1) WHERE uid = 1", N(one));
     must(s, OP_EDITION_KEEP, N(one), N(list), N(MODERATION_ACCEPT), S(""), N(KEPT_ANONYMOUS), N(99),
-         S("digest"), N(0), S("recipe"), S(""), N(0), N(0), N(0));
+         S("digest"), N(0), S("recipe"), S(""), S(""), N(0), N(0), N(0));
     must(s, OP_FEED_READ, S("node"), N(1), N(0));
     expect(s, N(list), S(news), S("public"), N(1), N(1), N(0), N(one), N(1), S(news));
     next_view(s);
@@ -172,7 +172,7 @@ static void test_archive__gets_what_the_list_keeps(struct unit_store *s) {
            N(one));
     change(s, "UPDATE post SET sha256 = (SELECT sha256 FROM message WHERE id = $1) WHERE uid = 3", N(three));
     must(s, OP_EDITION_KEEP, N(three), N(list), N(MODERATION_DISCARD), S(""), N(KEPT_EDITION), N(0), S(""),
-         N(0), S(""), S(""), N(0), N(0), N(0));
+         N(0), S(""), S(""), S(""), N(0), N(0), N(0));
     must(s, OP_FEED_DONE, S("node"), N(list), N(2), N(1), N(one), S("x"), N(2), N(two), S("x"));
     must(s, OP_FEED_READ, S("node"), N(10), N(0));
     expect(s, N(list), S(news), S("public"), N(3), N(1), N(1), N(three), N(3));
@@ -242,7 +242,7 @@ static void test_keep__leaves_out_who_wants_no_copy(struct unit_store *s) {
          N(PREFERENCE_RECEIVE_OWN_POSTINGS), N(1));
     int64_t message = take(s, list, "one");
     must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), KEPT_NOT, N(0), S("recipe"),
-         S("hello"), N(3), S("b@one.example"), S("c@one.example"), S("stranger@x.example"), N(1),
+         S(""), S("hello"), N(3), S("b@one.example"), S("c@one.example"), S("stranger@x.example"), N(1),
          S("a@one.example"), N(0));
     assert_number(s, 2, "SELECT count(*) FROM expansion_skip");
     assert_int_equal(events(s, message, EVENT_SKIPPED), 2);
@@ -267,7 +267,7 @@ static void test_fetch__gives_the_name_where_it_is_needed(struct unit_store *s) 
     for (int64_t names = 0; names < 2; names++) {
         int64_t message = take(s, list, names ? "one" : "two");
         must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), KEPT_NOT, N(names),
-             S("recipe"), S(""), N(0), N(0), N(0));
+             S("recipe"), S(""), S(""), N(0), N(0), N(0));
         must(s, OP_EXPAND, N(message), N(list), N(10));
         int64_t dest = number(s, "SELECT dest FROM delivery WHERE message = $1", N(message));
         must(s, OP_FETCH, N(dest), N(0), N(0), N(0), N(0), N(10));

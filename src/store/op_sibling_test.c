@@ -31,7 +31,7 @@ static int64_t set_up(struct unit_store *s) {
 static int64_t post(struct unit_store *s, int64_t list, const char *body, const char *other, int64_t slice) {
     int64_t message = route_mail(s, body, list, NULL);
     must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""), N(0),
-         S("recipe"), S("hello"), N(2), S(all), S(other), N(0), N(0));
+         S("recipe"), S(""), S("hello"), N(2), S(all), S(other), N(0), N(0));
     do {
         must(s, OP_EXPAND, N(message), N(list), N(slice));
         next_int(s);

@@ -295,6 +295,10 @@ static const char programs[] =
     "NULL, "
     "PRIMARY KEY(list, kind, address)) {rowless};";
 
+static const char authentication[] =
+    /* The edition for where the author's domain forbids what the list makes of the post (DMARC). */
+    "ALTER TABLE edition ADD COLUMN mitigated {bytes};";
+
 /* Reports about mail: what those to others are made of, and what others have sent. */
 static const char reports[] =
     /* What is counted for a report (roles/tally.h): of a kind and a day (of the epoch) for a domain. digest:
@@ -319,7 +323,8 @@ static const char reports[] =
     "{text} NOT NULL, passed {int} NOT NULL, detail {text} NOT NULL, messages {int} NOT NULL,"
     " PRIMARY KEY(report, n)) {rowless};";
 
-static const char *const migrations[SCHEMA_VERSION] = {first, lists, rules, editions, programs, reports};
+static const char *const migrations[SCHEMA_VERSION] = {first,    lists,          rules,  editions,
+                                                       programs, authentication, reports};
 
 enum { VERSION_OF_SECRETS = 4 };
 

@@ -290,12 +290,13 @@ static void edit(struct actors *a, int64_t message, int64_t list) {
     struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
     ACT(a, R_ROUTER, OP_LIST_EDITION, N(message), N(list));
     ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S("what"), N(1), N(1),
-        S("sha"), N(0), S("recipe"), S("hello"), N(1), S("m@one.example"), N(1), S("m@one.example"), N(0));
+        S("sha"), N(0), S("recipe"), S(""), S("hello"), N(1), S("m@one.example"), N(1), S("m@one.example"),
+        N(0));
     ACT(a, R_DELIVER, OP_EDITION, N(message), N(list));
     ACT(a, R_ARCHIVED, OP_EDITION, N(message), N(list));
     int64_t other = route_with(a, "filtered", list, MODERATION_ACCEPT);
     add_values(&args, N(other), N(list), N(MODERATION_HOLD), S("what"), N(1), N(0), S(""), N(0), S(""), S(""),
-               N(0), N(0), N(1));
+               S(""), N(0), N(0), N(1));
     accept_args(&letter, &args);
     act(a, R_ROUTER, OP_EDITION_KEEP, &args);
 }
@@ -405,7 +406,7 @@ static void send_digest(struct actors *a, int64_t list) {
         N(1), N(PREFERENCE_DELIVERY_MODE), N(MODE_MIME));
     int64_t message = route_with(a, "for the digest", list, MODERATION_ACCEPT), digest = id_new();
     ACT(a, R_ROUTER, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(0), N(0), S(""),
-        N(0), S("recipe"), S("hello"), N(0), N(0), N(0));
+        N(0), S("recipe"), S(""), S("hello"), N(0), N(0), N(0));
     ACT(a, R_CLI, OP_DIGEST_LS, S(""), N(10));
     ACT(a, R_CLI, OP_DIGEST_ASK, S(news), S("me"));
     ACT(a, R_ROUTER, OP_DIGESTS_DUE, N(0));
@@ -592,6 +593,11 @@ static int64_t set_up_list(struct actors *a) {
         DB_B(buf_view(&part)));
     buf_done(&part);
     ACT(a, R_CLI, OP_LIST_BUMP, S("news@here.example"), S("me"));
+    static const enum store_role sharers[] = {R_SMTPD, R_ROUTER, R_DELIVER};
+    for (size_t i = 0; i < COUNT(sharers); i++)
+        ACT(a, sharers[i], OP_SECRETS, S("srs"));
+    ACT(a, R_CLI, OP_SECRET_ADD, S("me"), S("wrap"));
+    ACT(a, R_SMTPD, OP_ADDRESS_KNOWN, S("a@one.example"));
     set_up_members(a);
     set_up_people(a);
     set_up_rules(a);

@@ -272,7 +272,7 @@ int64_t route_mail(struct unit_store *s, const char *body, int64_t list, const c
 
 void keep_edition(struct unit_store *s, int64_t message, int64_t list) {
     must(s, OP_EDITION_KEEP, N(message), N(list), N(MODERATION_ACCEPT), S(""), N(KEPT_POST), N(0), S(""),
-         N(0), S("recipe"), S("hello"), N(0), N(0), N(0));
+         N(0), S("recipe"), S(""), S("hello"), N(0), N(0), N(0));
 }
 
 int64_t make_list(struct unit_store *s, const char *address) {

@@ -692,6 +692,7 @@ class PySink:
             if line == b".\r\n":
                 break
             octets += line[1:] if line.startswith(b".") else line
+        session["mail"].octets = octets  # an answer may depend on it
         return self._text_taken(session, octets, self._answer(".", "250 2.0.0 taken", session))
 
     def _chunk(self, session, line):

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/authres.h"
 #include "auth/dkim_canon.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lists/edition.h"
 #include "mail/text.h"
@@ -34,11 +34,6 @@ static void stuff(view body, struct buf *out) {
         buf_add_str(out, "\r\n");
 }
 
-static bool is_header_7bit(view message) {
-    ptrdiff_t header = view_search(message, VIEW("\r\n\r\n"));
-    return text_is_7bit(view_slice(message, 0, header < 0 ? message.len : (size_t)header));
-}
-
 /* Pieces of the source among those that differ are needed for every copy. */
 static bool copies_source(const struct recipe *r, size_t differs) {
     for (size_t i = 0; i < differs; i++)
@@ -58,47 +53,76 @@ static view body_of(view message) {
     return end < 0 ? VIEW("") : view_skip(message, (size_t)end + 4);
 }
 
-/* One signature for all copies where they are the same; else what it takes to make each its own. */
-static void prepare_signatures(struct content *c, view list, view trace, view header) {
-    const struct signed_mail mail = {
-        .flags = c->flags, .list = list, .trace = trace, .header = header, .body = body_of(c->body)};
+/* One signature for all copies where they are the same; else what it takes to make each its own. copy: for
+ * anybody. */
+static void prepare_signatures(struct content *c, view list, view trace, view copy) {
+    const struct signed_mail mail = {.flags = c->flags,
+                                     .list = list,
+                                     .trace = trace,
+                                     .header = header_of(copy),
+                                     .mitigated = c->mitigated};
     signing_begin(&c->signing, &mail);
+    signing_hash(&c->signing, body_of(copy));
     if (c->differs > 0)
         return;
     buf_init(&c->signature, SIGNATURES_MOST + c->fields.len);
-    signing_add(&c->signing, header, &c->signature);
+    signing_add(&c->signing, header_of(copy), &c->signature);
     buf_add(&c->signature, c->fields);
     c->fields = buf_view(&c->signature);
     c->signing.dkim.key_count = 0;
 }
 
-/* What every copy shares is made once. */
+/* What every copy shares is made once: of one for anybody what is behind the pieces that differ. */
 static void prepare(struct content *c, view list, view trace) {
     const struct copy_to anybody = {.address = VIEW("a@b.example"), .name = VIEW("")};
     const struct recipe *r = &c->recipe;
     c->differs = recipe_differs(r);
     buf_init(&c->made, c->source.len + recipe_text_len(r) + r->count * LIMIT_SMTP_LINE);
     recipe_render(r, 0, c->differs, c->source, &anybody, &c->made);
-    c->differs_below = view_search(buf_view(&c->made), VIEW("\r\n\r\n")) >= 0;
-    c->utf8_header = !is_header_7bit(buf_view(&c->made));
-    if (c->differs_below) /* each copy has a body of its own */
-        prepare_signatures(c, list, trace, header_of(buf_view(&c->made)));
-    buf_reset(&c->made);
+    size_t front = c->made.len;
     recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
-    if (!c->differs_below)
-        c->utf8_header |= !is_header_7bit(buf_view(&c->made));
-    c->body = buf_view(&c->made);
-    if (!c->differs_below) {
-        c->shared_header = header_of(c->body);
-        prepare_signatures(c, list, trace, c->shared_header);
-        buf_init(&c->wire, 2 * c->made.len + 16);
-        stuff(c->body, &c->wire);
-        c->stuffed = buf_view(&c->wire);
-        if (!copies_source(r, c->differs)) {
-            buf_done(&c->store);
-            c->source = VIEW("");
-        }
+    view copy = buf_view(&c->made), header = header_of(copy);
+    c->differs_below = c->differs > 0 && front > header.len;
+    c->utf8_header = !text_is_7bit(header);
+    c->body = view_skip(copy, front);
+    prepare_signatures(c, list, trace, copy);
+    if (c->differs_below) /* each copy has a body of its own */
+        return;
+    c->shared_header = view_skip(header, front);
+    buf_init(&c->wire, 2 * c->body.len + 16);
+    stuff(c->body, &c->wire);
+    c->stuffed = buf_view(&c->wire);
+    if (!copies_source(r, c->differs)) {
+        buf_done(&c->store);
+        c->source = VIEW("");
     }
+}
+
+static bool take_recipe(struct content *c, view stored) {
+    buf_done(&c->stored_recipe);
+    buf_init(&c->stored_recipe, stored.len);
+    buf_add(&c->stored_recipe, stored);
+    return recipe_read(buf_view(&c->stored_recipe), c->source.len, &c->arena, &c->recipe) ||
+           err_set(&c->err, ERR_DAMAGED, "the edition of %s is damaged in the store",
+                   id_format(c->message).s);
+}
+
+/* The author's domain forbids what receivers would get: as a copy, with our signature, would be found there.
+ */
+static bool is_forbidden(struct content *c, view list) {
+    const struct copy_to anybody = {.address = list, .name = VIEW("")};
+    struct buf copy =
+        BUF_INIT(c->source.len + recipe_text_len(&c->recipe) + c->recipe.count * LIMIT_SMTP_LINE);
+    struct signing s;
+    recipe_render(&c->recipe, 0, c->recipe.count, c->source, &anybody, &copy);
+    const struct signed_mail mail = {
+        .flags = c->flags, .list = list, .trace = c->fields, .header = header_of(buf_view(&copy))};
+    signing_begin(&s, &mail);
+    bool forbidden = direct_is_forbidden(buf_view(&copy), &s);
+    buf_done(&copy);
+    if (forbidden)
+        log_line(LOG_INFO, "rewritten", LOG_S("queue", id_format(c->message).s), LOG_V("list", list));
+    return forbidden;
 }
 
 /* The list's edition. Copies that an older release has left in the queue have none. */
@@ -110,12 +134,14 @@ static bool load_edition(struct content *c, view list_address) {
     bool ok = store_call(deliver.role.store, &q, &c->err);
     struct vals v = vals_of(buf_view(&q.out));
     if (ok && vals_more(&v)) {
-        view stored = vals_get_view(&v);
-        buf_init(&c->stored_recipe, stored.len);
-        buf_add(&c->stored_recipe, stored);
-        ok = recipe_read(buf_view(&c->stored_recipe), c->source.len, &c->arena, &c->recipe) ||
-             err_set(&c->err, ERR_DAMAGED, "the edition of %s is damaged in the store",
-                     id_format(c->message).s);
+        view stored = vals_get_view(&v), mitigated = vals_get_view(&v);
+        c->can_be_otherwise = mitigated.len > 0;
+        ok = take_recipe(c, c->form == FORM_MITIGATED && mitigated.len > 0 ? mitigated : stored);
+        if (ok && c->form == FORM_USUAL && mitigated.len > 0 && is_forbidden(c, list_address)) {
+            c->mitigated = true;
+            ok = take_recipe(c, mitigated);
+        }
+        c->mitigated |= c->form == FORM_MITIGATED && mitigated.len > 0;
     } else if (ok) {
         c->recipe = recipe_in(&c->arena);
         edition_plain(list_address, c->source.len, &c->recipe);
@@ -124,24 +150,30 @@ static bool load_edition(struct content *c, view list_address) {
     return ok;
 }
 
-/* What others said in our name of a message that was checked here goes (RFC 8601 5); all else stays as it
- * came. */
-static void leave_out_forged(struct content *c) {
-    struct header h;
-    size_t from = 0;
-    header_parse(c->body, &c->arena, &h);
-    buf_init(&c->made, c->body.len);
-    for (size_t i = 0; i < h.count; i++) {
-        if (!results_are_forged(c->fields, &h.fields[i]))
-            continue;
-        size_t at = (size_t)(h.fields[i].raw.ptr - c->body.ptr);
-        buf_add(&c->made, view_slice(c->body, from, at - from));
-        from = at + h.fields[i].raw.len;
-    }
-    if (from == 0)
+/* Mail that no list has made anything of. */
+static bool load_direct(struct content *c, view trace) {
+    struct signing s;
+    struct signed_mail mail = {
+        .flags = c->flags, .list = VIEW(""), .trace = trace, .header = header_of(c->body)};
+    signing_begin(&s, &mail);
+    c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON;
+    if (!direct_make(c, &s))
+        return false;
+    prepare_signatures(c, VIEW(""), trace, c->body);
+    buf_init(&c->wire, 2 * c->body.len + 16);
+    stuff(c->body, &c->wire);
+    c->stuffed = buf_view(&c->wire);
+    c->utf8_header = !text_is_7bit(header_of(c->body));
+    return true;
+}
+
+static void load_as_list(struct content *c, view list_address, view trace) {
+    if (!load_edition(c, list_address)) {
+        c->body = VIEW(""); /* see err */
         return;
-    buf_add(&c->made, view_skip(c->body, from));
-    c->body = buf_view(&c->made);
+    }
+    c->fields = VIEW("");
+    prepare(c, list_address, trace);
 }
 
 static void load(struct content *c, view list_address) {
@@ -157,23 +189,13 @@ static void load(struct content *c, view list_address) {
         buf_add(&c->envid_text, m.envid);
         c->envid = buf_view(&c->envid_text);
         if (role_take_source(&deliver.role, c->message, &q, &c->store, &trace, &c->err)) {
-            view fields = view_slice(buf_view(&c->store), 0, trace);
             c->source = buf_view(&c->store);
-            c->fields = fields;
+            c->fields = view_slice(c->source, 0, trace);
             c->body = view_skip(c->source, trace);
-            if (c->list && !load_edition(c, list_address)) {
-                c->body = VIEW(""); /* see err */
-            } else if (c->list) {
-                c->fields = VIEW("");
-                prepare(c, list_address, fields);
-            } else {
-                leave_out_forged(c);
-                prepare_signatures(c, VIEW(""), fields, header_of(c->body));
-                buf_init(&c->wire, 2 * c->body.len + 16);
-                stuff(c->body, &c->wire);
-                c->stuffed = buf_view(&c->wire);
-                c->utf8_header = !is_header_7bit(c->body);
-            }
+            if (c->list)
+                load_as_list(c, list_address, c->fields);
+            else
+                load_direct(c, c->fields);
         }
     }
     store_request_done(&q);
@@ -243,10 +265,10 @@ static size_t bytes_in_use(void) {
 }
 
 /* A thread uses one text at a time, so whoever waits for room holds none. */
-struct content *content_get(int64_t message, int64_t list, view list_address) {
+struct content *content_get(int64_t message, int64_t list, view list_address, enum content_form form) {
     pthread_mutex_lock(&deliver.lock);
     struct content **at = &cache, *c;
-    while ((c = *at) && (c->message != message || c->list != list))
+    while ((c = *at) && (c->message != message || c->list != list || c->form != form))
         at = &c->next;
     if (c) {
         c->refs++;
@@ -261,7 +283,7 @@ struct content *content_get(int64_t message, int64_t list, view list_address) {
     while (bytes_in_use() > USE_BYTES)
         pthread_cond_wait(&loaded, &deliver.lock);
     c = mem_alloc(sizeof *c);
-    *c = (struct content){.message = message, .list = list, .refs = 1, .next = cache};
+    *c = (struct content){.message = message, .list = list, .form = form, .refs = 1, .next = cache};
     buf_init(&c->store, 0);
     buf_init(&c->made, 0);
     buf_init(&c->wire, 0);

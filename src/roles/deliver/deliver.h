@@ -7,6 +7,7 @@
  *   hop.c      where mail goes: transport, smart host or MX; connections in use and kept
  *   smtp.c     the dialogue, SMTP or LMTP
  *   content.c  message texts, read once, shared by the threads
+ *   direct.c   mail that is passed on to an address elsewhere
  *   outcome.c  what becomes of rows after a dialogue or a failure: events, retries, notifications
  *   results.c  results on their way to the store, up to 50 or 20 ms in one commit
  *   backoff.c  when to try again
@@ -189,19 +190,27 @@ struct signing {
     unsigned char body_sha256[32];
 };
 struct signed_mail {
-    int64_t flags; /* enum message_flags */
-    view list;     /* its address, of a list's copies; or empty */
-    view trace;    /* put on top by smtpd */
-    view header;   /* as it leaves, as far as From goes */
-    view body;     /* as it leaves */
+    int64_t flags;  /* enum message_flags */
+    view list;      /* its address, of a list's copies; or empty */
+    view trace;     /* put on top by smtpd */
+    view header;    /* as it leaves, as far as From goes */
+    bool mitigated; /* From names an address of ours */
 };
-void signing_begin(struct signing *s, const struct signed_mail *m);
+void signing_begin(struct signing *s, const struct signed_mail *m); /* all but the body's digest */
+void signing_hash(struct signing *s, view body);
 /* Append the fields for a copy with this header. */
 void signing_add(const struct signing *s, view header, struct buf *out);
 
 /* ---- content.c ---- */
+/* USUAL: a list's edition, or mail that is passed on to an address elsewhere, as the author's domain wants
+ * it. MITIGATED: as if that had forbidden it. PASSED_ON: to the server of a domain of ours, which is not
+ * elsewhere. */
+enum content_form { FORM_USUAL, FORM_MITIGATED, FORM_PASSED_ON };
 struct content {
     int64_t message, list; /* list 0: the message as it came; else the list's edition of it */
+    enum content_form form;
+    bool mitigated;        /* From is not the author's as it was */
+    bool can_be_otherwise; /* FORM_MITIGATED would differ */
     struct err err;        /* could not be read */
     view fields;           /* put on top */
     view body;             /* all that is the same in every copy */
@@ -222,11 +231,20 @@ struct content {
     struct content *next;
 };
 /* Without the lock. Never NULL; check err. */
-struct content *content_get(int64_t message, int64_t list, view list_address);
+struct content *content_get(int64_t message, int64_t list, view list_address, enum content_form form);
 /* What is different in the copy of a member: fields for the top, or the message as a whole, and that with
  * dots stuffed. Its first octets in `made`, `wire` empty: fields; else both. */
 void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire);
 void content_put(struct content *c);
+
+/* ---- direct.c ---- */
+/* Receivers would find that the author's domain forbids this, as far as DNS says; signatures of ours count.
+ */
+bool direct_is_forbidden(view octets, const struct signing *s);
+/* From c->body to what leaves, in c->made where that differs. False: see c->err. */
+bool direct_make(struct content *c, const struct signing *s);
+/* The envelope sender it leaves with. */
+bool direct_sender(const struct row *row, const struct content *c, struct arena *a, view *ret, struct err *e);
 
 /* ---- outcome.c ---- */
 /* What the dialogue over `c` said of each row of the job goes to the store, with the notifications that are
@@ -236,6 +254,9 @@ void outcome_of_dialogue(struct queue *q, const struct job *job, const struct sm
 /* The site of the queue cannot be reached. True: the rows have a result, since it is permanent, or they are
  * too old to wait on, or their sender is told now that it takes longer. False: they wait for the site. */
 bool outcome_of_failure(struct queue *q, const struct job *job, const struct err *why, int64_t now_ms);
+
+/* In which form the job's rows are sent. */
+enum content_form outcome_form(const struct queue *q, const struct job *job);
 
 /* ---- results.c ---- */
 struct result {

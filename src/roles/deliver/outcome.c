@@ -14,6 +14,7 @@
 /* The results of a job while they are put together. */
 struct outcome {
     const struct job *job;
+    const struct content *content; /* of a dialogue */
     struct result results[LIMIT_JOB_ROWS];
     struct dsn_recipient told[LIMIT_JOB_ROWS]; /* what the sender hears */
     size_t told_count;
@@ -101,6 +102,21 @@ static bool counts(const struct row *row, const struct smtp_recipient *to, bool 
     return bounce_of_reply((int)code, view_of(to->status), view_skip(text, 4)) == BOUNCE_PERMANENT;
 }
 
+enum content_form outcome_form(const struct queue *q, const struct job *job) {
+    if (job->rows[0].flags & DELIVERY_MITIGATED)
+        return FORM_MITIGATED;
+    return job->rows[0].list == 0 && *q->transport ? FORM_PASSED_ON : FORM_USUAL;
+}
+
+/* It failed for its author's domain's sake, and can be had with another From: that is tried at once. */
+static bool is_to_be_mitigated(const struct outcome *o, size_t i, const struct smtp_recipient *to) {
+    const struct content *c = o->content;
+    if (c->mitigated || !c->can_be_otherwise || (o->job->rows[i].flags & DELIVERY_MITIGATED) ||
+        (to->err.code != ERR_REMOTE_PERMANENT && to->err.code != ERR_REMOTE_TEMPORARY))
+        return false;
+    return bounce_is_of_dmarc(view_of(to->status), view_of(to->reply));
+}
+
 static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, const struct smtp *c,
                   int64_t now) {
     const struct config *config = deliver.role.config;
@@ -113,6 +129,10 @@ static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, 
     if (to->err.code == ERR_OK) {
         r->kind = EVENT_DELIVERED;
         tell_success(o, i, to, c);
+    } else if (is_to_be_mitigated(o, i, to)) {
+        r->kind = EVENT_DEFERRED;
+        r->flags |= DELIVERY_MITIGATED;
+        r->next_due = now;
     } else if (temporary && !backoff_expired(config, row->message, now)) {
         r->kind = EVENT_DEFERRED;
         r->next_due = now + backoff_ms(config, row->tries);
@@ -131,11 +151,11 @@ static void judge(struct outcome *o, size_t i, const struct smtp_recipient *to, 
 
 void outcome_of_dialogue(struct queue *q, const struct job *job, const struct smtp_recipient *to,
                          const struct smtp *c, const struct content *content) {
-    struct outcome o = {.job = job};
-    char host[sizeof c->host + 16];
+    struct outcome o = {.job = job, .content = content};
+    char host[sizeof c->host + 32];
     int64_t now = clock_now_ms();
-    int len = snprintf(host, sizeof host, "%s%s%s", c->host, c->tls ? " " : "",
-                       c->tls ? tls_version(c->stream.tls) : "");
+    int len = snprintf(host, sizeof host, "%s%s%s%s", c->host, c->tls ? " " : "",
+                       c->tls ? tls_version(c->stream.tls) : "", content->mitigated ? " rewritten" : "");
     for (size_t i = 0; i < job->count; i++) {
         o.results[i].host = view_from(host, (size_t)len);
         judge(&o, i, &to[i], c, now);
@@ -163,7 +183,8 @@ bool outcome_of_failure(struct queue *q, const struct job *job, const struct err
     }
     if (!give_up && o.told_count == 0)
         return false;
-    struct content *content = content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address);
+    struct content *content =
+        content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address, outcome_form(q, job));
     finish(q, &o, content, now_ms);
     content_put(content);
     return true;

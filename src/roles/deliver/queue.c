@@ -269,7 +269,7 @@ static void fetch(struct queue *q) {
 static size_t job_size(const struct row *rows, size_t most) {
     size_t n = 1;
     while (rows[0].list == 0 && n < most && n < LIMIT_JOB_ROWS && rows[n].message == rows[0].message &&
-           rows[n].list == 0)
+           rows[n].list == 0 && ((rows[n].flags ^ rows[0].flags) & DELIVERY_MITIGATED) == 0)
         n++;
     return n;
 }

@@ -120,15 +120,18 @@ void signing_begin(struct signing *s, const struct signed_mail *m) {
     bool clear = author_domain(m->header, &a, &author);
     if (m->list.len > 0)
         add_keys(&s->dkim, address_split(m->list).domain);
-    if (m->list.len == 0 && ours && clear)
+    if (clear && (m->mitigated || (m->list.len == 0 && ours)))
         add_keys(&s->dkim, author);
-    bool shown = ours || author_is_shown(m->trace, &a);
+    bool shown = ours || m->mitigated || author_is_shown(m->trace, &a);
     for (size_t i = 0; clear && !shown && i < s->dkim.key_count; i++)
         if (is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
             s->dkim.keys[i--] = s->dkim.keys[--s->dkim.key_count];
     arena_done(&a);
+}
+
+void signing_hash(struct signing *s, view body) {
     if (s->dkim.key_count > 0)
-        canon_body_digest(CANON_RELAXED, m->body, -1, s->body_sha256);
+        canon_body_digest(CANON_RELAXED, body, -1, s->body_sha256);
 }
 
 void signing_add(const struct signing *s, view header, struct buf *out) {

@@ -60,7 +60,9 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
     const struct smtp_settings set = hop_settings(hop);
     const struct row *row = &job->rows[0];
     struct buf made = BUF_INIT(0), wire = BUF_INIT(0), sender = BUF_INIT(2 * LIMIT_ADDRESS + 64);
-    struct err e;
+    struct arena arena;
+    view forwarded;
+    struct err e = {.code = ERR_OK};
     enum smtp_end end = SMTP_DONE;
     struct smtp_mail mail = {.recipients = to,
                              .recipient_count = job->count,
@@ -73,22 +75,24 @@ static enum smtp_end run_job(struct hop *hop, struct smtp *c, const struct job *
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){
             .address = job->rows[i].address, .notify = job->rows[i].flags, .orcpt = job->rows[i].orcpt};
+    arena_init(&arena, LIMIT_STEP_ARENA);
     if (row->list) {
         verp_format(row->list_address, row->address, &sender);
         make_copy(content, row, &mail, &made, &wire);
-    } else {
-        buf_add(&sender, row->sender);
+    } else if (direct_sender(row, content, &arena, &forwarded, &e)) {
+        buf_add(&sender, forwarded);
     }
     mail.sender = buf_view(&sender);
     mail.utf8 = needs_utf8(job, content, mail.sender);
     mail.size = (int64_t)(mail.fields[0].len + mail.fields[1].len + mail.body.len);
-    if (!fits(c, &mail, &e))
+    if (e.code != ERR_OK || !fits(c, &mail, &e))
         set_all(to, job->count, &e);
     else
         end = smtp_send(c, &mail, &set);
     buf_done(&made);
     buf_done(&wire);
     buf_done(&sender);
+    arena_done(&arena);
     return end;
 }
 
@@ -129,7 +133,8 @@ static void deliver_job(struct queue *q, struct link *l, const struct job *job) 
     struct smtp_recipient to[LIMIT_JOB_ROWS];
     enum smtp_end end = SMTP_DONE;
     role_works_on(job->rows[0].message);
-    struct content *content = content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address);
+    struct content *content =
+        content_get(job->rows[0].message, job->rows[0].list, job->rows[0].list_address, outcome_form(q, job));
     bool untried = role_store_is_away(content->err.code);
     for (size_t i = 0; i < job->count; i++)
         to[i] = (struct smtp_recipient){.address = job->rows[i].address};

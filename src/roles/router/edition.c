@@ -11,11 +11,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lists/letter.h"
+#include "lists/mitigation.h"
 #include "lists/post.h"
 #include "mail/address.h"
 #include "roles/router/router.h"
+#include "store/accept.h"
 #include "store/message.h"
 #include "store/moderation.h"
+#include "store/secret.h"
 #include "store/vals.h"
 
 enum { LETTER_WHOLE = 48 * 1024, LETTER_HEADER = 16 * 1024 };
@@ -31,8 +34,14 @@ struct work {
     struct message_info info;
     struct post post;
     struct edition edition;
+    view wrap_key;
     bool unfit; /* it cannot be made, and the post as it came must not be sent */
 };
+
+/* Nothing of it is sent. */
+static bool is_over(const struct work *w) {
+    return w->edition.nothing_left || w->edition.dmarc != EDITION_GOES;
+}
 
 /* Nobody is told who may be a program, or another list. */
 static bool wants_letter(const struct work *w) {
@@ -58,7 +67,7 @@ static bool add_letter(struct work *w, view to, view subject, view text, struct 
 }
 
 /* What becomes of a post of which nothing is left, and who hears of it. */
-static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_letters) {
+static enum moderation end_of_filtered(struct work *w, struct buf *letters, int64_t *ret_letters) {
     struct address list = address_split(w->facts.list);
     int64_t action =
         list_setting_number(LIST_SETTING_FILTER_ACTION, w->facts.settings[LIST_SETTING_FILTER_ACTION]);
@@ -81,13 +90,38 @@ static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_
                                      : MODERATION_DISCARD;
 }
 
+/* What becomes of a post whose author's domain forbids what the list does, where the list takes none of
+ * those. */
+static enum moderation end_for_dmarc(struct work *w, struct buf *letters, int64_t *ret_letters) {
+    view notice = w->facts.settings[LIST_SETTING_DMARC_MODERATION_NOTICE];
+    view why = notice.len > 0
+                   ? notice
+                   : arena_printf(&w->arena,
+                                  "%.*s takes no posts whose author's domain publishes a DMARC policy of "
+                                  "quarantine or reject:\ncopies of them would be refused. Queue id: %s\n",
+                                  VIEW_ARG(w->facts.list), id_format(w->message).s);
+    snprintf(w->edition.what, sizeof w->edition.what, "the DMARC policy of the author's domain");
+    *ret_letters = 0;
+    if (w->edition.dmarc == EDITION_REFUSED && wants_letter(w) && letter_may_go(w->role, w->info.sender))
+        *ret_letters = add_letter(
+            w, w->info.sender,
+            arena_printf(&w->arena, "Your post to %.*s was not sent", VIEW_ARG(w->facts.list)), why, letters);
+    return w->edition.dmarc == EDITION_REFUSED ? MODERATION_REJECT : MODERATION_DISCARD;
+}
+
+static enum moderation end_of(struct work *w, struct buf *letters, int64_t *ret_letters) {
+    if (w->edition.dmarc != EDITION_GOES)
+        return end_for_dmarc(w, letters, ret_letters);
+    return end_of_filtered(w, letters, ret_letters);
+}
+
 /* Size and SHA-256 of what the archive will have. */
 static void put_kept(struct work *w, struct buf *args) {
     unsigned char sha256[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     struct buf kept = BUF_INIT(w->source.len + recipe_text_len(&w->edition.recipe) +
                                w->edition.recipe.count * LIMIT_SMTP_LINE);
-    if (w->edition.kept != KEPT_POST && !w->edition.nothing_left && !w->unfit) {
+    if (w->edition.kept != KEPT_POST && !is_over(w) && !w->unfit) {
         edition_render_kept(&w->edition.recipe, buf_view(&w->source), w->facts.list, &kept);
         EVP_Digest(kept.data, kept.len, sha256, &len, EVP_sha256(), NULL);
     }
@@ -97,13 +131,16 @@ static void put_kept(struct work *w, struct buf *args) {
 }
 
 static void format_keep(struct work *w, struct buf *args) {
-    struct buf letters = BUF_INIT(LIMIT_BODY_CHUNK), recipe = BUF_INIT(LIMIT_STORE_PACKET);
+    struct buf letters = BUF_INIT(LIMIT_BODY_CHUNK), recipe = BUF_INIT(LIMIT_STORE_PACKET),
+               mitigated = BUF_INIT(LIMIT_STORE_PACKET);
     int64_t letter_count = 0;
     const struct post *p = &w->post;
-    enum moderation end = w->unfit                  ? MODERATION_HOLD
-                          : w->edition.nothing_left ? end_of(w, &letters, &letter_count)
-                                                    : MODERATION_ACCEPT;
+    enum moderation end = w->unfit     ? MODERATION_HOLD
+                          : is_over(w) ? end_of(w, &letters, &letter_count)
+                                       : MODERATION_ACCEPT;
     recipe_write(&w->edition.recipe, &recipe);
+    if (w->edition.mitigated.count > 0)
+        recipe_write(&w->edition.mitigated, &mitigated);
     vals_int(args, w->message);
     vals_int(args, w->list);
     vals_int(args, end);
@@ -112,6 +149,7 @@ static void format_keep(struct work *w, struct buf *args) {
     put_kept(w, args);
     vals_int(args, w->edition.names);
     vals_view(args, buf_view(&recipe));
+    vals_view(args, buf_view(&mitigated));
     vals_view(args, one_line(p->subject, &w->arena));
     size_t named = 0;
     for (size_t octets = 0; named < p->recipient_count; named++)
@@ -127,16 +165,29 @@ static void format_keep(struct work *w, struct buf *args) {
     buf_add(args, buf_view(&letters));
     buf_done(&letters);
     buf_done(&recipe);
+    buf_done(&mitigated);
 }
 
 static bool is_on(const struct work *w, enum list_setting s) {
     return list_setting_number(s, w->facts.settings[s]) != 0;
 }
 
+/* Where the list's answers to rewritten authors come in. */
+static view wrap_domain(const struct work *w) {
+    const struct config_list *domains = &w->role->config->rewrite_domains;
+    view domain = mitigation_domain(domains->items, domains->count, address_split(w->facts.list).domain);
+    return w->wrap_key.len > 0 ? domain : VIEW("");
+}
+
 /* One that cannot be made is not made tomorrow either: the post goes as it came, with the least of the list's
  * fields; or waits for people, where the list takes something out. */
 static void make(struct work *w) {
-    struct edition_post post = {.source = buf_view(&w->source), .trace = w->trace, .message = w->message};
+    struct edition_post post = {.source = buf_view(&w->source),
+                                .trace = w->trace,
+                                .message = w->message,
+                                .wrap_domain = wrap_domain(w),
+                                .wrap_key = w->wrap_key,
+                                .forbidden = (w->info.flags & MESSAGE_FORBIDDEN) != 0};
     struct err e;
     if (edition_make(&w->facts, &post, &w->arena, &w->edition, &e))
         return;
@@ -154,7 +205,7 @@ static void make(struct work *w) {
 
 /* What the store says, asked for all at once: one by one, each would wait for the commit of others. */
 struct asked {
-    struct store_request list, post, keep;
+    struct store_request list, post, secrets, keep;
 };
 
 static void ask(struct role *r, const struct edition_job *job, struct asked *a, struct store_wait *wait) {
@@ -163,6 +214,10 @@ static void ask(struct role *r, const struct edition_job *job, struct asked *a, 
     vals_int(&a->list.args, job->list);
     store_wait_submit(wait, r->store, &a->list);
     role_ask_message(r, job->message, wait, &a->post);
+    store_request_init(&a->secrets, OP_SECRETS);
+    vals_view(&a->secrets.args, VIEW(SECRET_WRAP));
+    if (r->config->rewrite_domains.count > 0)
+        store_wait_submit(wait, r->store, &a->secrets);
     store_request_init(&a->keep, OP_EDITION_KEEP);
 }
 
@@ -174,8 +229,10 @@ static bool read_post(struct work *w, const struct asked *a, struct err *e) {
 
 /* From the answers to what is to be kept; nothing, when the edition is made already. False: see e. */
 static bool make_one(struct work *w, struct asked *a, struct err *e) {
-    if (a->list.err.code != ERR_OK || a->post.err.code != ERR_OK) {
-        *e = a->list.err.code != ERR_OK ? a->list.err : a->post.err;
+    if (a->list.err.code != ERR_OK || a->post.err.code != ERR_OK || a->secrets.err.code != ERR_OK) {
+        *e = a->list.err.code != ERR_OK   ? a->list.err
+             : a->post.err.code != ERR_OK ? a->post.err
+                                          : a->secrets.err;
         return false;
     }
     if (!edition_facts_read(buf_view(&a->list.out), &w->facts))
@@ -184,6 +241,8 @@ static bool make_one(struct work *w, struct asked *a, struct err *e) {
         return true;
     if (!read_post(w, a, e))
         return false; /* never from a part of it */
+    if (a->secrets.out.len > 0)
+        w->wrap_key = vals_get_view(&(struct vals){.rest = buf_view(&a->secrets.out)});
     role_works_on(w->message);
     make(w);
     view message = view_skip(buf_view(&w->source), w->trace);
@@ -217,6 +276,7 @@ void editions_keep(struct role *r, struct edition_job *jobs, size_t count) {
             jobs[i].err = asked[i].keep.err;
         store_request_done(&asked[i].list);
         store_request_done(&asked[i].post);
+        store_request_done(&asked[i].secrets);
         store_request_done(&asked[i].keep);
     }
     store_wait_done(&wait);

@@ -205,6 +205,8 @@ static enum next answered(struct session *s) {
     struct check *k = s->t.check;
     k->done = true;
     metric_add(METRIC_SMTPD_CHECKED, 1);
+    if (k->verdict.dmarc.applied != DMARC_P_NONE)
+        s->t.flags |= MESSAGE_FORBIDDEN;
     metric_add(METRIC_SMTPD_DMARC_FAILED, k->verdict.dmarc.result == DMARC_FAIL);
     judge(s, k);
     count(s, k);

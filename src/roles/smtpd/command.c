@@ -233,8 +233,6 @@ static bool add_recipient(struct session *s, struct err *e) {
     return true;
 }
 
-static enum next ask_about(struct session *s, view normal);
-
 /* Ask again, about the address that the setting names. DSNs speak of the recipient as it was given. */
 static enum next turn_to_postmaster(struct session *s, view wanted) {
     struct arena *arena = &s->transaction_arena;
@@ -246,7 +244,7 @@ static enum next turn_to_postmaster(struct session *s, view wanted) {
     s->to_postmaster = true;
     store_request_done(&s->request);
     if (address_normalise_text(s->pending.address, arena, &normal, &e))
-        return ask_about(s, normal);
+        return command_ask_about(s, normal);
     session_reply_err(s, &e);
     return NEXT_MORE;
 }
@@ -256,7 +254,7 @@ static bool is_wanted(struct session *s, view wanted, const struct route *route,
         *e = *route_refusal(route);
         return false;
     }
-    if (!route->local && !s->may_relay && !s->to_postmaster)
+    if (!route->local && !s->may_relay && !s->to_postmaster && !s->unwrapped)
         return err_set(e, ERR_NO_RELAY, "<%.*s>: relaying denied", VIEW_ARG(wanted));
     if (s->t.recipient_count > 0 && s->t.target_count + route->count > LIMIT_MESSAGE_TARGETS)
         return err_set(e, ERR_LIMIT_RCPT,
@@ -300,7 +298,7 @@ static enum next recipient_known(struct session *s) {
     return NEXT_MORE;
 }
 
-static enum next ask_about(struct session *s, view normal) {
+enum next command_ask_about(struct session *s, view normal) {
     store_request_init(&s->request, OP_LOOKUP);
     vals_view(&s->request.args, normal);
     return session_ask(s, recipient_known);
@@ -322,7 +320,7 @@ static enum next run_rcpt(struct session *s, view argument) {
     }
     s->pending = (struct accept_recipient){.notify = NOTIFY_DEFAULT};
     bool ok = take_path(&argument, VIEW("TO:"), flags, &rcpt, &e) && parameters_take(s, argument, true, &e);
-    s->to_postmaster = false;
+    s->to_postmaster = s->unwrapped = false;
     s->bare_postmaster = ok && rcpt.domain.len == 0;
     if (s->bare_postmaster)
         rcpt.domain = view_of(s->server->hostname);
@@ -331,7 +329,7 @@ static enum next run_rcpt(struct session *s, view argument) {
         session_reply_err(s, &e);
         return NEXT_MORE;
     }
-    return ask_about(s, normal);
+    return unwrap_is_due(s) ? unwrap_ask(s) : command_ask_about(s, normal);
 }
 
 /* ---- the rest ---- */

@@ -249,7 +249,8 @@ static enum next ask_accept(struct session *s) {
                                  .sha256 = view_from(sha256, sizeof sha256),
                                  .fields = buf_view(&fields),
                                  .origin = origin,
-                                 .flags = t->flags | (s->may_relay ? MESSAGE_TRUSTED : 0),
+                                 .flags = t->flags |
+                                          (s->may_relay && s->service == SERVICE_SMTP ? MESSAGE_TRUSTED : 0),
                                  .envid = t->envid,
                                  .body = t->staged ? VIEW("") : buf_view(&t->body),
                                  .recipients = t->recipients,

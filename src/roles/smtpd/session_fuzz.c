@@ -131,6 +131,10 @@ void store_submit(struct store *s, struct store_request *r) {
         staged_octets += (int64_t)vals_get_view(&v).len;
     } else if (r->op == OP_BODY_DROP) {
         staged_octets = 0;
+    } else if (r->op == OP_SECRETS) {
+        vals_view(&r->out, VIEW("0123456789abcdef0123456789abcdef"));
+    } else if (r->op == OP_ADDRESS_KNOWN) {
+        vals_int(&r->out, 1);
     } else if (r->op == OP_INBOX_AGE) {
         err_set(&r->err, ERR_STORE, NULL); /* it stays as begin() set it */
     } else {
@@ -190,7 +194,8 @@ static void open_server(void) {
     struct config *c = mem_alloc(sizeof *c);
     log_init("fuzz", LOG_ERROR);
     BUG_ON(!config_parse(VIEW("hostname = mx.here.example\nmin_free = 0\nmessage_size_max = 600k\n"
-                              "postmaster = known@here.example\nauth_checks = off\n"),
+                              "postmaster = known@here.example\nauth_checks = off\n"
+                              "rewrite_domains = dmarc.here.example\nsrs_domain = srs.here.example\n"),
                          "fuzz", c, &e));
     c->dir = mem_str("/nonexistent");
     server.role.config = c;

@@ -2,7 +2,8 @@
  * replies; command.c knows the commands (command.def); data.c takes message text and has it stored; clients.c
  * counts sessions; parameter.c reads the parameters of MAIL and RCPT; chunk.c takes text by BDAT; policy.c is
  * what SIGHUP renews; frontend.c speaks PROXY and XCLIENT; flow.c slows down when the router is behind;
- * rules.c asks the lists a post goes to; check.c has mail from outside checked. */
+ * rules.c asks the lists a post goes to; unwrap.c reads recipients that hold another address; check.c has
+ * mail from outside checked. */
 #ifndef ROLES_SMTPD_SMTPD_H
 #define ROLES_SMTPD_SMTPD_H
 
@@ -141,6 +142,8 @@ struct session {
     int64_t pause_ms;
     bool bare_postmaster;            /* it was <postmaster>, without a domain */
     bool to_postmaster;              /* the setting stands in for it */
+    bool unwrapped;                  /* it is the address inside of one that we have made */
+    view inside;                     /* unwrap.c */
     struct accept_recipient pending; /* the recipient whose LOOKUP is under way */
 };
 
@@ -168,6 +171,14 @@ enum next session_phase_handshake(struct session *s);
 /* False: mail is not taken, so that what is here can still be worked off. */
 bool disk_has_room(struct server *server);
 enum next command_run(struct session *s, view line);
+/* Ask the store about the recipient that is pending; `normal`: its address, or another that stands in for it.
+ */
+enum next command_ask_about(struct session *s, view normal);
+
+/* ---- unwrap.c ---- */
+/* The recipient that is pending may hold another address. */
+bool unwrap_is_due(const struct session *s);
+enum next unwrap_ask(struct session *s);
 
 /* ---- flow.c ---- */
 enum {

@@ -1,0 +1,125 @@
+/* mitigation.c: see mitigation.h. Addresses are replaced where they stand, so that names, comments and
+ * encoded words keep their octets. */
+#include "lists/mitigation.h"
+
+#include "base/limits.h"
+#include "mail/mailboxes.h"
+#include "mail/text.h"
+
+/* What an address becomes. False: it stays. */
+struct change {
+    bool (*of)(struct change *c, view address, view *ret);
+    struct arena *arena;
+    view wrap_domain, key;
+    const struct wrap_domains *unwrap;
+    size_t made, failed;
+};
+
+/* Where the address stands in what was written of one mailbox: between the last angle brackets outside of
+ * quotes, or as it is. Empty: it cannot be told, as when white space stands in it. */
+static view place_of(view written, view address) {
+    bool quoted = false;
+    size_t open = SIZE_MAX;
+    for (size_t i = 0; i < written.len; i++) {
+        char c = written.ptr[i];
+        if (c == '\\' && quoted)
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (c == '<' && !quoted)
+            open = i + 1;
+    }
+    view from = open == SIZE_MAX ? written : view_skip(written, open);
+    ptrdiff_t at = view_search(from, address);
+    return at < 0 ? VIEW("") : view_slice(from, (size_t)at, address.len);
+}
+
+/* The mailboxes of a value, each with its address changed where that can be. */
+static void change_all(view value, struct change *c, struct buf *out) {
+    view rest = value, address, changed;
+    struct err e;
+    while (rest.len > 0) {
+        view before = rest;
+        if (!mailboxes_next(&rest, c->arena, &address, &e))
+            break;
+        view written = view_slice(before, 0, before.len - rest.len), place = place_of(written, address);
+        if (!c->of(c, address, &changed)) {
+            buf_add(out, written);
+            continue;
+        }
+        if (place.len == 0) { /* written in a way of its own: the address alone */
+            buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "", VIEW_ARG(changed));
+            continue;
+        }
+        size_t at = (size_t)(place.ptr - written.ptr);
+        buf_add(out, view_slice(written, 0, at));
+        buf_add(out, changed);
+        buf_add(out, view_skip(written, at + place.len));
+    }
+    buf_add(out, rest);
+}
+
+static bool wrap_one(struct change *c, view address, view *ret) {
+    bool ok = wrap_address(address, c->wrap_domain, c->key, c->arena, ret);
+    c->made += ok;
+    c->failed += !ok;
+    return ok;
+}
+
+bool mitigation_wrap_from(const struct header *h, view wrap_domain, view key, struct arena *a,
+                          struct buf *out) {
+    const struct header_field *from = header_find(h, "From");
+    struct change c = {.of = wrap_one, .arena = a, .wrap_domain = wrap_domain, .key = key};
+    struct buf value = BUF_INIT(LIMIT_HEADER_BYTES);
+    if (from)
+        change_all(header_value(from, a), &c, &value);
+    bool ok = c.made > 0 && c.failed == 0 && !value.failed;
+    if (ok) {
+        view was = header_value(from, a);
+        header_add(out, "From", buf_view(&value));
+        header_add(out, "X-Original-From", was);
+        if (!header_find(h, "Author"))
+            header_add(out, "Author", was);
+    }
+    buf_done(&value);
+    return ok;
+}
+
+static bool is_wrap_domain(const struct wrap_domains *w, view domain) {
+    for (size_t i = 0; i < w->count; i++)
+        if (view_eq_nocase(w->list[i], domain))
+            return true;
+    return false;
+}
+
+static bool unwrap_one(struct change *c, view address, view *ret) {
+    view older;
+    ptrdiff_t at = view_rfind(address, '@');
+    bool ok = at >= 0 && is_wrap_domain(c->unwrap, view_skip(address, (size_t)at + 1)) &&
+              wrap_read(address, c->unwrap->keys, c->unwrap->key_count, c->arena, ret, &older) != WRAP_NONE;
+    c->made += ok;
+    return ok;
+}
+
+bool mitigation_unwrap(view value, const struct wrap_domains *w, struct arena *a, struct buf *out) {
+    struct change c = {.of = unwrap_one, .arena = a, .unwrap = w};
+    struct buf made = BUF_INIT(LIMIT_HEADER_BYTES);
+    change_all(value, &c, &made);
+    if (c.made > 0)
+        buf_add(out, buf_view(&made));
+    buf_done(&made);
+    return c.made > 0;
+}
+
+view mitigation_domain(char *const *settings, size_t count, view domain) {
+    view found = VIEW("");
+    for (size_t i = 0; i < count; i++) {
+        view item = view_of(settings[i]);
+        ptrdiff_t equals = view_find(item, '=');
+        if (equals >= 0 && view_eq_nocase(view_slice(item, 0, (size_t)equals), domain))
+            return view_skip(item, (size_t)equals + 1);
+        if (equals < 0 && found.len == 0)
+            found = item;
+    }
+    return found;
+}
