@@ -64,7 +64,7 @@ static void write_results(const struct auth_query *q, const struct auth_verdict 
     vals_view(out, words_at(SPF_WORDS, v->spf.result));
 }
 
-/* It goes into fields of a mail and the name of a file. */
+/* Of another name no report can be made: it goes into fields of a mail and the name of a file. */
 static bool is_host_name(view domain) {
     for (size_t i = 0; i < domain.len; i++)
         if (!ascii_is_alnum(domain.ptr[i]) && view_find(VIEW("-_."), domain.ptr[i]) < 0)

@@ -92,7 +92,7 @@ static void test_tls__as_written(void **state) {
                                   .mx_hosts = hosts,
                                   .policy_count = 2,
                                   .mx_host_count = 1,
-                                  .type = VIEW("certificate-expired"),
+                                  .failure = VIEW("certificate-expired"),
                                   .sending_ip = VIEW("192.0.2.1"),
                                   .receiving_mx = VIEW("mx.a.example"),
                                   .receiving_ip = VIEW("192.0.2.2"),
@@ -104,7 +104,7 @@ static void test_tls__as_written(void **state) {
     assert_true(tls_row_read(buf_view(&out), &a, &row));
     assert_true(row.kind == TLS_POLICY_STS && row.policy_count == 2 && row.mx_host_count == 1 &&
                 view_eq(row.policy[1], policy[1]) && view_eq(row.mx_hosts[0], hosts[0]) &&
-                view_eq(row.type, wanted.type) && view_eq(row.receiving_ip, wanted.receiving_ip));
+                view_eq(row.failure, wanted.failure) && view_eq(row.receiving_ip, wanted.receiving_ip));
     for (size_t len = 0; len < out.len; len++)
         tls_row_read(view_slice(buf_view(&out), 0, len), &a, &row);
     buf_done(&out);

@@ -6,15 +6,13 @@
 #include "auth/tls_report.h"
 
 struct tls_row {
-    view policy_text; /* kind, policy and mx_hosts as one text: rows of one policy have the same */
     enum tls_policy_kind kind;
     const view *policy, *mx_hosts;
     size_t policy_count, mx_host_count;
-    view type; /* of failure (RFC 8460 4.3); empty: success */
+    view failure; /* its type (RFC 8460 4.3); empty: success */
     view sending_ip, receiving_mx, receiving_ip, info;
 };
 
-/* policy_text is made of the rest. */
 void tls_row_write(const struct tls_row *r, struct buf *out);
 /* False: no row. Views are borrowed. */
 bool tls_row_read(view row, struct arena *a, struct tls_row *ret);

@@ -121,12 +121,13 @@ def count(post, kind, day, domain, what, n):
 def test_a_day_of_tls_is_reported(make, names, sink):
     post = make(relay=sink, settings={"dns_servers": f"127.0.0.1@{names}", "report_from": "tls@example.org"})
     day = int(time.time()) // 86400 - 1
-    policy = vals(1, 2, b"version: STSv1", b"mode: enforce", 1, b"mx.sender.example")
+    policy = 1, 2, b"version: STSv1", b"mode: enforce", 1, b"mx.sender.example"
     for type, n in (b"", 40), (b"certificate-expired", 2):
-        what = vals(policy, type, b"192.0.2.1", b"mx.sender.example", b"198.51.100.2", b"")
+        what = vals(*policy, type, b"192.0.2.1", b"mx.sender.example", b"198.51.100.2", b"")
         for domain in "sender.example", "silent.example":
             count(post, 2, day, domain, what, n)
     count(post, 2, day, "sender.example", b"no row", 9)
+    count(post, 2, day, "a.example\r\nBcc: x@y.example", what, 9)
     post.start()
     copy = sink.one("tls@sender.example")
     mail, file = parts(copy.octets)

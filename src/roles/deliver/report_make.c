@@ -132,18 +132,28 @@ static size_t make_dmarc(struct report *r, struct report_file *ret) {
 
 struct tls_file {
     struct tls_policy_report policies[REPORT_FILES_MOST];
-    view texts[REPORT_FILES_MOST];
     struct tls_failure *failures[REPORT_FILES_MOST];
     size_t count;
 };
 
+static bool same_lines(const view *one, size_t count, const view *other, size_t other_count) {
+    for (size_t i = 0; i < count && count == other_count; i++)
+        if (!view_eq(one[i], other[i]))
+            return false;
+    return count == other_count;
+}
+
+static bool is_policy(const struct tls_policy_report *p, const struct tls_row *row) {
+    return p->kind == row->kind && same_lines(p->policy, p->policy_count, row->policy, row->policy_count) &&
+           same_lines(p->mx_hosts, p->mx_host_count, row->mx_hosts, row->mx_host_count);
+}
+
 static size_t tls_policy_of(struct report *r, const struct tls_row *row, struct tls_file *f) {
     size_t i = 0;
-    while (i < f->count && !view_eq(f->texts[i], row->policy_text))
+    while (i < f->count && !is_policy(&f->policies[i], row))
         i++;
     if (i < f->count || i == REPORT_FILES_MOST)
         return i;
-    f->texts[i] = row->policy_text;
     f->failures[i] = arena_array(&r->arena, struct tls_failure, TLS_REPORT_FAILURES_MOST);
     f->policies[i] = (struct tls_policy_report){.kind = row->kind,
                                                 .domain = r->domain,
@@ -161,13 +171,13 @@ static void add_tls_row(struct report *r, const struct tls_row *row, int64_t n, 
     if (i == REPORT_FILES_MOST)
         return;
     struct tls_policy_report *p = &f->policies[i];
-    if (row->type.len == 0) {
+    if (row->failure.len == 0) {
         p->success += n;
         return;
     }
     p->failure += n;
     if (p->failure_count < TLS_REPORT_FAILURES_MOST)
-        f->failures[i][p->failure_count++] = (struct tls_failure){.type = row->type,
+        f->failures[i][p->failure_count++] = (struct tls_failure){.type = row->failure,
                                                                   .sending_ip = row->sending_ip,
                                                                   .receiving_mx = row->receiving_mx,
                                                                   .receiving_ip = row->receiving_ip,
@@ -199,7 +209,17 @@ static size_t make_tls(struct report *r, struct report_file *ret) {
     return 1;
 }
 
+/* It goes into fields of a mail and the name of a file. */
+static bool is_host_name(view domain) {
+    for (size_t i = 0; i < domain.len; i++)
+        if (!ascii_is_alnum(domain.ptr[i]) && view_find(VIEW("-_."), domain.ptr[i]) < 0)
+            return false;
+    return domain_name_is_valid(domain);
+}
+
 size_t report_make(struct report *r, struct report_file ret[REPORT_FILES_MOST]) {
+    if (!is_host_name(r->domain))
+        return 0;
     return r->kind == REPORT_DMARC ? make_dmarc(r, ret) : make_tls(r, ret);
 }
 
