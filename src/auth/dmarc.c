@@ -220,6 +220,11 @@ static enum dmarc_result take(view domain, const struct found *f, struct answers
     ret->policy_domain = f->domain;
     ret->rua = f->record.rua;
     ret->ruf = f->record.ruf;
+    ret->tags = (struct dmarc_tags){.p = f->record.policy,
+                                    .sp = f->record.sub,
+                                    .np = f->record.non,
+                                    .strict_spf = f->record.strict_spf,
+                                    .strict_dkim = f->record.strict_dkim};
     *ret_record = &f->record;
     return choose(domain, f, a, ret);
 }

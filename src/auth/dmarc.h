@@ -26,6 +26,12 @@ struct dmarc_query {
     size_t dkim_count;
 };
 
+/* The tags of the record that counts, as far as reports tell them. */
+struct dmarc_tags {
+    int p, sp, np; /* enum dmarc_policy; -1: not said */
+    bool strict_spf, strict_dkim;
+};
+
 struct dmarc_verdict {
     enum dmarc_result result;    /* NONE: the domain has no policy */
     view policy_domain;          /* where the record stands that counts */
@@ -35,6 +41,7 @@ struct dmarc_verdict {
     bool testing;
     bool spf_aligned, dkim_aligned[DMARC_SIGNATURES_MOST];
     view rua, ruf; /* where reports go, as written; or empty */
+    struct dmarc_tags tags;
 };
 
 void dmarc_check(const struct dmarc_query *q, struct answers *a, struct dmarc_verdict *ret);

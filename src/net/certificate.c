@@ -60,3 +60,15 @@ bool certificate_look(const char *certificate_path, const char *key_path, view h
     X509_free(x);
     return ok;
 }
+
+bool certificate_key_digest(const char *certificate_path, unsigned char ret[32], struct err *e) {
+    X509 *x = read_certificate(certificate_path, e);
+    unsigned char *der = NULL;
+    int len = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der) : 0;
+    bool ok = len > 0 && EVP_Digest(der, (size_t)len, ret, NULL, EVP_sha256(), NULL) == 1;
+    if (x && !ok)
+        err_set(e, ERR_CONFIG, "tls_certificate %s has no public key that can be read", certificate_path);
+    OPENSSL_free(der);
+    X509_free(x);
+    return ok;
+}

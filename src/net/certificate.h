@@ -14,5 +14,8 @@ struct certificate {
  * them: not readable, not PEM, or the key is another's. Dates and names are facts for the caller to judge. */
 bool certificate_look(const char *certificate_path, const char *key_path, view host, struct certificate *ret,
                       struct err *e);
+/* SHA-256 of the public key of the first certificate of a PEM file (SubjectPublicKeyInfo): what TLSA 3 1 1
+ * says (RFC 7671 5.1). */
+bool certificate_key_digest(const char *certificate_path, unsigned char ret[32], struct err *e);
 
 #endif

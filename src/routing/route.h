@@ -13,6 +13,7 @@ enum route_kind {
     ROUTE_ADDRESS, /* on to an address elsewhere, or of a domain that is passed on */
     ROUTE_BOUNCE,  /* LIST-bounces: recorded, not sent on */
     ROUTE_COMMAND, /* LIST-request, -join, -leave, -confirm: done and answered */
+    ROUTE_REPORT,  /* reports of others (report_address.h): kept */
     ROUTE_REFUSED, /* e says why: NO_SUCH_USER, LOOP, LIMIT, NO_RELAY */
 };
 

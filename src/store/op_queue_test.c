@@ -186,7 +186,8 @@ static void test_event_name__of_every_kind(struct unit_store *s) {
     static const char *const names[] = {"unknown",   "accepted", "expanded", "routed",  "delivered",
                                         "deferred",  "bounced",  "archived", "dropped", "held",
                                         "duplicate", "returned", "crashed"};
-    static const char *const later[] = {"released", "retried", "deleted", "frozen", "thawed", "unknown"};
+    static const char *const later[] = {"released", "retried",  "deleted", "frozen",
+                                        "thawed",   "reported", "unknown"};
     for (size_t i = 0; i < COUNT(names); i++)
         assert_string_equal(event_name((int64_t)i), names[i]); /* numbers are in stores: never changed */
     for (size_t i = 0; i < COUNT(later); i++)

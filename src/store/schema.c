@@ -305,8 +305,32 @@ static const char authentication[] =
     "{int} NOT NULL, expires {int} NOT NULL, tried {int} NOT NULL) {rowless};"
     "CREATE INDEX sts_policy_expires ON sts_policy(expires);";
 
-static const char *const migrations[SCHEMA_VERSION] = {first,    lists,    rules,
-                                                       editions, programs, authentication};
+/* Reports about mail: what those to others are made of, and what others have sent. */
+static const char reports[] =
+    /* What is counted for a report (roles/tally.h): of a kind and a day (of the epoch) for a domain. digest:
+     * SHA-256 of what. */
+    "CREATE TABLE report_row(kind {int}, day {int}, domain {text}, digest {bytes}, what {bytes} NOT NULL, n "
+    "{int} NOT NULL, PRIMARY KEY(kind, day, domain, digest)) {rowless};"
+    /* A report that is to be made of them: when, and who is at it (owner, until due). */
+    "CREATE TABLE report_day(kind {int}, day {int}, domain {text}, due {int} NOT NULL, owner {int} NOT NULL,"
+    " PRIMARY KEY(kind, day, domain)) {rowless};"
+    "CREATE INDEX report_day_due ON report_day(due);"
+    /* Counts that came in, so that none is added twice. */
+    "CREATE TABLE report_batch(id {int} PRIMARY KEY) {rowless};"
+    /* A report of others. begin_s, end_s: seconds since 1970; at: when it came (ms); total: its rows. */
+    "CREATE TABLE report(id {int} PRIMARY KEY, kind {int} NOT NULL, org {text} NOT NULL, name {text} NOT "
+    "NULL, domain {text} NOT NULL, contact {text} NOT NULL, begin_s {int} NOT NULL, end_s {int} NOT NULL,"
+    " policy {text} NOT NULL, total {int} NOT NULL, at {int} NOT NULL);"
+    "CREATE UNIQUE INDEX report_name ON report(kind, org, name, domain);"
+    "CREATE INDEX report_at ON report(at);"
+    "CREATE INDEX report_end ON report(kind, end_s);"
+    /* A row of one (report.h). */
+    "CREATE TABLE report_source(report {int}, n {int}, source {text} NOT NULL, name {text} NOT NULL, result "
+    "{text} NOT NULL, passed {int} NOT NULL, detail {text} NOT NULL, messages {int} NOT NULL,"
+    " PRIMARY KEY(report, n)) {rowless};";
+
+static const char *const migrations[SCHEMA_VERSION] = {first,    lists,          rules,  editions,
+                                                       programs, authentication, reports};
 
 enum { VERSION_OF_SECRETS = 4 };
 

@@ -4,7 +4,7 @@
 
 #include "store/db.h"
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 /* Bring the store to SCHEMA_VERSION, one transaction a migration; nothing to do is fine. Refuses a store that
  * a newer release has migrated. */

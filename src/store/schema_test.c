@@ -7,15 +7,16 @@
 #include "store/schema.h"
 
 static const char *const tables[] = {
-    "instance",  "domain",         "list",         "list_past",     "destination",     "address",
-    "member",    "alias",          "message",      "body",          "recipient",       "inbox",
-    "expansion", "delivery",       "site",         "orcpt",         "event",           "work",
-    "hold",      "feed",           "ban",          "header_match",  "held_post",       "archive_node",
-    "follower",  "post",           "alias_source", "alias_version", "relay_recipient", "users",
-    "mailbox",   "preference",     "setting",      "request",       "expansion_skip",  "edition",
-    "secret",    "autoresponse",   "post_kept",    "api_key",       "domain_owner",    "template",
-    "bounce",    "owed_letter",    "digest",       "last_digest",   "autoreply",       "sender_set",
-    "sender",    "expansion_list", "sts_policy"};
+    "instance",      "domain",         "list",         "list_past",     "destination",     "address",
+    "member",        "alias",          "message",      "body",          "recipient",       "inbox",
+    "expansion",     "delivery",       "site",         "orcpt",         "event",           "work",
+    "hold",          "feed",           "ban",          "header_match",  "held_post",       "archive_node",
+    "follower",      "post",           "alias_source", "alias_version", "relay_recipient", "users",
+    "mailbox",       "preference",     "setting",      "request",       "expansion_skip",  "edition",
+    "secret",        "autoresponse",   "post_kept",    "api_key",       "domain_owner",    "template",
+    "bounce",        "owed_letter",    "digest",       "last_digest",   "autoreply",       "sender_set",
+    "sender",        "expansion_list", "report_row",   "report_day",    "report_batch",    "report",
+    "report_source", "sts_policy"};
 
 static int64_t count_tables(struct unit_store *s) {
     return s->engine == DB_SQLITE ? number(s, "SELECT count(*) FROM sqlite_master WHERE type = 'table'"

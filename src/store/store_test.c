@@ -17,6 +17,7 @@
 #include "store/event.h"
 #include "store/people.h"
 #include "store/preference.h"
+#include "store/report.h"
 #include "store/role.h"
 #include "store/schema.h"
 #include "store/store_private.h"
@@ -451,6 +452,31 @@ static void set_up_keys(struct actors *a) {
     ACT(a, R_CLI, OP_KEY_REMOVE, S("me"), S("postorius"));
 }
 
+static void report(struct actors *a) {
+    int64_t day = clock_now_ms() / 86400000 - 2, batch = id_new();
+    for (int i = 0; i < 3; i++)
+        ACT(a, i ? R_DELIVER : R_SMTPD, OP_TALLY, N(batch + i), N(i == 2), N(1), N(REPORT_DMARC), N(day),
+            S("far.example"), S("what"), N(1));
+    ACT(a, R_DELIVER, OP_REPORT_LEASE, N(60000));
+    next_int(a->s), next_int(a->s), next_view(a->s);
+    int64_t owner = next_int(a->s);
+    ACT(a, R_DELIVER, OP_REPORT_ROWS, N(REPORT_DMARC), N(day), S("far.example"), S(""), N(10));
+    ACT(a, R_DELIVER, OP_BODY_STAGE, N(id_new()), N(0), S("piece"));
+    struct accept_recipient to = {.address = VIEW("rua@far.example")};
+    struct accept letter = {
+        .id = id_new(), .size = 3, .body = VIEW("hi."), .recipients = &to, .recipient_count = 1};
+    struct buf args = BUF_INIT(LIMIT_STORE_PACKET);
+    add_values(&args, N(REPORT_DMARC), N(day), S("far.example"), N(owner), N(1));
+    accept_args(&letter, &args);
+    act(a, R_DELIVER, OP_REPORT_SENT, &args);
+    for (int i = 0; i < 2; i++)
+        ACT(a, i ? R_CLI : R_ROUTER, OP_REPORT_TAKE, N(REPORT_DMARC), S("org"), S("1"), S("here.example"),
+            S(""), N(1), N(2), S(""), N(1), N(0), N(1), S("192.0.2.1"), S("here.example"), S("none"), N(1),
+            S(""), N(1));
+    ACT(a, R_CLI, OP_REPORT_SUMMARY, N(REPORT_DMARC), S(""), N(0), N(REPORT_BY_SOURCE), N(10));
+    ACT(a, R_ROUTER, OP_REPORTS_END, N(10), N(-1));
+}
+
 static void set_up_users(struct actors *a) {
     ACT(a, R_CLI, OP_USER_ADD, S("me"), S("u@one.example"), S("U@one.example"), S("U"));
     ACT(a, R_CLI, OP_USER_LINK, S("me"), S("u@one.example"), S("v@two.example"));
@@ -730,6 +756,7 @@ static void test_grants__suffice_for_the_whole_road(struct unit_store *s) {
     look_after_archive(&a);
     set_up_senders(&a);
     set_up_keys(&a);
+    report(&a);
     send_digest(&a, list);
     let_bounce(&a);
     keep_policies(&a);

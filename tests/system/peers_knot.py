@@ -112,15 +112,18 @@ def signed(zone, domain, tamper=lambda text: text, **plain):
 
 
 @contextlib.contextmanager
-def running(extra="", domain="example"):
-    """The port of a name server that knows the zone example. (or another), with these lines too, and no other; skips where there is
-    none."""
+def running(extra="", domain="example", others=None):
+    """The port of a name server that knows the zone example. (or another), with these lines too, and others ({name: lines}), and
+    no other; skips where there is none."""
     got = subprocess.run([ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
     if got.returncode != 0:
         pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-knot-"))
     port = free_port()
     (folder / "example.zone").write_text(f"$ORIGIN {domain}.\n" + ZONE + extra)
+    start = ZONE.splitlines(keepends=True)[:2]
+    for name, lines in (others or {}).items():
+        (folder / f"{name}.zone").write_text(f"$ORIGIN {name}.\n" + "".join(start).replace(" NS ns", " NS ns.example.") + lines)
     (folder / "knot.conf").write_text(f"""\
 server:
     rundir: {folder}
@@ -136,7 +139,7 @@ template:
 zone:
   - domain: {domain}.
     file: example.zone
-""")
+""" + "".join(f"  - domain: {name}.\n    file: {name}.zone\n" for name in others or {}))
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen([*bound(), got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})

@@ -363,6 +363,10 @@ void results_add(struct queue *q, const struct job *job, const struct result *re
 bool templates_start(struct err *e);
 void templates_stop(void);
 
+/* ---- report.c ---- */
+bool reports_start(struct err *e);
+void reports_stop(void);
+
 /* ---- backoff.c ---- */
 /* Milliseconds to wait after `tries` failures, with jitter. */
 int64_t backoff_ms(const struct config *c, int64_t tries);

@@ -150,8 +150,8 @@ static bool start(struct err *e) {
     if (c->tls_out && (!(deliver.tls = tls_client_context(e)) ||
                        !(deliver.tls_proving = tls_proving_context(authorities, e))))
         return false;
-    tally_start(&deliver.role);
-    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) && signing_start(e);
+    return call_with_node(OP_LEASE_RESET, 0, e) && results_start(e) && templates_start(e) &&
+           signing_start(e) && reports_start(e);
 }
 
 static void run_threads(void) {
@@ -167,9 +167,10 @@ static void run_threads(void) {
 
 static void stop(void) {
     struct err e;
+    reports_stop();
     templates_stop();
-    results_stop();
     tally_stop();
+    results_stop();
     release_finished();
     hop_tend();
     if (!call_with_node(OP_LEASE_RESET, 0, &e))
@@ -191,6 +192,7 @@ int main(int argc, char **argv) {
     if (!role_start(argc, argv, &needs, &deliver.role, &status))
         return status;
     if (start(&e)) {
+        tally_start(&deliver.role);
         role_ready(&deliver.role);
         run_threads();
         stop();

@@ -15,6 +15,7 @@
 #include "mail/text.h"
 #include "roles/router/router.h"
 #include "routing/notice.h"
+#include "routing/report_address.h"
 #include "routing/route.h"
 #include "store/accept.h"
 #include "store/class.h"
@@ -55,6 +56,7 @@ struct message {
     struct returned *returned; /* one per address for bounces among them, each list's member once */
     size_t returned_count, bounce_count;
     size_t owner_count; /* addresses for owners */
+    bool is_report;     /* it came to reports_to */
     struct store_request commit;
 };
 
@@ -162,7 +164,7 @@ static view list_of_owner(view recipient, struct arena *a) {
 }
 
 /* Where the message's recipients lead. */
-static bool find_routes(struct message *m, struct err *e) {
+static bool find_routes(const struct role *role, struct message *m, struct err *e) {
     m->routes = arena_array(&m->arena, struct route, m->recipient_count + 1);
     for (size_t i = 0; m->routes && i < m->recipient_count; i++) {
         struct store_request *q = &m->lookups[i];
@@ -173,10 +175,12 @@ static bool find_routes(struct message *m, struct err *e) {
         }
         if (!route_decide(wanted, buf_view(&q->out), &m->arena, &m->routes[i], e))
             return false;
+        route_turn_to_reports(wanted, view_of(role->config->reports_to), &m->arena, &m->routes[i]);
         m->owner_count += m->routes[i].local && list_of_owner(wanted, &m->arena).len > 0;
         for (size_t k = 0; k < m->routes[i].count; k++) {
             m->command_count += m->routes[i].targets[k].kind == ROUTE_COMMAND;
             m->bounce_count += m->routes[i].targets[k].kind == ROUTE_BOUNCE;
+            m->is_report |= m->routes[i].targets[k].kind == ROUTE_REPORT;
             if (m->routes[i].targets[k].kind == ROUTE_LIST && !add_list(m, m->routes[i].targets[k].list))
                 return err_set(e, ERR_LIMIT, NULL);
         }
@@ -186,7 +190,8 @@ static bool find_routes(struct message *m, struct err *e) {
 
 /* A list's rules or commands look at what it says. */
 static bool is_read(const struct message *m) {
-    return m->list_count > 0 || m->command_count > 0 || m->bounce_count > 0 || m->owner_count > 0;
+    return m->list_count > 0 || m->command_count > 0 || m->bounce_count > 0 || m->owner_count > 0 ||
+           m->is_report;
 }
 
 /* The first pieces of all messages that somebody wants to see, at once: one by one, each would wait for the
@@ -197,7 +202,7 @@ static void ask_heads(struct batch *b, struct store_wait *wait) {
         role_works_on(m->id);
         m->err.code = ERR_OK;
         store_request_init(&m->head, OP_MESSAGE_READ);
-        if (!find_routes(m, &m->err) || (!is_read(m) && !role_plants_crashes()))
+        if (!find_routes(b->role, m, &m->err) || (!is_read(m) && !role_plants_crashes()))
             continue;
         vals_int(&m->head.args, m->id);
         vals_int(&m->head.args, 0);
@@ -406,6 +411,7 @@ static void add_target(struct decision *d, const struct route_target *t, view wa
                   arena_printf(d->arena, "bounce for list %.*s", VIEW_ARG(t->address)));
         break;
     case ROUTE_COMMAND: /* run_commands() */
+    case ROUTE_REPORT:  /* run_report() */
         break;
     case ROUTE_REFUSED:
         add_failure(d, recipient, t->why);
@@ -569,6 +575,19 @@ static bool run_returned(struct batch *b, struct message *m, struct decision *d,
     return true;
 }
 
+static bool run_report(struct batch *b, struct message *m, struct decision *d, view head, struct err *e) {
+    struct command_mail mail = mail_of(m, head);
+    view said;
+    bool kept;
+    if (!m->is_report)
+        return true;
+    if (!report_keep(b->role, &mail, m->size, &m->arena, &kept, &said, e))
+        return false;
+    add_other(d, kept ? EVENT_REPORTED : EVENT_DROPPED, view_of(b->role->config->reports_to),
+              one_line(said, &m->arena));
+    return true;
+}
+
 static bool run_commands(struct batch *b, struct message *m, struct decision *d, view head,
                          struct buf *letters, int64_t *letter_count, struct err *e) {
     const struct route_target *targets[LIMIT_COMMANDED_LISTS + 1];
@@ -638,7 +657,7 @@ static bool decide(struct batch *b, struct message *m, struct err *e) {
             decide_recipient(m, i, d);
     }
     ok = ok && run_commands(b, m, d, head, &letters, &letter_count, e) &&
-         run_returned(b, m, d, head, &letters, &letter_count, e) &&
+         run_returned(b, m, d, head, &letters, &letter_count, e) && run_report(b, m, d, head, e) &&
          answer_posts(b, m, head, &letters, &letter_count, e);
     format_commit(b, m, d);
     ok = ok && add_notice(b, m, d, &letter_count, &letters, e);

@@ -112,10 +112,11 @@ static bool expand_some(struct role *r) {
     return left > 0 && ok;
 }
 
-/* Preferences, requests and held posts whose time is up; members whose mail came back and whose next warning
- * is due. */
+/* Preferences, requests, held posts and reports whose time is up; members whose mail came back and whose next
+ * warning is due. */
 static void end_what_is_over(struct role *r) {
-    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END, OP_HELD_END, OP_BOUNCES_STEP};
+    static const enum op ops[] = {OP_PREFERENCES_END, OP_REQUESTS_END, OP_HELD_END, OP_BOUNCES_STEP,
+                                  OP_REPORTS_END};
     static int64_t next_ms;
     if (clock_mono_ms() < next_ms)
         return;
@@ -127,6 +128,8 @@ static void end_what_is_over(struct role *r) {
         while (ended > 0 && !role_stopping()) {
             buf_reset(&q.args);
             vals_int(&q.args, LIMIT_ROUTE_BATCH);
+            if (ops[i] == OP_REPORTS_END)
+                vals_int(&q.args, r->config->keep_reports);
             bool ok = store_call(r->store, &q, &e);
             if (!ok)
                 log_line(LOG_ERROR, "end-failed", LOG_S("reason", e.text));

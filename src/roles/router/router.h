@@ -1,7 +1,8 @@
 /* router.h: what the files of this role share. main.c: the loop, expansions, the reaper; batch.c: a batch of
  * messages from the inbox to committed decisions; edition.c: what a list makes of a post; command.c: mail
  * that asks a list for something; bounce.c: mail that comes back; letter.c: letters that lists owe; held.c:
- * letters about held posts; digest.c: digests; autoreply.c: what a list answers to everybody. */
+ * letters about held posts; digest.c: digests; autoreply.c: what a list answers to everybody; report.c:
+ * reports of others. */
 #ifndef ROLES_ROUTER_ROUTER_H
 #define ROLES_ROUTER_ROUTER_H
 
@@ -75,6 +76,11 @@ struct held_post {
 bool held_tell_moderators(struct role *role, const struct held_post *p, struct arena *a, struct buf *args);
 bool held_tell_member(struct role *role, const struct held_post *p, view member, struct arena *a,
                       struct buf *args);
+
+/* Mail to reports_to, of so many octets: kept in the store. *ret_said: what it was, or why it is none that
+ * can be read, for the event. False: the store could not do it now; it is tried again. */
+bool report_keep(struct role *role, const struct command_mail *mail, int64_t size, struct arena *a,
+                 bool *ret_kept, view *ret_said, struct err *e);
 
 /* Write letters that lists owe. True when there were any. */
 bool letters_write(struct role *role);

@@ -14,7 +14,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/words.h"
+#include "roles/dmarc_row.h"
 #include "roles/smtpd/smtpd.h"
+#include "roles/tally.h"
+#include "store/report.h"
 
 enum { CHECK_ARENA = 16 << 20, WAITING_MOST = 4 /* for each thread */ };
 
@@ -190,6 +193,17 @@ static void judge(struct session *s, const struct check *k) {
         err_set(fault, ERR_DNS, "the name servers of the sender's domain do not answer, try again later");
 }
 
+/* For the report to the author's domain. Who is put off comes again, and is counted then. */
+static void count(struct session *s, struct check *k) {
+    struct buf row = BUF_INIT(REPORT_ROW_MOST);
+    bool put_off = s->t.fault.code != ERR_OK && err_is_temporary(&s->t.fault);
+    if (s->policy->config->reports_out && !put_off &&
+        dmarc_row_write(&k->query, &k->verdict, view_of(s->peer_ip.s), s->t.fault.code != ERR_OK, &k->arena,
+                        &row))
+        tally_add(TALLY_DMARC, k->verdict.dmarc.policy_domain, buf_view(&row));
+    buf_done(&row);
+}
+
 static enum next answered(struct session *s) {
     struct check *k = s->t.check;
     k->done = true;
@@ -200,6 +214,7 @@ static enum next answered(struct session *s) {
         s->t.flags |= MESSAGE_FORBIDDEN;
     metric_add(METRIC_SMTPD_DMARC_FAILED, k->verdict.dmarc.result == DMARC_FAIL);
     judge(s, k);
+    count(s, k);
     return NEXT_MORE;
 }
 

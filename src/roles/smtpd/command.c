@@ -10,6 +10,7 @@
 #include "mail/text.h"
 #include "roles/smtpd/smtpd.h"
 #include "routing/postmaster.h"
+#include "routing/report_address.h"
 #include "routing/route.h"
 
 enum argument { NONE, OPTIONAL, NEEDED };
@@ -276,6 +277,8 @@ static enum next recipient_known(struct session *s) {
     arena_init(&arena, LIMIT_STEP_ARENA);
     view wanted = vals_get_view(&(struct vals){.rest = buf_view(&s->request.args)});
     bool ok = e.code == ERR_OK && route_decide(wanted, buf_view(&s->request.out), &arena, &route, &e);
+    if (ok)
+        route_turn_to_reports(wanted, view_of(s->policy->config->reports_to), &arena, &route);
     if (ok && !s->to_postmaster && *s->policy->config->postmaster &&
         postmaster_is_for(wanted, s->bare_postmaster, &route)) {
         arena_done(&arena);

@@ -13,6 +13,7 @@
 #include "net/listen.h"
 #include "net/tls_memory.h"
 #include "roles/smtpd/smtpd.h"
+#include "roles/tally.h"
 
 static struct server server;
 
@@ -123,11 +124,13 @@ int main(int argc, char **argv) {
         role_on_leave(leave);
         role_on_reload(reload);
         runner_on_quiet(server.runner, session_quiet);
+        tally_start(&server.role);
         role_ready(&server.role);
         runner_run(server.runner);
         role_on_reload(NULL);
         role_on_stop(NULL);
         role_on_leave(NULL);
+        tally_stop();
         log_line(LOG_INFO, "stopped");
     } else {
         log_line(LOG_ERROR, "cannot-start", LOG_S("reason", e.text));

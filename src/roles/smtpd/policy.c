@@ -59,12 +59,12 @@ static bool read_tls(struct policy *p, struct err *e) {
     return true;
 }
 
-static bool check_postmaster(const struct config *c, struct err *e) {
+static bool check_address(const char *text, const char *setting, struct err *e) {
     struct arena arena;
     view normal;
     arena_init(&arena, LIMIT_STEP_ARENA);
-    bool ok = !*c->postmaster || address_normalise_text(view_of(c->postmaster), &arena, &normal, e) ||
-              err_prefix(e, "postmaster");
+    bool ok =
+        !*text || address_normalise_text(view_of(text), &arena, &normal, e) || err_prefix(e, "%s", setting);
     arena_done(&arena);
     return ok;
 }
@@ -94,7 +94,10 @@ struct policy *policy_new(struct config *config, bool own_config, struct err *e)
     if (read_networks(&config->relay_networks, "relay_networks", &p->relay, e) &&
         read_networks(&config->proxy_networks, "proxy_networks", &p->proxy, e) &&
         read_networks(&config->xclient_networks, "xclient_networks", &p->xclient, e) &&
-        check_postmaster(config, e) && check_auth_reject(config, e) && read_tls(p, e))
+        check_address(config->postmaster, "postmaster", e) &&
+        check_address(config->reports_to, "reports_to", e) &&
+        check_address(config->report_from, "report_from", e) && check_auth_reject(config, e) &&
+        read_tls(p, e))
         return p;
     policy_unref(&p);
     return NULL;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "roles/smtpd/smtpd.h"
+#include "roles/tally.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +49,10 @@ void runner_stop(struct runner *r, int64_t drain_ms) {
 
 void hint_send(const char *dir, const char *role) {
     (void)dir, (void)role;
+}
+
+void tally_add(enum tally_kind kind, view domain, view row) {
+    (void)kind, (void)domain, (void)row;
 }
 
 void store_request_init(struct store_request *r, enum op op) {
