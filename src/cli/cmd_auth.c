@@ -26,7 +26,7 @@ static bool begin(struct cli *c, struct checking *k, struct err *e) {
     k->cli = c;
     k->deadline_ms = clock_mono_ms() + PATIENCE_MS;
     answers_init(&k->answers, &c->arena);
-    k->dns = dns_open(c->config->dns_servers.items, c->config->dns_servers.count, e);
+    k->dns = dns_open_configured(c->config, e);
     return k->dns != NULL;
 }
 

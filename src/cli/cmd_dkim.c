@@ -335,7 +335,7 @@ bool cmd_dkim_key_rotate(struct cli *c, struct err *e) {
         return err_set(e, ERR_USAGE, "--after %.40s: a time such as 180d is wanted", after);
     if (!cli_domain(c, c->args.words[0], &r.domain, e) || !open_keys(c, &k, e))
         return false;
-    r.dns = dns_open(c->config->dns_servers.items, c->config->dns_servers.count, e);
+    r.dns = dns_open_configured(c->config, e);
     bool ok = r.dns && rotate(&k, &r, e);
     if (ok)
         cli_done(c, json_pack("{soso}", "domain", cli_json_text(r.domain), "keys", keys_json(&k, 0)), "%.*s",

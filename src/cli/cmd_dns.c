@@ -294,7 +294,7 @@ bool cmd_dns_check(struct cli *c, struct err *e) {
     struct table t;
     bool ok = dns_records_make(c, r, e);
     if (ok) {
-        k.dns = dns_open(c->config->dns_servers.items, c->config->dns_servers.count, e);
+        k.dns = dns_open_configured(c->config, e);
         ok = k.dns != NULL;
     }
     if (ok) {

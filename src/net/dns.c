@@ -149,6 +149,11 @@ struct dns *dns_open_validating(char *const *servers, size_t count, const char *
     return NULL;
 }
 
+struct dns *dns_open_configured(const struct config *c, struct err *e) {
+    FREE_AUTO char *anchors = *c->dnssec_anchors ? config_path(c, c->dnssec_anchors) : NULL;
+    return dns_open_validating(c->dns_servers.items, c->dns_servers.count, anchors, e);
+}
+
 void dns_close(struct dns **d) {
     if (!*d)
         return;

@@ -6,6 +6,7 @@
 #define NET_DNS_H
 
 #include "base/arena.h"
+#include "base/config.h"
 #include "base/err.h"
 #include "net/sockaddr.h"
 
@@ -16,6 +17,8 @@ struct dns *dns_open(char *const *servers, size_t count, struct err *e);
 /* Answers are validated, beginning with the keys in the file `anchors` (DS or DNSKEY records, RFC 4033). NULL
  * or empty, and by dns_open: nothing is secure, and nothing is forged. */
 struct dns *dns_open_validating(char *const *servers, size_t count, const char *anchors, struct err *e);
+/* As the instance is set: dns_servers, dnssec_anchors. */
+struct dns *dns_open_configured(const struct config *c, struct err *e);
 void dns_close(struct dns **d);
 
 struct dns_mx {

@@ -207,9 +207,9 @@ static bool add_named_paths(const struct lock *l, unsigned may, const struct con
     const char *openssl = may & MAY_CRYPT ? getenv("OPENSSL_CONF") : NULL;
     bool ok = !openssl || allow(l, openssl, FS_READ);
     if (may & MAY_RESOLVE)
-        ok = ok && allow_beside(l, c, "/etc/resolv.conf");
+        ok = ok && allow_beside(l, c, "/etc/resolv.conf") && allow_beside(l, c, c->dnssec_anchors);
     if (may & MAY_CONNECT)
-        ok = ok && allow_beside(l, c, c->tls_ca_file) && allow_beside(l, c, c->dnssec_anchors);
+        ok = ok && allow_beside(l, c, c->tls_ca_file);
     if (may & MAY_KEYS)
         ok = ok && allow_beside(l, c, c->tls_certificate) && allow_beside(l, c, c->tls_key) &&
              allow_by_name(l, c, &c->tls_certificates);

@@ -55,9 +55,10 @@ def here(make, sink):
     zone += txt("_dmarc.testing", "v=DMARC1; p=quarantine; t=y")
     post.cli("list", "create", LIST)
     post.cli("member", "add", LIST, BO)
-    with peers_knot.running(zone) as port:
+    with peers_knot.signed(zone, "example") as (port, anchor):
         path = post.dir / "postroad.conf"
-        path.write_text(re.sub(r"dns_servers = .*", f"dns_servers = 127.0.0.1@{port}", path.read_text()))
+        text = re.sub(r"dns_servers = .*", f"dns_servers = 127.0.0.1@{port}", path.read_text())
+        path.write_text(f"{text}\ndnssec_anchors = {anchor}\n")
         yield post, Names(port), keys
 
 

@@ -141,10 +141,9 @@ static bool start(struct err *e) {
     const struct config *c = deliver.role.config;
     if (!hop_check_settings(c, e))
         return false;
-    FREE_AUTO char *anchors = *c->dnssec_anchors ? config_path(c, c->dnssec_anchors) : NULL;
     FREE_AUTO char *authorities = *c->tls_ca_file ? config_path(c, c->tls_ca_file) : NULL;
-    deliver.validates = anchors != NULL;
-    deliver.dns = dns_open_validating(c->dns_servers.items, c->dns_servers.count, anchors, e);
+    deliver.validates = *c->dnssec_anchors != '\0';
+    deliver.dns = dns_open_configured(c, e);
     if (!deliver.dns)
         return false;
     if (c->tls_out && (!(deliver.tls = tls_client_context(e)) ||

@@ -45,7 +45,7 @@ static struct {
 bool checks_start(struct server *server, struct err *e) {
     const struct config *c = server->role.config;
     pool.most = (size_t)c->smtpd_checks;
-    pool.dns = dns_open(c->dns_servers.items, c->dns_servers.count, e);
+    pool.dns = dns_open_configured(c, e);
     return pool.dns != NULL;
 }
 

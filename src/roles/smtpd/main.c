@@ -72,7 +72,8 @@ static bool can_be_taken_alive(const struct config *old, const struct config *ne
            strcmp(old->log_level, new->log_level) == 0 && old->smtpd_workers == new->smtpd_workers &&
            old->min_free == new->min_free && old->smtp_sessions_max == new->smtp_sessions_max &&
            old->drain_timeout == new->drain_timeout &&
-           old->smtpd_checks == new->smtpd_checks &&same_list(&old->dns_servers, &new->dns_servers);
+           old->smtpd_checks == new->smtpd_checks &&same_list(&old->dns_servers, &new->dns_servers) &&
+           strcmp(old->dnssec_anchors, new->dnssec_anchors) == 0;
 }
 
 /* SIGHUP. A mistake in the file changes nothing. */
