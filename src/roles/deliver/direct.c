@@ -149,7 +149,11 @@ static bool make(struct passing *p, view message, struct buf *out) {
         view last = p->header.fields[p->header.count - 1].raw;
         buf_add(out, view_skip(message, (size_t)(last.ptr - message.ptr) + last.len));
     }
-    return p->changed && !out->failed;
+    if (p->changed && !out->failed)
+        return true;
+    buf_done(out); /* most mail stays as it is, and large mail is not kept twice */
+    buf_init(out, 0);
+    return false;
 }
 
 /* Whether From is to be rewritten. */
