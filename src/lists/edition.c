@@ -132,6 +132,11 @@ static bool has_password(const struct making *m) {
     return false;
 }
 
+/* Whom the author did not want to name: the list takes that out. */
+static bool has_hidden_recipients(const struct making *m) {
+    return header_find(&m->header, "Bcc") || header_find(&m->header, "Resent-Bcc");
+}
+
 /* What the list took out must not be in the archive: what it filtered, who wrote, its moderators' password.
  */
 static enum edition_kept kept(const struct making *m, const struct edition *made) {
@@ -186,17 +191,20 @@ bool edition_make(const struct edition_facts *of_list, const struct edition_post
     ret->dkim2 = making_number(&m, LIST_SETTING_DKIM2) != 0;
     enum mitigation how = mitigate(&m, &always);
     m.mitigation = always ? how : MITIGATE_NOT;
+    ret->own_from = m.mitigation != MITIGATE_NOT || making_number(&m, LIST_SETTING_ANONYMOUS_LIST);
     bool ok = make(&m, ret) && !a->failed && !is_too_large(&ret->recipe);
     if (ok && how != MITIGATE_NOT && !always && !ret->nothing_left)
         ok = make_form(&m, how, &ret->mitigated);
     if (ok && recipe_stored_len(&ret->recipe) + recipe_stored_len(&ret->mitigated) > LIMIT_EDITION) {
         ret->recipe = ret->mitigated; /* one of them can be kept: the one that everybody takes */
         ret->mitigated.count = 0;
+        ret->own_from = true;
     }
     for (size_t i = 0; i < ret->recipe.count; i++)
         ret->names |=
             ret->recipe.pieces[i].kind == PIECE_SLOT && recipe_slot_names(ret->recipe.pieces[i].slot);
     ret->kept = kept(&m, ret);
+    ret->hides = ret->kept != KEPT_POST || has_hidden_recipients(&m);
     return ok ||
            err_set(e, ERR_LIMIT, "what %.*s makes of the post is too large to be kept", VIEW_ARG(l->list));
 }
