@@ -32,7 +32,7 @@ bool author_domain(view message, struct arena *a, view *ret) {
         found = domain;
     }
     *ret = found;
-    return found.len > 0;
+    return found.len > 0 && rest.len == 0; /* of what is no list of mailboxes others may read another */
 }
 
 /* ---- the checks ---- */

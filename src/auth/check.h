@@ -9,8 +9,8 @@
 #include "auth/dmarc.h"
 #include "auth/spf.h"
 
-/* The domain of a message's authors, in A-labels, lower case. False: not exactly one (RFC 9989 5.3.1).
- * message: its header at least. */
+/* The domain of a message's authors, in A-labels, lower case. False: not exactly one (RFC 9989 5.3.1);
+ * *ret is that of the first where the rest cannot be read, else empty. message: its header at least. */
 bool author_domain(view message, struct arena *a, view *ret);
 
 struct auth_query {

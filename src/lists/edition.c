@@ -104,6 +104,10 @@ static bool make_last(struct making *m, struct recipe *ret) {
     return ok;
 }
 
+static bool is_spared(const struct making *m) {
+    return m->post->untouchable && !making_number(m, LIST_SETTING_ANONYMOUS_LIST);
+}
+
 static bool filter(struct making *m, struct recipe *ret) {
     struct edition *made = m->edition;
     if (!making_number(m, LIST_SETTING_FILTER_CONTENT))
@@ -114,6 +118,11 @@ static bool filter(struct making *m, struct recipe *ret) {
     if (made->nothing_left)
         return true;
     made->filtered = !recipe_is_whole(&m->out, m->source.len);
+    if (made->filtered && is_spared(m)) { /* a signature is no way around the filter */
+        edition_note(m, "and its signature forbids that it is sent without that");
+        made->nothing_left = true;
+        return true;
+    }
     return made->filtered ? make_behind(m, make_last, ret) : make_last(m, ret);
 }
 
@@ -130,6 +139,11 @@ static bool has_password(const struct making *m) {
         if (post_field_is_approval(m->header.fields[i].name))
             return true;
     return false;
+}
+
+/* Whom the author did not want to name: the list takes that out. */
+static bool has_hidden_recipients(const struct making *m) {
+    return header_find(&m->header, "Bcc") || header_find(&m->header, "Resent-Bcc");
 }
 
 /* What the list took out must not be in the archive: what it filtered, who wrote, its moderators' password.
@@ -164,14 +178,19 @@ static enum mitigation mitigate(struct making *m, bool *ret_always) {
     return how;
 }
 
-/* Of a post that must not be changed the list only says that it is its. */
+/* Of a post that must not be changed the list only says that it is its. What it does not take it does not
+ * take of anybody: see filter(). */
 static void spare(struct edition_facts *l) {
-    static const enum list_setting changes[] = {
-        LIST_SETTING_SUBJECT_PREFIX,       LIST_SETTING_MSG_HEADER,           LIST_SETTING_MSG_FOOTER,
-        LIST_SETTING_PERSONALIZE,          LIST_SETTING_FILTER_CONTENT,       LIST_SETTING_REPLY_GOES_TO_LIST,
-        LIST_SETTING_FIRST_STRIP_REPLY_TO, LIST_SETTING_DMARC_MITIGATE_ACTION};
+    static const enum list_setting changes[] = {LIST_SETTING_SUBJECT_PREFIX,
+                                                LIST_SETTING_MSG_HEADER,
+                                                LIST_SETTING_MSG_FOOTER,
+                                                LIST_SETTING_PERSONALIZE,
+                                                LIST_SETTING_REPLY_GOES_TO_LIST,
+                                                LIST_SETTING_FIRST_STRIP_REPLY_TO,
+                                                LIST_SETTING_CONVERT_HTML_TO_PLAINTEXT};
     for (size_t i = 0; i < COUNT_OF(changes); i++)
         l->settings[changes[i]] = VIEW("");
+    l->settings[LIST_SETTING_COLLAPSE_ALTERNATIVES] = VIEW("false");
 }
 
 bool edition_make(const struct edition_facts *of_list, const struct edition_post *p, struct arena *a,
@@ -180,23 +199,28 @@ bool edition_make(const struct edition_facts *of_list, const struct edition_post
     struct making m = {.l = l, .post = p, .arena = a, .source = p->source, .trace = p->trace, .edition = ret};
     bool always = false;
     *ret = (struct edition){.recipe = recipe_in(a), .mitigated = recipe_in(a)};
-    if (p->untouchable &&
-        !list_setting_number(LIST_SETTING_ANONYMOUS_LIST, facts.settings[LIST_SETTING_ANONYMOUS_LIST]))
-        spare(&facts);
     ret->dkim2 = making_number(&m, LIST_SETTING_DKIM2) != 0;
     enum mitigation how = mitigate(&m, &always);
+    if (is_spared(&m)) {
+        spare(&facts);
+        how = MITIGATE_NOT;
+        always = false;
+    }
     m.mitigation = always ? how : MITIGATE_NOT;
+    ret->own_from = m.mitigation != MITIGATE_NOT || making_number(&m, LIST_SETTING_ANONYMOUS_LIST);
     bool ok = make(&m, ret) && !a->failed && !is_too_large(&ret->recipe);
     if (ok && how != MITIGATE_NOT && !always && !ret->nothing_left)
         ok = make_form(&m, how, &ret->mitigated);
     if (ok && recipe_stored_len(&ret->recipe) + recipe_stored_len(&ret->mitigated) > LIMIT_EDITION) {
         ret->recipe = ret->mitigated; /* one of them can be kept: the one that everybody takes */
         ret->mitigated.count = 0;
+        ret->own_from = true;
     }
     for (size_t i = 0; i < ret->recipe.count; i++)
         ret->names |=
             ret->recipe.pieces[i].kind == PIECE_SLOT && recipe_slot_names(ret->recipe.pieces[i].slot);
     ret->kept = kept(&m, ret);
+    ret->hides = ret->kept != KEPT_POST || has_hidden_recipients(&m);
     return ok ||
            err_set(e, ERR_LIMIT, "what %.*s makes of the post is too large to be kept", VIEW_ARG(l->list));
 }

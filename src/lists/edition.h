@@ -45,6 +45,8 @@ struct edition {
     enum edition_kept kept;  /* the archive must not show what the list took out */
     bool names;              /* copies need the members' names */
     bool dkim2;              /* copies are signed with DKIM2 */
+    bool own_from;           /* From of the recipe is the list's making */
+    bool hides;              /* others must not learn of fields that the list took out */
     struct recipe mitigated; /* where the author's domain forbids the first (DMARC): count 0: there is none */
     enum {
         EDITION_GOES,

@@ -16,6 +16,7 @@ struct case_ {
     struct arena arena;
     struct edition_facts facts;
     struct edition edition;
+    bool untouchable, forbidden; /* see edition.h */
     struct buf made;
     const char *name; /* of the member the copy is for */
 };
@@ -28,6 +29,7 @@ static struct case_ *begin(void **state) {
     struct case_ *c = *state;
     arena_reset(&c->arena);
     c->name = "Bea";
+    c->untouchable = c->forbidden = false;
     c->facts =
         (struct edition_facts){.list = VIEW("news@here.example"), .archive = VIEW("public"), .number = 7};
     for (int i = 0; i < LIST_SETTING_COUNT; i++)
@@ -44,7 +46,11 @@ static const char *make_with_trace(struct case_ *c, const char *trace, const cha
     struct err e;
     buf_add_str(&source, trace);
     buf_add_str(&source, text);
-    struct edition_post post = {.source = buf_view(&source), .trace = strlen(trace), .message = 1234567};
+    struct edition_post post = {.source = buf_view(&source),
+                                .trace = strlen(trace),
+                                .message = 1234567,
+                                .untouchable = c->untouchable,
+                                .forbidden = c->forbidden};
     if (!edition_make(&c->facts, &post, &c->arena, &c->edition, &e))
         fail_msg("%s", e.text);
     struct buf stored = BUF_INIT(1 << 20);
@@ -727,6 +733,28 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* A signature that forbids changes spares a post the footer, and opens no way around what the list refuses.
+ */
+static void test_untouchable__the_list_s_rules_hold(void **state) {
+    static const char alternatives[] = FROM
+        "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n--b\r\n"
+        "Content-Type: text/html\r\n\r\n<p>Hi\r\n--b--\r\n";
+    struct case_ *c = begin(state);
+    c->untouchable = true;
+    set(c, LIST_SETTING_FILTER_CONTENT, "true");
+    set(c, LIST_SETTING_MSG_FOOTER, "-- the list");
+    assert_string_equal(make(c, alternatives), alternatives);
+    assert_false(c->edition.nothing_left);
+    set(c, LIST_SETTING_FILTER_TYPES, "text/html");
+    make(c, alternatives);
+    assert_true(c->edition.nothing_left);
+    set(c, LIST_SETTING_FILTER_CONTENT, "false");
+    set(c, LIST_SETTING_DMARC_MITIGATE_ACTION, "reject");
+    c->forbidden = true;
+    make(c, alternatives);
+    assert_int_equal(c->edition.dmarc, EDITION_REFUSED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approval__the_line_is_in_no_copy),
@@ -755,6 +783,7 @@ int main(void) {
         cmocka_unit_test(test_filter__looks_into_messages),
         cmocka_unit_test(test_filter__refuses_what_it_cannot_see),
         cmocka_unit_test(test_anonymous__not_even_behind_odd_lines),
+        cmocka_unit_test(test_untouchable__the_list_s_rules_hold),
         cmocka_unit_test(test_fields__uris_hold_no_lines),
         cmocka_unit_test(test_fields__begin_lines),
         cmocka_unit_test(test_footer__is_not_what_the_boundary_says),

@@ -34,29 +34,46 @@ static view place_of(view written, view address) {
     return at < 0 ? VIEW("") : view_slice(from, (size_t)at, address.len);
 }
 
-/* The mailboxes of a value, each with its address changed where that can be. */
-static void change_all(view value, struct change *c, struct buf *out) {
+/* Who reads it finds this address and no other: a comment or a name may look like the address. */
+static bool says(view written, view address, struct arena *a) {
+    view found;
+    struct err e;
+    return mailboxes_next(&written, a, &found, &e) && view_eq(found, address) && written.len == 0;
+}
+
+/* One mailbox as it was written, with another address in its place. */
+static view with_address(view written, view address, view changed, struct arena *a) {
+    view place = place_of(written, address);
+    if (place.len == 0)
+        return VIEW("");
+    size_t at = (size_t)(place.ptr - written.ptr);
+    view made = arena_printf(a, "%.*s%.*s%.*s", VIEW_ARG(view_slice(written, 0, at)), VIEW_ARG(changed),
+                             VIEW_ARG(view_skip(written, at + place.len)));
+    return says(made, changed, a) ? made : VIEW("");
+}
+
+/* The mailboxes of a value, each with its address changed where that can be. False: what is left of it is no
+ * list of mailboxes. */
+static bool change_all(view value, struct change *c, struct buf *out) {
     view rest = value, address, changed;
     struct err e;
     while (rest.len > 0) {
         view before = rest;
         if (!mailboxes_next(&rest, c->arena, &address, &e))
             break;
-        view written = view_slice(before, 0, before.len - rest.len), place = place_of(written, address);
+        view written = view_slice(before, 0, before.len - rest.len);
         if (!c->of(c, address, &changed)) {
             buf_add(out, written);
             continue;
         }
-        if (place.len == 0) { /* written in a way of its own: the address alone */
-            buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "", VIEW_ARG(changed));
-            continue;
-        }
-        size_t at = (size_t)(place.ptr - written.ptr);
-        buf_add(out, view_slice(written, 0, at));
-        buf_add(out, changed);
-        buf_add(out, view_skip(written, at + place.len));
+        view made = with_address(written, address, changed, c->arena);
+        if (made.len > 0)
+            buf_add(out, made);
+        else /* written in a way of its own: the address alone */
+            buf_printf(out, "%s%.*s%s", out->len > 0 ? " " : "", VIEW_ARG(changed), rest.len > 0 ? "," : "");
     }
     buf_add(out, rest);
+    return rest.len == 0;
 }
 
 static bool wrap_one(struct change *c, view address, view *ret) {
@@ -71,9 +88,8 @@ bool mitigation_wrap_from(const struct header *h, view wrap_domain, view key, st
     const struct header_field *from = header_find(h, "From");
     struct change c = {.of = wrap_one, .arena = a, .wrap_domain = wrap_domain, .key = key};
     struct buf value = BUF_INIT(LIMIT_HEADER_BYTES);
-    if (from)
-        change_all(header_value(from, a), &c, &value);
-    bool ok = c.made > 0 && c.failed == 0 && !value.failed;
+    bool ok = from && change_all(header_value(from, a), &c, &value);
+    ok = ok && c.made > 0 && c.failed == 0 && !value.failed && !a->failed;
     if (ok) {
         view was = header_value(from, a);
         header_add(out, "From", buf_view(&value));

@@ -10,8 +10,9 @@ enum edition_kept {
 
 /* What else holds for its copies. */
 enum edition_flags {
-    EDITION_DKIM2 = 1,    /* they are signed with DKIM2 */
-    EDITION_NEW_CHAIN = 2 /* of which nobody may learn what the post was before */
+    EDITION_DKIM2 = 1,     /* they are signed with DKIM2 */
+    EDITION_NEW_CHAIN = 2, /* of which nobody may learn what the post was before */
+    EDITION_OWN_FROM = 4   /* From is the list's making, also where nothing forbids the author's */
 };
 
 #endif

@@ -1,5 +1,6 @@
 """DKIM2 and ARC end to end: a list's copy, its alias's copy and a notification are verified from the receiver's side, changes on
 the way are caught, and what the list did can be undone to the author's own octets."""
+import base64
 import re
 
 import pytest
@@ -105,6 +106,32 @@ def test_a_post_nobody_has_signed(pair):
     mail = sink.one(BO)
     assert sorted(re.findall(rb"(?m)^Message-Instance: .*?m=(\d)", mail.octets)) == [b"1", b"2"]
     assert verdict(lists, mail)["dkim2"] == ("pass", "")
+
+
+def test_hidden_recipients_stay_hidden(pair):
+    """The list takes Bcc out: what others could undo must not bring it back."""
+    author, lists, sink, mine = pair
+    hidden = {"fields": "Bcc: Secret <secret@hidden.example>\r\n"}
+    forward(lists, message(sender="x@plain.example", to=LIST, **hidden), LIST)
+    forward(lists, submit(author, mine, message(sender=ADA, to=LIST, **hidden), LIST), LIST)
+    plain, chained = sink.to(BO)
+    assert verdict(lists, plain)["dkim2"] == ("pass", "")
+    for mail in plain, chained:
+        recipes = re.findall(rb"(?m)^Message-Instance: ((?:[^\r]|\r\n[ \t])*)", mail.octets)
+        texts = [base64.b64decode(text + b"==") for one in recipes for text in re.findall(rb"r=([^;]*)", re.sub(rb"\s", b"", one))]
+        assert b"hidden.example" not in mail.octets and not any(b"hidden.example" in text for text in texts)
+
+
+@pytest.mark.parametrize("sender", ["", "chair@lists.example", "x@plain.example"])
+def test_a_forged_author(pair, sender):
+    """DKIM2's signatures are no more to be had than DKIM's."""
+    _, lists, sink, _ = pair
+    with lists.raw() as c:
+        assert c.cmd("XCLIENT ADDR=203.0.113.2") == 220
+        c.ehlo()
+        c.post(sender, [LIST, "chair@lists.example"], message(sender="chair@lists.example"))
+    lists.wait()
+    assert sink.mails() and not any(b"DKIM2-Signature" in m.octets or b"DKIM-Signature" in m.octets for m in sink.mails())
 
 
 def test_an_anonymous_list_tells_nothing(pair):

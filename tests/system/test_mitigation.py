@@ -216,6 +216,38 @@ def test_a_list_may_take_no_such_posts(here, sink, action, event):
     assert len(sink.to(BO)) == 1
 
 
+FORGED = ["<chair@lists.example> (<chair@lists.example>)", "chair@lists.example (<chair@lists.example>)", "chair@lists.example, x@plain.example",
+          "<chair@lists.example>\r\nFrom: x@plain.example", 'x@plain.example, "x <chair@lists.example>']
+
+
+@pytest.mark.parametrize("author", FORGED)
+@pytest.mark.parametrize("action", ["rewrite", "no_mitigation"])
+def test_no_signature_for_a_forged_author(here, sink, author, action):
+    """However From is written, what strangers say is from our domain gets no key of ours under that name: not by a list, not by an alias."""
+    post, _, _ = here
+    post.cli("alias", "set", "chair@lists.example", "cy@far.example")
+    post.cli("list", "set", LIST, f"dmarc_mitigate_action={action}", "msg_footer=-- the list")
+    post.start()
+    with post.raw() as c:
+        assert c.cmd("XCLIENT ADDR=203.0.113.9") == 220
+        c.ehlo()
+        c.post("x@plain.example", ["chair@lists.example", LIST], message(sender=author, to=LIST))
+    post.wait()
+    for copy in sink.one("cy@far.example").octets, sink.one(BO).octets:
+        authors = re.findall(r"(?m)^From: (?:[^\r]|\r\n[ \t])*", copy.decode())
+        assert b"DKIM-Signature" not in copy or all("=_" in a and "chair@lists.example" not in a for a in authors), authors
+
+
+@pytest.mark.parametrize("settings", [["anonymous_list=true"], *([f"dmarc_mitigate_action={how}", "dmarc_mitigate_unconditionally=true"]
+                                                                 for how in ("rewrite", "munge_from", "wrap_message"))])
+def test_a_from_of_the_list_s_own_is_signed(here, sink, settings):
+    """Whoever wrote it, and whatever was shown of that: receivers see the list's name, and its domain forbids what is not signed."""
+    post, names, _ = here
+    post.cli("list", "set", LIST, *settings)
+    post.start()
+    assert names.dmarc(copy_of(post, sink, message(sender="x@plain.example", to=LIST), sender="x@plain.example").octets) == "pass"
+
+
 def test_refused_for_dmarc_all_the_same(here, pysink):
     """A receiver that knows more refuses: the copy goes again with an author of ours, and nobody's bounces are counted."""
     post, _, keys = here

@@ -94,6 +94,22 @@ def test_a_forged_author_of_the_list_s_own_domain(make, sink):
         assert results(copy, dns) == signs
 
 
+@pytest.mark.parametrize("author, signs", [("chair@staff.our.example", False), ("chair@our.example", False), ("x@plain.example", True)])
+def test_a_forged_author_of_a_sibling(make, sink, author, signs):
+    """DMARC's relaxed alignment takes domains below one organization for each other."""
+    post = make(domain="lists.our.example", relay=sink, settings={"relay_networks": "198.51.100.7/32", "xclient_networks": "127.0.0.0/8", "auth_timeout": "200ms"})
+    post.cli("list", "create", "news@lists.our.example")
+    post.cli("member", "add", "news@lists.our.example", "bo@far.example")
+    signed(post, "lists.our.example")
+    post.start()
+    with post.raw() as c:
+        assert c.cmd("XCLIENT ADDR=192.0.2.1") == 220
+        c.ehlo()
+        c.post("x@sender.example", ["news@lists.our.example"], message(sender=author))
+    post.wait()
+    assert (b"DKIM-Signature" in sink.one("bo@far.example").octets) == signs
+
+
 def zone(post):
     """Lines of a zone file for example.org: as dkim key show prints them."""
     return "".join(line.rpartition(";")[0] + "\n" for line in post.cli("dkim", "key", "show", "example.org").splitlines())

@@ -61,7 +61,7 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
                                      .list = list,
                                      .trace = trace,
                                      .header = header_of(copy),
-                                     .mitigated = c->mitigated};
+                                     .mitigated = c->mitigated || c->own_from};
     signing_begin(&c->signing, &mail, &c->arena);
     if (c->new_chain)
         c->signing.seal = NULL; /* it would say whom the post came from */
@@ -143,6 +143,7 @@ static bool load_edition(struct content *c, view list_address) {
         int64_t flags = vals_get_int(&v);
         c->dkim2 = (flags & EDITION_DKIM2) != 0;
         c->new_chain = (flags & EDITION_NEW_CHAIN) != 0;
+        c->own_from = (flags & EDITION_OWN_FROM) != 0;
         c->can_be_otherwise = mitigated.len > 0;
         ok = take_recipe(c, c->form == FORM_MITIGATED && mitigated.len > 0 ? mitigated : stored);
         if (ok && c->form == FORM_USUAL && mitigated.len > 0 && is_forbidden(c, list_address)) {

@@ -257,6 +257,8 @@ struct signing {
     const struct signing_key *seal; /* for ARC, or NULL */
     struct authres found;           /* that is sealed */
     enum arc_result chain;
+    bool shown;  /* the message is from whom it says, as far as is known here */
+    view author; /* the domain it says; empty: not exactly one */
 };
 struct signed_mail {
     int64_t flags;  /* enum message_flags */
@@ -268,6 +270,8 @@ struct signed_mail {
 /* All but the body's digest. What it keeps lives in the arena. */
 void signing_begin(struct signing *s, const struct signed_mail *m, struct arena *a);
 void signing_hash(struct signing *s, view body);
+/* The key does not make an author's domain of what was not shown to be from there. */
+bool signing_may_use(const struct signing *s, const struct signing_key *key);
 /* Append the fields for a copy with this header. */
 void signing_add(const struct signing *s, view header, struct buf *out);
 /* Keys in use for a domain (auth/keyring.h). */
@@ -283,6 +287,7 @@ struct content {
     enum content_form form;
     bool mitigated;        /* From is not the author's as it was */
     bool can_be_otherwise; /* FORM_MITIGATED would differ */
+    bool own_from;         /* the list's edition names nobody else anyway */
     struct err err;        /* could not be read */
     view fields;           /* put on top */
     view body;             /* all that is the same in every copy */

@@ -47,8 +47,17 @@ static bool prepare(view before, view copy, struct arena *a, struct buf *fields,
     return ok;
 }
 
+/* A chain that goes on in the copy says what the post was, or is broken where it must not. */
+static bool has_chain(view copy, struct arena *a) {
+    struct header h;
+    header_parse(copy, a, &h);
+    return header_find(&h, "Message-Instance") || header_find(&h, "DKIM2-Signature");
+}
+
 void dkim2_begin(struct content *c, view before, view copy) {
     c->dkim2_before = before;
+    if (c->dkim2 && c->new_chain && has_chain(copy, &c->arena))
+        c->dkim2 = false;
     if (!c->dkim2 || c->differs > 0)
         return;
     buf_init(&c->instances, 2 * LIMIT_HEADER_BYTES);
@@ -58,13 +67,25 @@ void dkim2_begin(struct content *c, view before, view copy) {
         log_line(LOG_WARN, "no-dkim2", LOG_S("queue", id_format(c->message).s));
 }
 
-static void choose_keys(view sender, view header, struct arena *a, struct dkim2_signing *s) {
+/* Whose keys: the sender's, where that is ours. What others say they are is nobody's word. */
+static view signer(const struct content *c, view sender, view header, struct arena *a) {
+    view domain = address_split(sender).domain, forwarder = view_of(deliver.role.config->srs_domain);
+    if (c->list || (domain.len > 0 && (c->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE))))
+        return domain;
+    if (!(c->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE)))
+        return view_eq_nocase(domain, forwarder) ? domain : VIEW("");
+    author_domain(header, a, &domain); /* a notification: its author */
+    return domain;
+}
+
+static void choose_keys(const struct content *c, view sender, view header, struct arena *a,
+                        struct dkim2_signing *s) {
     const struct signing_key *found[SIGNING_KEYS_MOST];
-    view domain = address_split(sender).domain;
-    if (domain.len == 0) /* a notification: its author */
-        author_domain(header, a, &domain);
-    size_t n = signing_keys_of(domain, found);
+    view domain = signer(c, sender, header, a);
+    size_t n = domain.len > 0 ? signing_keys_of(domain, found) : 0;
     for (size_t i = 0; i < n; i++) { /* one of each kind */
+        if (!signing_may_use(&c->signing, found[i]))
+            continue;
         const struct signing_key **slot = &s->keys[found[i]->ed25519];
         *slot = *slot ? *slot : found[i];
     }
@@ -87,7 +108,7 @@ void dkim2_add(const struct content *c, view front, const struct dkim2_envelope 
             buf_add(&copy, c->body);
         ok = prepare(c->dkim2_before, buf_view(&copy), &arena, &fields, &prepared);
     }
-    choose_keys(e->sender, c->differs > 0 ? buf_view(&copy) : c->body, &arena, &s);
+    choose_keys(c, e->sender, c->differs > 0 ? buf_view(&copy) : c->body, &arena, &s);
     if (ok && s.keys[0]) {
         dkim2_sign(&prepared, &s, e, out);
         buf_add(out, c->differs > 0 ? buf_view(&fields) : buf_view(&c->instances));

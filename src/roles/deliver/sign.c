@@ -74,10 +74,30 @@ void signing_stop(void) {
 
 /* ---- with which keys ---- */
 
-static bool is_below(view name, view domain) {
-    return view_eq_nocase(name, domain) ||
-           (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
-            view_eq_nocase(view_skip(name, name.len - domain.len), domain));
+/* Labels that both names end in. */
+static size_t labels_in_common(view one, view other) {
+    size_t n = 0;
+    while (one.len > 0 && other.len > 0) {
+        ptrdiff_t dot = view_rfind(one, '.'), other_dot = view_rfind(other, '.');
+        if (!view_eq_nocase(view_skip(one, (size_t)(dot + 1)), view_skip(other, (size_t)(other_dot + 1))))
+            break;
+        n++;
+        one = view_slice(one, 0, dot < 0 ? 0 : (size_t)dot);
+        other = view_slice(other, 0, other_dot < 0 ? 0 : (size_t)other_dot);
+    }
+    return n;
+}
+
+/* Some receiver may take them for domains of one organization, as DMARC's relaxed alignment does: siblings,
+ * too. Which names are registries' only receivers know, so of these some count that need not. */
+static bool may_be_of_one(view one, view other) {
+    size_t n = labels_in_common(one, other);
+    return n > 1 || view_eq_nocase(one, other) ||
+           (n == 1 && (view_find(one, '.') < 0 || view_find(other, '.') < 0));
+}
+
+bool signing_may_use(const struct signing *s, const struct signing_key *key) {
+    return s->shown || (s->author.len > 0 && !may_be_of_one(s->author, key->domain));
 }
 
 /* The result of DMARC in the field that smtpd put on top; where it did not check, nobody says that it failed.
@@ -144,13 +164,14 @@ void signing_begin(struct signing *s, const struct signed_mail *m, struct arena 
     arena_init(&a, LIMIT_DECISION_ARENA);
     bool ours = (m->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE)) != 0;
     bool clear = author_domain(m->header, &a, &author);
+    s->shown = ours || m->mitigated || author_is_shown(m->trace, &a);
+    s->author = clear ? arena_view(kept, author) : VIEW("");
     if (m->list.len > 0)
         add_keys(&s->dkim, address_split(m->list).domain);
     if (clear && (m->mitigated || (m->list.len == 0 && ours)))
         add_keys(&s->dkim, author);
-    bool shown = ours || m->mitigated || author_is_shown(m->trace, &a);
-    for (size_t i = 0; clear && !shown && i < s->dkim.key_count; i++)
-        if (is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
+    for (size_t i = 0; i < s->dkim.key_count; i++)
+        if (!signing_may_use(s, s->dkim.keys[i]))
             s->dkim.keys[i--] = s->dkim.keys[--s->dkim.key_count];
     arena_done(&a);
     begin_seal(s, m, kept);

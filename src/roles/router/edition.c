@@ -151,8 +151,8 @@ static void format_keep(struct work *w, struct buf *args) {
     vals_int(args, w->edition.names);
     vals_view(args, buf_view(&recipe));
     vals_view(args, buf_view(&mitigated));
-    vals_int(args,
-             (w->edition.dkim2 ? EDITION_DKIM2 : 0) | (w->edition.kept != KEPT_POST ? EDITION_NEW_CHAIN : 0));
+    vals_int(args, (w->edition.dkim2 ? EDITION_DKIM2 : 0) | (w->edition.hides ? EDITION_NEW_CHAIN : 0) |
+                       (w->edition.own_from ? EDITION_OWN_FROM : 0));
     vals_view(args, one_line(p->subject, &w->arena));
     size_t named = 0;
     for (size_t octets = 0; named < p->recipient_count; named++)
