@@ -149,8 +149,8 @@ void signing_begin(struct signing *s, const struct signed_mail *m, struct arena 
     if (clear && (m->mitigated || (m->list.len == 0 && ours)))
         add_keys(&s->dkim, author);
     bool shown = ours || m->mitigated || author_is_shown(m->trace, &a);
-    for (size_t i = 0; clear && !shown && i < s->dkim.key_count; i++)
-        if (is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
+    for (size_t i = 0; !shown && i < s->dkim.key_count; i++)
+        if (!clear || is_below(author, s->dkim.keys[i]->domain) || is_below(s->dkim.keys[i]->domain, author))
             s->dkim.keys[i--] = s->dkim.keys[--s->dkim.key_count];
     arena_done(&a);
     begin_seal(s, m, kept);
