@@ -34,29 +34,50 @@ static view place_of(view written, view address) {
     return at < 0 ? VIEW("") : view_slice(from, (size_t)at, address.len);
 }
 
-/* The mailboxes of a value, each with its address changed where that can be. */
-static void change_all(view value, struct change *c, struct buf *out) {
+/* The mailboxes of a value, each with its address changed where that can be. False: one is written in a way
+ * of its own. */
+static bool change_in_place(view value, struct change *c, struct buf *out) {
     view rest = value, address, changed;
     struct err e;
     while (rest.len > 0) {
         view before = rest;
-        if (!mailboxes_next(&rest, c->arena, &address, &e))
-            break;
+        if (!mailboxes_next(&rest, c->arena, &address, &e)) {
+            c->failed += rest.len > 0; /* there may be more addresses, which nobody can tell */
+            buf_add(out, before);
+            return true;
+        }
         view written = view_slice(before, 0, before.len - rest.len), place = place_of(written, address);
         if (!c->of(c, address, &changed)) {
             buf_add(out, written);
             continue;
         }
-        if (place.len == 0) { /* written in a way of its own: the address alone */
-            buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "", VIEW_ARG(changed));
-            continue;
-        }
+        if (place.len == 0)
+            return false;
         size_t at = (size_t)(place.ptr - written.ptr);
         buf_add(out, view_slice(written, 0, at));
         buf_add(out, changed);
         buf_add(out, view_skip(written, at + place.len));
     }
-    buf_add(out, rest);
+    return true;
+}
+
+/* Nothing but the addresses: names, groups and commas around one whose place is not known would be a guess.
+ */
+static void change_bare(view value, struct change *c, struct buf *out) {
+    view address, changed;
+    struct err e;
+    while (mailboxes_next(&value, c->arena, &address, &e))
+        buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "",
+                   VIEW_ARG(c->of(c, address, &changed) ? changed : address));
+    c->failed += value.len > 0;
+}
+
+static void change_all(view value, struct change *c, struct buf *out) {
+    if (change_in_place(value, c, out))
+        return;
+    buf_reset(out);
+    c->made = c->failed = 0;
+    change_bare(value, c, out);
 }
 
 static bool wrap_one(struct change *c, view address, view *ret) {
