@@ -69,7 +69,8 @@ static void change_bare(view value, struct change *c, struct buf *out) {
     while (mailboxes_next(&value, c->arena, &address, &e))
         buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "",
                    VIEW_ARG(c->of(c, address, &changed) ? changed : address));
-    c->failed += value.len > 0;
+    if (value.len > 0) /* there is more, which would be lost */
+        c->made = 0;
 }
 
 static void change_all(view value, struct change *c, struct buf *out) {
