@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "mail/encoded_word.h"
+#include "mail/text.h"
+
 enum { LINE = 78, VALUE_MOST = 480 };
 
 /* Of a token (RFC 2045 5.1), and what more a local part may have bare (RFC 5322 3.2.3). */
@@ -51,11 +54,12 @@ static void add_value(struct buf *out, view v, bool (*bare)(view v)) {
         return;
     }
     buf_add_char(out, '"');
-    for (size_t i = 0; i < v.len; i++) {
-        unsigned char c = (unsigned char)v.ptr[i];
-        if (c == '"' || c == '\\')
+    while (v.len > 0) {
+        size_t n = text_char_len(v);
+        if (v.ptr[0] == '"' || v.ptr[0] == '\\')
             buf_add_char(out, '\\');
-        buf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+        buf_add(out, n > 0 ? view_slice(v, 0, n) : VIEW("?"));
+        v = view_skip(v, n > 0 ? n : 1);
     }
     buf_add_char(out, '"');
 }
@@ -92,12 +96,23 @@ static void add_result(const struct authres_result *r, struct buf *out) {
 
 static const char field_name[] = "Authentication-Results";
 
+/* As it looks to who decodes what no such field has: encoded words. */
+static bool claims_encoded(view value, view id) {
+    struct buf decoded = BUF_INIT(3 * value.len + 1);
+    if (view_search(value, VIEW("=?")) >= 0)
+        encoded_words_decode(value, &decoded);
+    bool claims = authres_claims(buf_view(&decoded), id);
+    buf_done(&decoded);
+    return claims;
+}
+
 bool results_are_forged(view trace, const struct header_field *f) {
     if (!view_eq_nocase(f->name, view_of(field_name)) || !view_starts_with_nocase(trace, view_of(field_name)))
         return false;
     view id = view_trim(view_skip(trace, sizeof field_name));
     ptrdiff_t end = view_find(id, ';');
-    return authres_claims(f->value, view_slice(id, 0, end < 0 ? 0 : (size_t)end));
+    id = view_slice(id, 0, end < 0 ? 0 : (size_t)end);
+    return authres_claims(f->value, id) || claims_encoded(f->value, id);
 }
 
 void authres_write(const struct authres *r, struct buf *out) {

@@ -49,7 +49,7 @@ bool results_are_forged(view trace, const struct header_field *f);
 
 /* Append what stands behind the name of the field: "id; method=result reason=... smtp.mailfrom=...", a fold
  * before each result, with CRLF at the end. Whatever stands in the values: they are quoted where they must
- * be, control characters become "?", and no line is longer than 998 octets. */
+ * be, control characters and what is no UTF-8 become "?", and no line is longer than 998 octets. */
 void authres_write(const struct authres *r, struct buf *out);
 
 #endif

@@ -162,6 +162,26 @@ static void test_claims(void **state) {
     assert_false(authres_claims(VIEW("mx.example.org"), VIEW("")));
 }
 
+static void test_forged__encoded_words(void **state) {
+    (void)state;
+    static const view trace = {"Authentication-Results: mx.example.org; none\r\n", 46};
+    static const struct {
+        const char *value;
+        bool forged;
+    } cases[] = {
+        {"mx.example.org; spf=pass", true},
+        {"=?utf-8?q?mx.example.org?=; spf=pass", true},
+        {"\r\n =?us-ascii?B?bXguZXhhbXBs?=\r\n =?us-ascii?B?ZS5vcmc=?= 1; none", true},
+        {"=?utf-8?q?mx.example.org.example.com?=; none", false},
+        {"other.example; none x=\"=?utf-8?q?mx.example.org?=\"", false},
+        {"=?", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct header_field f = {.name = VIEW("authentication-results"), .value = view_of(cases[i].value)};
+        check(results_are_forged(trace, &f) == cases[i].forged, "row %zu: %s", i, cases[i].value);
+    }
+}
+
 /* Comments that do not end cost no more than those that do. */
 static void test_claims__quick(void **state) {
     (void)state;
@@ -174,11 +194,9 @@ static void test_claims__quick(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_names__in_lower_case),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_forged__encoded_words),
+        cmocka_unit_test(test_fields),        cmocka_unit_test(test_names__in_lower_case),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_claims),
         cmocka_unit_test(test_claims__quick),
     };
     arena_init(&arena, 16 << 20);

@@ -13,6 +13,8 @@
 static view as_asked(view domain, struct arena *a) {
     view normal;
     struct err e;
+    if (view_ends_with(domain, VIEW(".")))
+        domain.len--;
     return domain_normalise(domain, a, &normal, &e) ? normal : arena_lower(a, domain);
 }
 
@@ -31,8 +33,8 @@ bool author_domain(view message, struct arena *a, view *ret) {
             return false;
         found = domain;
     }
-    *ret = found;
-    return found.len > 0 && rest.len == 0; /* of what is no list of mailboxes others may read another */
+    *ret = rest.len == 0 ? found : VIEW(""); /* behind what cannot be read there may be another */
+    return ret->len > 0;
 }
 
 /* ---- the checks ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/authres.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "lists/edition_private.h"
@@ -230,13 +231,22 @@ void edition_render_kept(const struct recipe *recipe, view source, view list, st
     recipe_render(recipe, 0, recipe->count, source, &who, out);
 }
 
-void edition_plain(view list, size_t source_len, struct recipe *ret) {
+void edition_plain(view list, view source, size_t trace, struct recipe *ret) {
     struct address parts = address_split(list);
     recipe_printf(ret, "List-Id: <%.*s.%.*s>\r\nList-Post: <mailto:%.*s>\r\n", VIEW_ARG(parts.local),
                   VIEW_ARG(parts.domain), VIEW_ARG(list));
     recipe_printf(ret, "List-Owner: <mailto:%.*s-owner@%.*s>\r\nPrecedence: list\r\n", VIEW_ARG(parts.local),
                   VIEW_ARG(parts.domain));
-    recipe_copy(ret, 0, source_len);
+    struct header h;
+    header_parse(view_skip(source, trace), ret->arena, &h);
+    recipe_copy(ret, 0, trace);
+    for (size_t i = 0; i < h.count; i++)
+        if (!results_are_forged(view_slice(source, 0, trace), &h.fields[i]))
+            recipe_copy(ret, (size_t)(h.fields[i].raw.ptr - source.ptr), h.fields[i].raw.len);
+    view rest = h.count > 0 ? view_skip(source, (size_t)(h.fields[h.count - 1].raw.ptr - source.ptr) +
+                                                    h.fields[h.count - 1].raw.len)
+                            : view_skip(source, trace);
+    recipe_copy(ret, source.len - rest.len, rest.len);
 }
 
 void edition_of_digest(const struct edition_facts *l, size_t source_len, struct arena *a,

@@ -60,9 +60,9 @@ struct edition {
 bool edition_make(const struct edition_facts *l, const struct edition_post *p, struct arena *a,
                   struct edition *ret, struct err *e);
 
-/* Append a post as it came with the few fields on top that tell others it is a list's: where there is no
- * edition. */
-void edition_plain(view list, size_t source_len, struct recipe *ret);
+/* Append a post as it came, but for what others wrote in our name, with the few fields on top that tell
+ * others it is a list's: where there is no edition. `trace` as in edition_post. */
+void edition_plain(view list, view source, size_t trace, struct recipe *ret);
 
 /* A digest that the list has made: with the fields that say whose it is on top. */
 void edition_of_digest(const struct edition_facts *l, size_t source_len, struct arena *a, struct recipe *ret);

@@ -69,6 +69,22 @@ static const char *make(struct case_ *c, const char *text) {
     return make_with_trace(c, "", text);
 }
 
+static void test_plain__without_what_is_forged(void **state) {
+    struct case_ *c = begin(state);
+    static const char trace[] = "Authentication-Results: mx.example; none\r\nReceived: x\r\n";
+    struct copy_to who = {.address = VIEW("bo@y.example"), .name = VIEW("")};
+    struct buf source = BUF_INIT(4096);
+    buf_printf(&source, "%sAuthentication-Results: MX.example; dmarc=pass\r\n" FROM "\r\nHi\r\n", trace);
+    struct recipe r = recipe_in(&c->arena);
+    edition_plain(c->facts.list, buf_view(&source), strlen(trace), &r);
+    buf_reset(&c->made);
+    recipe_render(&r, 0, r.count, buf_view(&source), &who, &c->made);
+    assert_non_null(strstr(c->made.data, trace));
+    assert_non_null(strstr(c->made.data, "\r\nReceived: x\r\n" FROM "\r\nHi\r\n"));
+    assert_null(strstr(c->made.data, "dmarc=pass"));
+    buf_done(&source);
+}
+
 static void expect_approved(void **state, const char *post, const char *want) {
     struct case_ *c = begin(state);
     c->facts.approvals = true;
@@ -757,6 +773,7 @@ static void test_untouchable__the_list_s_rules_hold(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain__without_what_is_forged),
         cmocka_unit_test(test_approval__the_line_is_in_no_copy),
         cmocka_unit_test(test_approval__in_html),
         cmocka_unit_test(test_approval__behind_a_part_that_says_nothing),

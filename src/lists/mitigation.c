@@ -52,28 +52,49 @@ static view with_address(view written, view address, view changed, struct arena 
     return says(made, changed, a) ? made : VIEW("");
 }
 
-/* The mailboxes of a value, each with its address changed where that can be. False: what is left of it is no
- * list of mailboxes. */
-static bool change_all(view value, struct change *c, struct buf *out) {
+/* The mailboxes of a value, each with its address changed where that can be. False: one is written in a way
+ * of its own. */
+static bool change_in_place(view value, struct change *c, struct buf *out) {
     view rest = value, address, changed;
     struct err e;
     while (rest.len > 0) {
         view before = rest;
-        if (!mailboxes_next(&rest, c->arena, &address, &e))
-            break;
+        if (!mailboxes_next(&rest, c->arena, &address, &e)) {
+            c->failed += rest.len > 0; /* there may be more addresses, which nobody can tell */
+            buf_add(out, before);
+            return true;
+        }
         view written = view_slice(before, 0, before.len - rest.len);
         if (!c->of(c, address, &changed)) {
             buf_add(out, written);
             continue;
         }
         view made = with_address(written, address, changed, c->arena);
-        if (made.len > 0)
-            buf_add(out, made);
-        else /* written in a way of its own: the address alone */
-            buf_printf(out, "%s%.*s%s", out->len > 0 ? " " : "", VIEW_ARG(changed), rest.len > 0 ? "," : "");
+        if (made.len == 0)
+            return false;
+        buf_add(out, made);
     }
-    buf_add(out, rest);
-    return rest.len == 0;
+    return true;
+}
+
+/* Nothing but the addresses: names, groups and commas around one whose place is not known would be a guess.
+ */
+static void change_bare(view value, struct change *c, struct buf *out) {
+    view address, changed;
+    struct err e;
+    while (mailboxes_next(&value, c->arena, &address, &e))
+        buf_printf(out, "%s%.*s", out->len > 0 ? ", " : "",
+                   VIEW_ARG(c->of(c, address, &changed) ? changed : address));
+    if (value.len > 0) /* there is more, which would be lost */
+        c->made = 0;
+}
+
+static void change_all(view value, struct change *c, struct buf *out) {
+    if (change_in_place(value, c, out))
+        return;
+    buf_reset(out);
+    c->made = c->failed = 0;
+    change_bare(value, c, out);
 }
 
 static bool wrap_one(struct change *c, view address, view *ret) {
@@ -88,8 +109,9 @@ bool mitigation_wrap_from(const struct header *h, view wrap_domain, view key, st
     const struct header_field *from = header_find(h, "From");
     struct change c = {.of = wrap_one, .arena = a, .wrap_domain = wrap_domain, .key = key};
     struct buf value = BUF_INIT(LIMIT_HEADER_BYTES);
-    bool ok = from && change_all(header_value(from, a), &c, &value);
-    ok = ok && c.made > 0 && c.failed == 0 && !value.failed && !a->failed;
+    if (from)
+        change_all(header_value(from, a), &c, &value);
+    bool ok = c.made > 0 && c.failed == 0 && !value.failed && !a->failed;
     if (ok) {
         view was = header_value(from, a);
         header_add(out, "From", buf_view(&value));

@@ -153,7 +153,7 @@ static bool load_edition(struct content *c, view list_address) {
         c->mitigated |= c->form == FORM_MITIGATED && mitigated.len > 0;
     } else if (ok) {
         c->recipe = recipe_in(&c->arena);
-        edition_plain(list_address, c->source.len, &c->recipe);
+        edition_plain(list_address, c->source, c->fields.len, &c->recipe);
     }
     store_request_done(&q);
     return ok;

@@ -103,7 +103,8 @@ struct passing {
     struct wrap_domains domains;
     struct shared keys;
     view list[LIMIT_LIST_SETTING];
-    bool rewrite; /* From */
+    bool rewrite;    /* From */
+    struct buf from; /* what takes its place */
     bool changed;
 };
 
@@ -130,8 +131,7 @@ static void pass_field(struct passing *p, const struct header_field *f, struct b
     bool address = view_eq_nocase(f->name, VIEW("To")) || view_eq_nocase(f->name, VIEW("Cc"));
     bool goes = results_are_forged(p->c->fields, f);
     if (p->rewrite && view_eq_nocase(f->name, VIEW("From"))) {
-        mitigation_wrap_from(&p->header, p->domains.list[0], p->keys.list[0], a, &value);
-        buf_add(out, buf_view(&value));
+        buf_add(out, buf_view(&p->from));
         p->changed = true;
     } else if (!goes && address && p->domains.count > 0 &&
                mitigation_unwrap(header_value(f, a), &p->domains, a, &value)) {
@@ -180,14 +180,15 @@ bool direct_make(struct content *c, const struct signing *s) {
     if (make(&p, message, &c->made))
         c->body = buf_view(&c->made);
     if (is_due(&p, s)) {
-        struct buf value = BUF_INIT(4 * LIMIT_HEADER_BYTES);
-        p.rewrite = mitigation_wrap_from(&p.header, p.domains.list[0], p.keys.list[0], &c->arena, &value);
-        buf_done(&value);
+        buf_init(&p.from, 4 * LIMIT_HEADER_BYTES);
+        p.rewrite = mitigation_wrap_from(&p.header, p.domains.list[0], p.keys.list[0], &c->arena, &p.from) &&
+                    !p.from.failed;
         buf_done(&c->made);
         c->body = message;
         if (make(&p, message, &c->made))
             c->body = buf_view(&c->made);
         c->mitigated = p.rewrite;
+        buf_done(&p.from);
     }
     return true;
 }

@@ -203,7 +203,7 @@ static void make(struct work *w) {
     if (w->unfit)
         w->edition.kept = KEPT_EDITION;
     else
-        edition_plain(w->facts.list, w->source.len, &w->edition.recipe);
+        edition_plain(w->facts.list, buf_view(&w->source), w->trace, &w->edition.recipe);
     snprintf(w->edition.what, sizeof w->edition.what, "%s%.150s", w->unfit ? "" : "as it came: ", e.text);
 }
 
