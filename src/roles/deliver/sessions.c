@@ -8,6 +8,11 @@
 
 _Static_assert((int)TLS_ROW_MOST <= (int)REPORT_ROW_MOST, "none is too long to be counted");
 
+/* By TLS, as such records demand, and nothing is proved. */
+static bool is_by_no_record(const struct policy *p, const struct smtp_tls_end *end) {
+    return p->dane.found == DANE_UNUSABLE && end->end == SMTP_TLS_GOOD;
+}
+
 /* RFC 8460 4.3. */
 static const char *failure_of(const struct policy *p, const struct smtp_tls_end *end) {
     static const char *const failures[] = {[SMTP_TLS_NOT_OFFERED] = "starttls-not-supported",
@@ -21,8 +26,8 @@ static const char *failure_of(const struct policy *p, const struct smtp_tls_end 
         return "validation-failure";
     if (p->kind == TLS_POLICY_TLSA && end->end == SMTP_TLS_NOT_TRUSTED)
         return "validation-failure";
-    if (p->dane.found == DANE_UNUSABLE && end->end == SMTP_TLS_GOOD)
-        return "tlsa-invalid"; /* mail went there, by TLS */
+    if (is_by_no_record(p, end))
+        return "tlsa-invalid";
     return end->end == SMTP_TLS_UNTRIED || end->end == SMTP_TLS_GOOD ? "" : failures[end->end];
 }
 
@@ -71,7 +76,7 @@ void session_count(const struct queue *q, const struct policy *p, const struct t
     struct sockaddr_text ip = sockaddr_ip(&t->addr);
     struct arena a;
     bool failed = *failure != '\0', of_domain = q->hop->by_mx || q->hop->own;
-    if (p->kind != TLS_POLICY_NONE || p->dane.found == DANE_FAILED)
+    if ((p->kind != TLS_POLICY_NONE || p->dane.found == DANE_FAILED) && !is_by_no_record(p, end))
         metric_add(failed ? METRIC_DELIVER_TLS_FAILED : METRIC_DELIVER_TLS_PROVED,
                    failed || end->end == SMTP_TLS_GOOD);
     if (!of_domain || (p->kind == TLS_POLICY_NONE && !q->reports) ||
