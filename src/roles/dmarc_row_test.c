@@ -96,7 +96,7 @@ static void test_tls__as_written(void **state) {
                                   .sending_ip = VIEW("192.0.2.1"),
                                   .receiving_mx = VIEW("mx.a.example"),
                                   .receiving_ip = VIEW("192.0.2.2"),
-                                  .info = VIEW("")};
+                                  .reason = VIEW("")};
     struct buf out = BUF_INIT(REPORT_ROW_MOST);
     struct arena a;
     arena_init(&a, LIMIT_STEP_ARENA);

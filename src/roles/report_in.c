@@ -4,10 +4,12 @@
 
 #include <stdlib.h>
 
+#include "auth/answers.h"
 #include "auth/dmarc_report.h"
 #include "auth/report_part.h"
 #include "auth/tls_report.h"
 #include "base/words.h"
+#include "mail/header.h"
 #include "mail/text.h"
 #include "store/report.h"
 
@@ -116,7 +118,23 @@ static void add_failures(const struct tls_policy_report *p, view kind, view name
             .source = VIEW(""), .name = name, .result = kind, .detail = VIEW("failure"), .messages = left};
 }
 
-static bool keep_tls(view json, struct arena *a, struct kept *k, struct err *e) {
+/* Policies may be of hosts of other domains, so the mail says whom it is for (RFC 8460 5.3); of a file, what
+ * is no host's policy does. */
+static view tls_domain(view message, const struct tls_report *r, struct arena *a) {
+    struct header header;
+    size_t i = 0;
+    header_parse(message, a, &header);
+    const struct header_field *said = header_find(&header, "TLS-Report-Domain");
+    view domain = said ? clean(header_value(said, a), NAME_MOST, a) : VIEW("");
+    if (domain_name_is_valid(domain))
+        return arena_lower(a, domain);
+    while (i < r->policy_count && r->policies[i].kind == TLS_POLICY_TLSA)
+        i++;
+    i = i < r->policy_count ? i : 0;
+    return r->policy_count ? arena_lower(a, clean(r->policies[i].domain, NAME_MOST, a)) : VIEW("");
+}
+
+static bool keep_tls(view message, view json, struct arena *a, struct kept *k, struct err *e) {
     struct tls_report r;
     size_t most = 1;
     if (!tls_report_read(json, a, &r, e))
@@ -126,8 +144,7 @@ static bool keep_tls(view json, struct arena *a, struct kept *k, struct err *e) 
     *k = (struct kept){.kind = REPORT_TLS,
                        .organization = clean(r.organization, NAME_MOST, a),
                        .id = clean(r.id, NAME_MOST, a),
-                       .domain = r.policy_count ? arena_lower(a, clean(r.policies[0].domain, NAME_MOST, a))
-                                                : VIEW(""),
+                       .domain = tls_domain(message, &r, a),
                        .contact = clean(r.contact, NAME_MOST, a),
                        .policy = VIEW(""),
                        .begin_s = r.begin_s,
@@ -280,7 +297,7 @@ bool report_in(view message, const struct report_in_store *store, struct arena *
                            : err_set(e, ERR_USAGE, "there is no report in it"));
     ok = ok && report_part_unpack(buf_view(&part), DMARC_REPORT_BYTES_MOST, &text, e);
     if (ok && is_json(buf_view(&text)))
-        ok = keep_tls(buf_view(&text), a, &k, e);
+        ok = keep_tls(message, buf_view(&text), a, &k, e);
     else if (ok)
         ok = keep_dmarc(buf_view(&text), a, &k, e);
     buf_done(&part);

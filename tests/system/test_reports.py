@@ -123,7 +123,7 @@ def test_a_day_of_tls_is_reported(make, names, sink):
     day = int(time.time()) // 86400 - 1
     policy = 1, 2, b"version: STSv1", b"mode: enforce", 1, b"mx.sender.example"
     for type, n in (b"", 40), (b"certificate-expired", 2):
-        what = vals(*policy, type, b"192.0.2.1", b"mx.sender.example", b"198.51.100.2", b"")
+        what = vals(*policy, b"", type, b"192.0.2.1", b"mx.sender.example", b"198.51.100.2", b"")
         for domain in "sender.example", "silent.example":
             count(post, 2, day, domain, what, n)
     count(post, 2, day, "sender.example", b"no row", 9)

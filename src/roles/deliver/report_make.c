@@ -130,9 +130,11 @@ static size_t make_dmarc(struct report *r, struct report_file *ret) {
 
 /* ---- TLS ---- */
 
+/* Each of a domain's hosts may have a policy of its own. */
+enum { POLICIES_MOST = 64 };
 struct tls_file {
-    struct tls_policy_report policies[REPORT_FILES_MOST];
-    struct tls_failure *failures[REPORT_FILES_MOST];
+    struct tls_policy_report policies[POLICIES_MOST];
+    struct tls_failure *failures[POLICIES_MOST];
     size_t count;
 };
 
@@ -143,32 +145,37 @@ static bool same_lines(const view *one, size_t count, const view *other, size_t 
     return count == other_count;
 }
 
-static bool is_policy(const struct tls_policy_report *p, const struct tls_row *row) {
-    return p->kind == row->kind && same_lines(p->policy, p->policy_count, row->policy, row->policy_count) &&
+static view domain_of(const struct report *r, const struct tls_row *row) {
+    return row->domain.len > 0 ? row->domain : r->domain;
+}
+
+static bool is_policy(const struct tls_policy_report *p, view domain, const struct tls_row *row) {
+    return p->kind == row->kind && view_eq_nocase(p->domain, domain) &&
+           same_lines(p->policy, p->policy_count, row->policy, row->policy_count) &&
            same_lines(p->mx_hosts, p->mx_host_count, row->mx_hosts, row->mx_host_count);
 }
 
 static size_t tls_policy_of(struct report *r, const struct tls_row *row, struct tls_file *f) {
-    size_t i = 0;
-    while (i < f->count && !is_policy(&f->policies[i], row))
+    size_t i = 0, most = r->count < TLS_REPORT_FAILURES_MOST ? r->count : TLS_REPORT_FAILURES_MOST;
+    while (i < f->count && !is_policy(&f->policies[i], domain_of(r, row), row))
         i++;
-    if (i < f->count || i == REPORT_FILES_MOST)
+    if (i < f->count || i == POLICIES_MOST)
         return i;
-    f->failures[i] = arena_array(&r->arena, struct tls_failure, TLS_REPORT_FAILURES_MOST);
+    f->failures[i] = arena_array(&r->arena, struct tls_failure, most);
     f->policies[i] = (struct tls_policy_report){.kind = row->kind,
-                                                .domain = r->domain,
+                                                .domain = domain_of(r, row),
                                                 .policy = row->policy,
                                                 .mx_hosts = row->mx_hosts,
                                                 .policy_count = row->policy_count,
                                                 .mx_host_count = row->mx_host_count,
                                                 .failures = f->failures[i]};
     f->count += f->failures[i] != NULL;
-    return f->failures[i] ? i : REPORT_FILES_MOST;
+    return f->failures[i] ? i : POLICIES_MOST;
 }
 
 static void add_tls_row(struct report *r, const struct tls_row *row, int64_t n, struct tls_file *f) {
     size_t i = tls_policy_of(r, row, f);
-    if (i == REPORT_FILES_MOST)
+    if (i == POLICIES_MOST)
         return;
     struct tls_policy_report *p = &f->policies[i];
     if (row->failure.len == 0) {
@@ -181,7 +188,7 @@ static void add_tls_row(struct report *r, const struct tls_row *row, int64_t n, 
                                                                   .sending_ip = row->sending_ip,
                                                                   .receiving_mx = row->receiving_mx,
                                                                   .receiving_ip = row->receiving_ip,
-                                                                  .info = row->info,
+                                                                  .reason = row->reason,
                                                                   .sessions = n};
 }
 

@@ -4,8 +4,14 @@
 #include "roles/deliver/deliver.h"
 #include "roles/tally.h"
 #include "roles/tls_row.h"
+#include "store/report.h"
 
-enum { ROW_BYTES = 128 * 1024 };
+_Static_assert((int)TLS_ROW_MOST <= (int)REPORT_ROW_MOST, "none is too long to be counted");
+
+/* By TLS, as such records demand, and nothing is proved. */
+static bool is_by_no_record(const struct policy *p, const struct smtp_tls_end *end) {
+    return p->dane.found == DANE_UNUSABLE && end->end == SMTP_TLS_GOOD;
+}
 
 /* RFC 8460 4.3. */
 static const char *failure_of(const struct policy *p, const struct smtp_tls_end *end) {
@@ -20,6 +26,8 @@ static const char *failure_of(const struct policy *p, const struct smtp_tls_end 
         return "validation-failure";
     if (p->kind == TLS_POLICY_TLSA && end->end == SMTP_TLS_NOT_TRUSTED)
         return "validation-failure";
+    if (is_by_no_record(p, end))
+        return "tlsa-invalid";
     return end->end == SMTP_TLS_UNTRIED || end->end == SMTP_TLS_GOOD ? "" : failures[end->end];
 }
 
@@ -55,7 +63,7 @@ static void describe_policy(const struct queue *q, const struct policy *p, struc
 }
 
 static void add(const char *domain, const struct tls_row *row, struct arena *a) {
-    struct buf out = BUF_INIT(ROW_BYTES);
+    struct buf out = BUF_INIT(TLS_ROW_MOST);
     tls_row_write(row, &out);
     if (!out.failed && !a->failed) /* else one session is not counted */
         tally_add(TALLY_TLS, arena_lower(a, view_of(domain)), buf_view(&out));
@@ -68,7 +76,7 @@ void session_count(const struct queue *q, const struct policy *p, const struct t
     struct sockaddr_text ip = sockaddr_ip(&t->addr);
     struct arena a;
     bool failed = *failure != '\0', of_domain = q->hop->by_mx || q->hop->own;
-    if (p->kind != TLS_POLICY_NONE || p->dane.found == DANE_FAILED)
+    if ((p->kind != TLS_POLICY_NONE || p->dane.found == DANE_FAILED) && !is_by_no_record(p, end))
         metric_add(failed ? METRIC_DELIVER_TLS_FAILED : METRIC_DELIVER_TLS_PROVED,
                    failed || end->end == SMTP_TLS_GOOD);
     if (!of_domain || (p->kind == TLS_POLICY_NONE && !q->reports) ||
@@ -76,19 +84,22 @@ void session_count(const struct queue *q, const struct policy *p, const struct t
         return;
     arena_init(&a, LIMIT_STEP_ARENA);
     struct tls_row row = {.kind = p->kind, .failure = view_of(failure)};
+    if (p->kind == TLS_POLICY_TLSA)
+        row.domain = view_of(p->dane.base);
     describe_policy(q, p, &a, &row);
     if (failed) {
         row.sending_ip = view_of(end->own_ip.s);
         row.receiving_mx = t->host;
         row.receiving_ip = view_of(ip.s);
-        row.info = view_of(end->info);
+        row.reason = p->kind == TLS_POLICY_STS && !p->allowed ? VIEW("the policy does not name the host")
+                                                              : view_of(end->info);
     }
     add(q->domain, &row, &a);
     arena_done(&a);
 }
 
 void session_count_sts(const char *domain, const char *failure, const char *info) {
-    const struct tls_row row = {.kind = TLS_POLICY_STS, .failure = view_of(failure), .info = view_of(info)};
+    const struct tls_row row = {.kind = TLS_POLICY_STS, .failure = view_of(failure), .reason = view_of(info)};
     struct arena a;
     arena_init(&a, LIMIT_STEP_ARENA);
     add(domain, &row, &a);
