@@ -194,6 +194,13 @@ static void spare(struct edition_facts *l) {
     l->settings[LIST_SETTING_COLLAPSE_ALTERNATIVES] = VIEW("false");
 }
 
+static bool has_names(const struct recipe *r) {
+    for (size_t i = 0; i < r->count; i++)
+        if (r->pieces[i].kind == PIECE_SLOT && recipe_slot_names(r->pieces[i].slot))
+            return true;
+    return false;
+}
+
 bool edition_make(const struct edition_facts *of_list, const struct edition_post *p, struct arena *a,
                   struct edition *ret, struct err *e) {
     struct edition_facts facts = *of_list, *l = &facts;
@@ -217,9 +224,7 @@ bool edition_make(const struct edition_facts *of_list, const struct edition_post
         ret->mitigated.count = 0;
         ret->own_from = true;
     }
-    for (size_t i = 0; i < ret->recipe.count; i++)
-        ret->names |=
-            ret->recipe.pieces[i].kind == PIECE_SLOT && recipe_slot_names(ret->recipe.pieces[i].slot);
+    ret->names = has_names(&ret->recipe);
     ret->kept = kept(&m, ret);
     ret->hides = ret->kept != KEPT_POST || has_hidden_recipients(&m);
     return ok ||

@@ -268,3 +268,17 @@ def test_refused_for_dmarc_all_the_same(here, pysink):
     post.wait()
     assert field(server.mails[0].octets, "From").startswith("ada=40sender.example=_")
     assert [e["event"] for e in post.trace(field(octets, "Message-ID")) if e["event"] in ("deferred", "bounced", "delivered")] == ["deferred", "delivered"]
+
+
+def test_our_own_mail_is_refused_for_dmarc(here, pysink):
+    """What is wrong with our keys or records its author hears of; nobody sends it in another name."""
+    post, _, _ = here
+    server = pysink({".": lambda server, session, line: "550 5.7.26 unauthenticated email is not accepted due to the domain's DMARC policy"
+                     if session["mail"].sender else "250 2.0.0 ok"})
+    path = post.dir / "postroad.conf"
+    path.write_text(re.sub(r"(?m)^relay = .*", f"relay = 127.0.0.1:{server.port}", path.read_text()))
+    post.start()
+    octets = message(sender="chair@lists.example", to=BO, subject="a friend")
+    send(post, octets, sender=ADA, recipient=BO, client="198.51.100.7")
+    post.wait()
+    assert [e["event"] for e in post.trace(field(octets, "Message-ID")) if e["event"] in ("deferred", "bounced", "delivered")] == ["bounced"]

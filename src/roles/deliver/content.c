@@ -10,6 +10,7 @@
 #include "lists/edition.h"
 #include "mail/text.h"
 #include "roles/deliver/deliver.h"
+#include "store/accept.h"
 #include "store/edition.h"
 #include "store/message.h"
 
@@ -165,7 +166,8 @@ static bool load_direct(struct content *c, view trace) {
     struct signed_mail mail = {
         .flags = c->flags, .list = VIEW(""), .trace = trace, .header = header_of(c->body)};
     signing_begin(&s, &mail, &c->arena);
-    c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON;
+    c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON &&
+                          !(c->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE)); /* it is nobody else's author */
     if (!direct_make(c, &s))
         return false;
     c->dkim2 = deliver.role.config->dkim2 && c->form != FORM_PASSED_ON;
