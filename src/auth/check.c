@@ -82,6 +82,8 @@ bool auth_check(const struct auth_query *q, struct answers *a, struct auth_verdi
 
 /* ---- as others read it ---- */
 
+enum { ALGORITHM_MOST = 32 };
+
 static struct authres_result *add(struct authres *r, const char *method, view result, const char *reason) {
     struct authres_result *one = &r->results[r->count++];
     *one = (struct authres_result){
@@ -102,11 +104,18 @@ static void add_spf(const struct auth_query *q, const struct auth_verdict *v, st
         say(one, "smtp", "helo", q->spf.helo);
 }
 
+/* What others have written as a name, only if it is one: forty of them have to fit into a field. */
+static void say_name(struct authres_result *r, const char *name, view value) {
+    if (domain_name_is_valid(value))
+        say(r, "header", name, value);
+}
+
 static void add_dkim(const struct dkim_signature *s, struct authres *r) {
     struct authres_result *one = add(r, "dkim", words_at(DKIM_WORDS, s->result), s->why);
-    say(one, "header", "d", s->domain);
-    say(one, "header", "s", s->selector);
-    say(one, "header", "a", s->algorithm);
+    say_name(one, "d", s->domain);
+    say_name(one, "s", s->selector);
+    if (s->algorithm.len <= ALGORITHM_MOST)
+        say(one, "header", "a", s->algorithm);
     say(one, "header", "b", s->value); /* RFC 8601 2.7.1: tells signatures of one domain apart */
 }
 
@@ -123,12 +132,12 @@ static void add_dmarc(const struct auth_verdict *v, struct authres *r) {
 
 static void add_arc(const struct arc_verdict *v, struct authres *r) {
     if (v->result != ARC_NONE)
-        say(add(r, "arc", words_at(ARC_WORDS, v->result), v->why), "header", "d", v->domain);
+        say_name(add(r, "arc", words_at(ARC_WORDS, v->result), v->why), "d", v->domain);
 }
 
 static void add_dkim2(const struct dkim2_verdict *v, struct authres *r) {
     if (v->result != DKIM2_NONE)
-        say(add(r, "dkim2", words_at(DKIM2_WORDS, v->result), v->why), "header", "d", v->domain);
+        say_name(add(r, "dkim2", words_at(DKIM2_WORDS, v->result), v->why), "d", v->domain);
 }
 
 void auth_results(const struct auth_query *q, const struct auth_verdict *v, view id, struct arena *a,

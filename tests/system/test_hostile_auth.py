@@ -6,6 +6,7 @@ import email
 import email.policy
 import gzip
 import hashlib
+import json
 import os
 import re
 import struct
@@ -136,7 +137,7 @@ def found(post, reply):
     """[(method, result)] of the field above the message, and the field itself."""
     field = re.match(r"Authentication-Results: ((?:.|\n\s)*?)(?=\n\S|\Z)", fields_of(post, reply))[1]
     assert field.encode().startswith(b"mx.example.org;") and max(map(len, field.splitlines())) < 998, field
-    return re.findall(r"(?:;|^)\s+([\w-]+)=(\w+)", field), field
+    return re.findall(r"(?m)^\s+([\w-]+)=(\w+)", field), field
 
 
 def memory(post):
@@ -730,3 +731,126 @@ def test_reports_of_odd_names(outside, sink):
     root = ElementTree.fromstring(xml)
     assert len(root.findall("{*}record")) >= 2 and "\n" not in file.get_filename()
     parsed(sink.one("rua@sender.example").octets)
+
+
+def test_signatures_that_name_many_fields(outside, keys):
+    """Forty signatures over a thousand names each, in a header with as many fields as there may be."""
+    post = outside().start("smtpd")
+    names = ":".join(["from"] + ["x"] * 999)
+    octets = b"".join(b"Y-%d: z\r\n" % i for i in range(1900)) + message(sender=SENDER)
+    fields = signature("rsa").replace(b"h=from:subject", f"h={names}".encode()) * 40
+    with others_are_answered(post):
+        begin = time.monotonic()
+        results, field = found(post, send(post, fields + octets))
+        assert results.count(("dkim", "fail")) == 40, field
+        assert time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize("how", ["munge_from", "wrap_message"])
+def test_a_list_in_the_author_s_place(rewriting, sink, how):
+    """Whatever the author and the list are called."""
+    post = rewriting
+    post.cli("list", "set", NEWS, f"dmarc_mitigate_action={how}", 'display_name=N, "ews" <x@y.example> \\', "dmarc_mitigate_unconditionally=true", "subject_prefix=[<\\;] ")
+    for text in "a\r\nBcc: x@y.example", "a\nb", "a\rb", "a\x01":
+        assert post.fails("list", "set", NEWS, f"display_name={text}")
+    for i, author in enumerate(AUTHOR_FIELDS):
+        fields = f"Cc: {author}\r\nReply-To: {author}\r\n" if 0 < len(author) < 900 else ""
+        assert send(post, message(sender=author, subject=f"no {i}", to=NEWS, fields=fields), recipients=(NEWS,), sender="x@plain.example") == 250
+    post.wait(60)
+    copies = {int(re.search(rb"(?s)\r\nSubject: .*?no (\d+)\r", m.octets)[1]): m.octets for m in sink.to("bo@far.example")}
+    assert sorted(copies) == list(range(len(AUTHOR_FIELDS)))
+    for i, author in enumerate(AUTHOR_FIELDS):
+        if len(author) > 30_000 or "\0" in author:
+            continue
+        mail = parsed(copies[i])
+        assert len(mail.get_all("From")) == 1 and "Bcc" not in mail
+        said = email.utils.getaddresses([re.sub(r"\s+", " ", str(mail["From"]))])
+        assert [a for _, a in said] == [NEWS], (author, mail["From"])
+
+
+@pytest.mark.parametrize("name", ["a+b", "a=b", "a'b", "!#$%&*-/?^_`{|}~", '"a b"', '"a\\"b"', "m\u00fcller", "a" * 60, "srs0=aaaa=aa=x.example=y", "a=40x.example"])
+def test_odd_names_of_lists(make, sink, name):
+    post = make(relay=sink)
+    got = post.run("list", "create", f"{name}@example.org", check=False)
+    if got.returncode != 0:
+        assert got.stderr
+        return
+    post.cli("member", "add", f"{name}@example.org", "bo@far.example")
+    signed(post, "example.org")
+    post.start()
+    with post.raw() as c:
+        c.begin("x@plain.example", f"{name}@example.org", options=[] if name.isascii() else ["SMTPUTF8"])
+        assert c.data(message(sender=SENDER)) == 250
+    post.wait()
+    mail = parsed(sink.one("bo@far.example").octets)
+    assert mail["List-Id"] and len(mail.get_all("DKIM-Signature")) == 2
+
+
+@pytest.mark.parametrize("count", [1, 48, 49, 50, 51])
+def test_sealed_on_top_of_many(passing, sink, count):
+    """A chain that is broken, or full, stays so."""
+    post = passing(arc_seal="on", srs_domain="example.org")
+    signed(post, "example.org")
+    post.start()
+    octets = b"".join(map(arc_set, range(count, 0, -1))) + message(sender="x@plain.example")
+    assert send(post, octets, recipients=(LIST, ALIAS)) == 250
+    post.wait()
+    for person in "bo@far.example", "cy@far.example":
+        got = re.findall(rb"(?m)^ARC-Seal:(?:[^\r]|\r\n[ \t])*", sink.one(person).octets)
+        assert len(got) in (count, count + 1) and len(got) <= 51, len(got)
+        parsed(sink.one(person).octets)
+        if len(got) == count + 1:
+            assert b"cv=fail" in got[0] and f"i={count + 1};".encode() in got[0], got[0]
+
+
+@pytest.mark.parametrize("tag", ['"' * 480, "é" * 300, ".".join(["x" * 60] * 4), ".".join(['"' * 60] * 4)], ids=["quotes", "UTF-8", "names", "names of quotes"])
+def test_many_long_names(passing, sink, tag):
+    """However much there is to tell, the fields on top are whole: what was found, and the hop."""
+    post = passing(arc_seal="on")
+    signed(post, "example.org")
+    post.start()
+    fields = b"".join(f"DKIM-Signature: v=1; a={tag};\r\n d={tag};\r\n s={tag}; h=from; bh=YQ==; b=YQ==\r\n".encode() for _ in range(40))
+    reply = send(post, fields + message(sender="x@plain.example"), recipients=(LIST, ALIAS), helo="h" * 255, sender=f'"{chr(92) + chr(34)}"@x.example')
+    results, _ = found(post, reply)
+    assert ("dmarc", "none") in results and results.count(("dkim", "permerror")) == 40
+    post.wait()
+    for person in "bo@far.example", "cy@far.example":
+        mail = parsed(sink.one(person).octets)
+        assert len(mail.get_all("Received")) == 1 and len(mail.get_all("DKIM-Signature")) >= 40 and mail["From"] == "x@plain.example"
+        assert len(mail.get_all("Authentication-Results")) == 1
+        sealed = person == "bo@far.example"
+        assert [len(mail.get_all(f"ARC-{name}") or []) for name in ("Seal", "Message-Signature", "Authentication-Results")] == [int(sealed)] * 3
+        assert len(re.findall(rb"(?m)^DKIM-Signature: (?:[^\r]|\r\n[ \t])*?\bd=example\.org;", sink.one(person).octets)) == 2 * sealed
+
+
+def test_what_commands_say(outside):
+    """Octets of strangers in JSON: it stays JSON."""
+    post = outside().start("smtpd")
+    for tag in TAGS + ["\x1b[31m", "\x85"]:
+        octets = f"DKIM-Signature: v=1; a=rsa-sha256; d={tag}; s={tag}; h=from; bh=YQ==; b=YQ==\r\n".encode("latin-1") + message(sender=f"x@{tag}.example").decode().encode("latin-1")
+        got = post.run("--json", "auth", "check", "-", "--client", "192.0.2.1", "--sender", SENDER, "--helo", "h", input=octets, text=False, check=False)
+        assert got.returncode in (0, 1), got
+        assert isinstance(json.loads(got.stdout.decode()), list)
+        plain = post.run("auth", "check", "-", input=octets, text=False, check=False)
+        assert b"\x1b" not in plain.stdout and b"\0" not in plain.stdout, plain
+    with client(post, helo='h"\\;') as c:
+        queue_id = c.post('"a\\"b;c"@x.example', [LIST], message(sender="x@plain.example"))
+    assert post.events(queue_id, "accepted")[0]["detail"].count("\n") == 0
+
+
+@pytest.mark.parametrize("name", ["To", "List-Unsubscribe-Post", "Resent-Message-ID", "Content-Description"])
+def test_as_many_fields_as_may_be_signed(passing, sink, name):
+    """Our signatures name each of them, and nothing is cut."""
+    post = passing(arc_seal="on", srs_domain="example.org")
+    signed(post, "example.org")
+    post.start()
+    octets = f"{name}: x\r\n".encode() * 1900 + message(sender="ada@example.org")
+    assert send(post, octets, recipients=(LIST, ALIAS), ip=HONEST) == 250
+    assert send(post, octets.replace(b"ada@example.org", b"x@plain.example"), recipients=(LIST, ALIAS)) == 250
+    post.wait()
+    for person, count in ("bo@far.example", 2), ("cy@far.example", 2):
+        for mail in sink.to(person):
+            parsed(mail.octets)
+            ours = len(re.findall(rb"(?m)^DKIM-Signature:", mail.octets))
+            assert mail.octets.endswith(b"\r\nhello\r\n") and mail.octets.count(b"Received: ") == 1 and ours in (0, count)
+            assert ours == count or (person == "cy@far.example" and b"x@plain" in mail.octets), mail.octets[:300]

@@ -16,8 +16,8 @@
 
 #define KEEP_BYTES      (32 << 20)
 #define USE_BYTES       (256 << 20) /* texts in use; more is loaded when some has gone, but always at least one */
-#define SIGNATURES_MOST (32 * 1024)
-#define KEEP_TEXTS      32 /* the list stays short enough to be searched */
+#define SIGNATURES_MOST (512 << 10) /* each may name all fields, and a seal tells what was found */
+#define KEEP_TEXTS      32          /* the list stays short enough to be searched */
 
 static struct content *cache; /* newest first; under deliver.lock */
 static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER;
@@ -72,7 +72,8 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
     buf_init(&c->signature, SIGNATURES_MOST + c->fields.len);
     signing_add(&c->signing, header_of(copy), &c->signature);
     buf_add(&c->signature, c->fields);
-    c->fields = buf_view(&c->signature);
+    if (!c->signature.failed) /* part of one would end the header; without any the copy is whole */
+        c->fields = buf_view(&c->signature);
     c->signing.dkim.key_count = 0;
     c->signing.seal = NULL;
 }

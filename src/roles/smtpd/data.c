@@ -19,7 +19,10 @@
 #include "net/hint.h"
 #include "roles/smtpd/smtpd.h"
 
-enum { RATE_WINDOW_MS = 30 * 1000 }; /* over which the pace of a client's text is averaged */
+enum {
+    RATE_WINDOW_MS = 30 * 1000, /* over which the pace of a client's text is averaged */
+    FIELDS_MOST = 64 * 1024     /* octets put on top: results of forty signatures, and a hop */
+};
 
 void data_fault(struct transaction *t, enum err_code code) {
     if (t->fault.code == ERR_OK)
@@ -233,11 +236,12 @@ static enum next ask_accept(struct session *s) {
     struct transaction *t = &s->t;
     t->handed_over = true;
     unsigned char sha256[32];
-    struct buf fields = BUF_INIT(32 * 1024);
+    struct buf fields = BUF_INIT(FIELDS_MOST);
     struct arena *arena = &s->transaction_arena;
     BUG_ON(EVP_DigestFinal_ex(t->sha256, sha256, NULL) != 1);
     check_add_field(s, &fields);
     format_received(s, &fields);
+    BUG_ON(fields.failed);
     view origin = arena_printf(arena, "client=%s helo=%.*s tls=%s size=%lld%.*s", s->peer_ip.s,
                                VIEW_ARG(s->helo), s->tls ? tls_version(s->stream.tls) : "no",
                                (long long)t->size, VIEW_ARG(check_summary(s)));
@@ -295,7 +299,7 @@ enum next data_stage(struct session *s) {
 
 /* Envelope and inline body must fit one request. */
 static bool fits_inline(const struct transaction *t) {
-    size_t envelope = 4096;
+    size_t envelope = 4096 + FIELDS_MOST;
     for (size_t i = 0; i < t->recipient_count; i++)
         envelope += t->recipients[i].address.len + t->recipients[i].orcpt.len + 24;
     return t->staged == 0 && envelope + t->body.len < LIMIT_STORE_PACKET - 8192;
