@@ -184,12 +184,13 @@ bool keyring_save(const struct keyring *k, const char *folder, struct err *e) {
 
 bool keyring_remove(struct keyring *k, const char *folder, size_t at, struct err *e) {
     FREE_AUTO char *path = pem_path(folder, &k->list[at].key);
-    if (unlink(path) < 0 && errno != ENOENT)
-        return err_set(e, ERR_IO, "%s cannot be removed: %s", path, strerror(errno));
     EVP_PKEY_free(k->list[at].key.key);
     memmove(&k->list[at], &k->list[at + 1], (k->count - at - 1) * sizeof *k->list);
     k->count--;
-    return true;
+    if (!keyring_save(k, folder, e)) /* first: a table that names a file which is gone cannot be read */
+        return false;
+    return unlink(path) == 0 || errno == ENOENT ||
+           err_set(e, ERR_IO, "%s cannot be removed: %s", path, strerror(errno));
 }
 
 void signing_key_record(const struct signing_key *k, struct buf *out) {

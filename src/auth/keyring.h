@@ -39,7 +39,7 @@ size_t keyring_find(const struct keyring *k, view domain, const struct signing_k
 bool keyring_make(struct keyring *k, const char *folder, view domain, view selector, bool ed25519, int bits,
                   int64_t now_ms, struct err *e);
 bool keyring_save(const struct keyring *k, const char *folder, struct err *e);
-/* The key goes, and its file. */
+/* The key goes, out of the table and then its file. */
 bool keyring_remove(struct keyring *k, const char *folder, size_t at, struct err *e);
 
 /* Append the TXT record that publishes it: "v=DKIM1; k=...; p=..." (RFC 6376 3.6.1, RFC 8463 4). */

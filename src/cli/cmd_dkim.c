@@ -356,7 +356,7 @@ bool cmd_dkim_key_remove(struct cli *c, struct err *e) {
         i++;
     bool ok = i < k.ring->count || err_set(e, ERR_NOT_FOUND, "%.*s has no key with selector %.*s",
                                            VIEW_ARG(domain), VIEW_ARG(selector));
-    ok = ok && keyring_remove(k.ring, k.folder, i, e) && keyring_save(k.ring, k.folder, e);
+    ok = ok && keyring_remove(k.ring, k.folder, i, e);
     if (ok)
         cli_done(c, json_pack("{soso}", "domain", cli_json_text(domain), "selector", cli_json_text(selector)),
                  "key %.*s of %.*s removed; take its record out of DNS", VIEW_ARG(selector),

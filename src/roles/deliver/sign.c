@@ -57,6 +57,7 @@ void signing_refresh(void) {
     struct keyring *fresh = keyring_open(keys.folder, true, &e);
     if (!fresh) { /* half a change: the old keys sign on */
         log_line(LOG_ERROR, "keys-not-read", LOG_S("reason", e.text));
+        keys.read = (struct timespec){0}; /* it is looked at again */
         return;
     }
     keys.before[keys.count++] = keys.now;
