@@ -17,6 +17,10 @@ static bool import(struct cli *c, view text, struct arena *a, struct err *e) {
     struct report_in r;
     if (!report_in(text, &store, a, &r, e))
         return false;
+    if (r.is_single)
+        return err_set(e, ERR_USAGE,
+                       "this is about one message of %.100s (%.100s): such reports are not kept",
+                       arena_str(a, r.domain), arena_str(a, r.id));
     if (r.is_other)
         return err_set(e, ERR_CONFLICT, "another report %.100s of %.100s is here already: it stays",
                        arena_str(a, r.id), arena_str(a, r.organization));

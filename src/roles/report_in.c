@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include "auth/answers.h"
+#include "auth/arf.h"
 #include "auth/dmarc_report.h"
 #include "auth/report_part.h"
 #include "auth/tls_report.h"
 #include "base/words.h"
 #include "mail/header.h"
+#include "mail/mailboxes.h"
 #include "mail/text.h"
 #include "store/report.h"
 
@@ -166,6 +168,48 @@ static bool keep_tls(view message, view json, struct arena *a, struct kept *k, s
     return k->rows || err_set(e, ERR_LIMIT, NULL);
 }
 
+/* ---- about one message ---- */
+
+static view domain_in(view address) {
+    return view_skip(address, (size_t)(view_rfind(address, '@') + 1));
+}
+
+static view author_domain(view original, struct arena *a) {
+    struct header h;
+    struct err e;
+    view author = VIEW("");
+    header_parse(original, a, &h);
+    const struct header_field *from = header_find(&h, "From");
+    view rest = from ? header_value(from, a) : VIEW("");
+    return mailboxes_next(&rest, a, &author, &e) ? domain_in(author) : VIEW("");
+}
+
+/* Whose mail it was: what is reported, or by what is known of the message. */
+static view domain_of(const struct arf_report *r, struct arena *a) {
+    view domain = r->domains.count > 0 ? r->domains.items[0] : r->dkim_domain;
+    domain = domain.len ? domain : author_domain(r->original, a);
+    return arena_lower(a, clean(domain.len ? domain : domain_in(r->mail_from), NAME_MOST, a));
+}
+
+/* Who got the message is left out: it is nobody's business who reads what has happened. */
+static bool keep_single(const struct arf_report *r, struct arena *a, struct report_in *ret, struct err *e) {
+    struct buf out = BUF_INIT(8 * NAME_MOST);
+    add_tag(&out, "type", r->type);
+    add_tag(&out, "failure", r->auth_failure);
+    add_tag(&out, "source", r->source_ip);
+    add_tag(&out, "mailfrom", r->mail_from);
+    add_tag(&out, "selector", r->dkim_selector);
+    add_tag(&out, "result", r->delivery_result);
+    *ret = (struct report_in){
+        .is_single = true,
+        .organization = clean(r->user_agent.len ? r->user_agent : VIEW("unknown"), NAME_MOST / 4, a),
+        .id = clean(buf_view(&out), NAME_MOST, a),
+        .domain = domain_of(r, a),
+        .messages = r->incidents};
+    buf_done(&out);
+    return ret->domain.len > 0 || err_set(e, ERR_USAGE, "the report names no domain");
+}
+
 /* ---- rows that are alike ---- */
 
 static int compare_texts(const struct row *x, const struct row *y) {
@@ -292,6 +336,9 @@ bool report_in(view message, const struct report_in_store *store, struct arena *
                struct err *e) {
     struct buf part = BUF_INIT(REPORT_IN_MOST), text = BUF_INIT(DMARC_REPORT_BYTES_MOST);
     struct kept k;
+    struct arf_report single; /* first: the message in it may hold anything */
+    if (arf_read(message, a, &single))
+        return keep_single(&single, a, ret, e);
     bool ok = report_part_find(message, a, &part) ||
               (part.failed ? err_set(e, ERR_LIMIT, "the report is larger than %d octets", REPORT_IN_MOST)
                            : err_set(e, ERR_USAGE, "there is no report in it"));

@@ -19,7 +19,9 @@ struct report_in_store {
 
 struct report_in {
     bool is_tls;
-    view organization, id, domain; /* as the store has them; in the arena */
+    bool is_single; /* about one message: nothing of it is in the store; rows is 0, the program that wrote it
+                       `organization` and `id` what it says */
+    view organization, id, domain; /* as the store has them, fit to be shown; in the arena */
     int64_t messages;              /* sessions, of TLS */
     size_t rows;                   /* kept of it */
     bool is_new;                   /* something of it was not there before */

@@ -214,6 +214,36 @@ def test_what_comes_is_read_and_goes_no_further(make, sink):
     assert sink.mails() == []
 
 
+def failure(fields, original=b"From: ada@author.example\r\n\r\ntext", type="message/rfc822"):
+    """A report about one message (RFC 6591)."""
+    return (b"From: a@far.example\r\nTo: reports@example.org\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n"
+            b"--b\r\n\r\na report\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n" + fields.encode() +
+            b"\r\n\r\n--b\r\nContent-Type: " + type.encode() + b"\r\n\r\n" + original + b"\r\n--b--\r\n")
+
+
+def test_reports_about_one_message(make, sink, tmp_path):
+    """They are told as events, and neither kept nor mistaken for what is attached to the message in them."""
+    post = make(relay=sink, settings={"reports_to": REPORTS, "postmaster": "pm@far.example"}).start()
+    dmarc = failure("Feedback-Type: auth-failure\r\nUser-Agent: Far/1.0\r\nVersion: 1\r\nAuth-Failure: dmarc\r\nSource-IP: 192.0.2.9\r\n"
+                    "Original-Mail-From: <x@bulk.example>\r\nOriginal-Rcpt-To: <secret@far.example>\r\nDelivery-Result: reject\r\n"
+                    "Reported-Domain: Example.ORG", mail_with(gzip.compress(xml([ROW]))))
+    cases = {"dmarc": dmarc, "author": failure("Feedback-Type: abuse"),
+             "header": failure("Feedback-Type: fraud\r\nOriginal-Mail-From: y@bulk.example", b"Subject: x\r\n", "text/rfc822-headers"),
+             "nobody": failure("Feedback-Type: abuse", b"Subject: x\r\n"), "no type": failure("Version: 1"),
+             "odd": failure("Feedback-Type: abuse\x1b[2J\r\nUser-Agent: \x00\x7f " + "x" * 5000 + "\r\nReported-Domain: \x1bevil.example")}
+    ids = {name: post.post("", REPORTS, octets) for name, octets in cases.items()}
+    post.wait()
+    said = {name: (post.events(id, "reported") or post.events(id, "dropped"))[0] for name, id in ids.items()}
+    assert said["dmarc"]["event"] == "reported" and said["dmarc"]["detail"] == (
+        f"<{REPORTS}> failure report of Far/1.0 about example.org: type=auth-failure failure=dmarc source=192.0.2.9 mailfrom=x@bulk.example result=reject")
+    assert "report of unknown about author.example: type=abuse" in said["author"]["detail"] and "about bulk.example: type=fraud" in said["header"]["detail"]
+    assert said["nobody"]["event"] == "dropped" and "names no domain" in said["nobody"]["detail"] and said["no type"]["event"] == "dropped"
+    assert said["odd"]["event"] == "reported" and "about ?evil.example" in said["odd"]["detail"] and said["odd"]["detail"].isprintable()
+    (tmp_path / "file").write_bytes(dmarc)
+    assert "example.org" in post.fails("dmarc", "import", tmp_path / "file")
+    assert not summary(post) and sink.mails() == []
+
+
 def zipped(octets, path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("report.xml", octets)

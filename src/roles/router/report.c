@@ -13,6 +13,9 @@ static view sentence(const struct report_in *r, struct arena *a) {
     const char *what = r->is_other ? "another one of that name is here: dropped"
                        : r->is_new ? "kept"
                                    : "was here already";
+    if (r->is_single)
+        return arena_printf(a, "failure report of %.*s about %.*s: %.*s", VIEW_ARG(r->organization),
+                            VIEW_ARG(r->domain), VIEW_ARG(r->id));
     return arena_printf(a, "%s report of %.*s about %.*s, %lld %s: %s", r->is_tls ? "TLS" : "DMARC",
                         VIEW_ARG(r->organization), VIEW_ARG(r->domain), (long long)r->messages,
                         r->is_tls ? "sessions" : "messages", what);
