@@ -76,7 +76,7 @@ class Top:
 
 LIST_FIELDS = ["List-Id", "List-Help", "List-Owner", "List-Post", "List-Subscribe", "List-Unsubscribe", "Precedence"]
 PEER_FIELDS = ["Return-Path", "Return-path", "Envelope-to", "Delivery-date", "X-Original-To", "Delivered-To",
-               "Received"]
+               "Received", "Authentication-Results"]
 
 
 # What a list never passes on: fields of other lists (RFC 2369: there is one of each), and what is not for members.

@@ -26,6 +26,11 @@ def config(d):
     return re.fullmatch(r"lists/[^/]+/config(/\w+)?", d.step.path) is not None
 
 
+@rule("mitigation-of-our-own", "dmarc_mitigate_action knows a value more: rewrite, to an address of ours that answers come back by")
+def _(d):
+    return last(d) == "description" and "dmarc_mitigate_action" in str(d.postroad) and str(d.postroad) == str(d.mailman).replace("discard.", "discard, rewrite.")
+
+
 # ---- whoever asks for whatever ----
 
 @rule("mailman-fails", "Mailman has an error of its own and answers with 500")

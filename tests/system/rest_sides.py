@@ -72,7 +72,8 @@ class Asker:
         """Without host, port and folder."""
         for name in ("localhost", "127.0.0.1"):
             text = text.replace(f"http://{name}:{self.port}/", "http://HERE/")
-        return text.replace(self.folder, "FOLDER").replace(str(self.port), "PORT")
+        # a number within a digest (http_etag) may have the port's digits
+        return re.sub(rf"(?<![0-9a-f]){self.port}(?![0-9a-f])", "PORT", text.replace(self.folder, "FOLDER"))
 
     def ask(self, step):
         path, body, headers = self.fill(f"/{step.version}/{step.path}"), step.raw, dict(step.headers)
