@@ -57,3 +57,9 @@ void answers_set(struct answers *a, struct answer *to, enum answer_state state, 
     to->records = records;
     to->count = count;
 }
+
+bool domain_name_is_within(view name, view domain) {
+    return view_eq_nocase(name, domain) ||
+           (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
+            view_eq_nocase(view_skip(name, name.len - domain.len), domain));
+}

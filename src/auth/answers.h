@@ -54,5 +54,7 @@ void answers_set(struct answers *a, struct answer *to, enum answer_state state, 
 
 /* A name as DNS can have it: labels of 1 to 63 octets, 253 in all. */
 bool domain_name_is_valid(view name);
+/* The domain itself, or below it. */
+bool domain_name_is_within(view name, view domain);
 
 #endif

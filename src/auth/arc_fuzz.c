@@ -6,6 +6,7 @@
 
 #include "auth/arc_private.h"
 #include "base/err.h"
+#include "mail/transfer.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -19,7 +20,7 @@ static void make_key(void) {
     key.key = EVP_RSA_gen(1024);
     int len = i2d_PUBKEY(key.key, &der);
     buf_add_str(&key_record, "p=");
-    dkim_add_base64(der, (size_t)len, &key_record);
+    transfer_add_base64(&key_record, view_from(der, (size_t)len));
     OPENSSL_free(der);
 }
 

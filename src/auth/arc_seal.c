@@ -3,6 +3,7 @@
 
 #include "auth/arc_private.h"
 #include "base/limits.h"
+#include "mail/transfer.h"
 
 struct sealing {
     const struct arc_sealing *how;
@@ -65,7 +66,7 @@ static void add_signature(const struct sealing *s, struct arena *a, struct buf *
     else
         dkim_collect(s->header, true, &c);
     buf_add_str(&tail, ";\r\n\tbh=");
-    dkim_add_base64(s->body_sha256, 32, &tail);
+    transfer_add_base64(&tail, view_from(s->body_sha256, 32));
     buf_printf(&tail, ";\r\n\tc=relaxed/relaxed; d=%.*s;\r\n\th=", VIEW_ARG(k->domain));
     buf_add(&tail, buf_view(&c.names));
     buf_printf(&tail, ";\r\n\ti=%d; s=%.*s; t=%lld\r\n", s->instance, VIEW_ARG(k->selector),

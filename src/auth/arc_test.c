@@ -8,6 +8,7 @@
 #include "auth/dkim_private.h"
 #include "base/limits.h"
 #include "base/words.h"
+#include "mail/transfer.h"
 #include "testing/unit.h"
 #include "testing/zone.h"
 
@@ -29,7 +30,7 @@ static int setup(void **state) {
     key.key = EVP_RSA_gen(2048);
     int len = i2d_PUBKEY(key.key, &der);
     buf_add_str(&record, "v=DKIM1; p=");
-    dkim_add_base64(der, (size_t)len, &record);
+    transfer_add_base64(&record, view_from(der, (size_t)len));
     zone = json_pack("{s[{ss}]}", "arc._domainkey.lists.example.org", "TXT", record.data);
     OPENSSL_free(der);
     buf_done(&record);

@@ -13,19 +13,12 @@ static bool is_token_char(char c) {
     return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`{|}~", c));
 }
 
-static bool is_all(view v, bool (*fine)(char c)) {
-    for (size_t i = 0; i < v.len; i++)
-        if (!fine(v.ptr[i]))
-            return false;
-    return v.len > 0;
-}
-
 static bool is_local_char(char c) {
     return is_token_char(c) || c == '=';
 }
 
 static bool is_token(view v) {
-    return is_all(v, is_token_char);
+    return view_is_all(v, is_token_char);
 }
 
 /* pvalue (RFC 8601 2.2): a token, or [local-part]@domain. */
@@ -34,8 +27,9 @@ static bool is_bare(view v) {
     if (at < 0)
         return is_token(v);
     view local = view_slice(v, 0, (size_t)at), domain = view_skip(v, (size_t)at + 1);
-    return is_all(domain, is_token_char) &&
-           (at == 0 || (is_all(local, is_local_char) && local.ptr[0] != '.' && local.ptr[at - 1] != '.'));
+    return view_is_all(domain, is_token_char) &&
+           (at == 0 ||
+            (view_is_all(local, is_local_char) && local.ptr[0] != '.' && local.ptr[at - 1] != '.'));
 }
 
 /* Not in the middle of a character. */

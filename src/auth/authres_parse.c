@@ -107,19 +107,12 @@ static bool is_of_domain(char c) {
     return ascii_is_alnum(c) || (unsigned char)c >= 0x80 || strchr("-_.", c);
 }
 
-static bool is_all(view v, bool (*wanted)(char c)) {
-    for (size_t i = 0; i < v.len; i++)
-        if (!wanted(v.ptr[i]))
-            return false;
-    return v.len > 0;
-}
-
 /* A domain, "@" and a domain, or an address. */
 static bool is_identity(view v) {
     ptrdiff_t at = view_rfind(v, '@');
     view local = view_slice(v, 0, at < 0 ? 0 : (size_t)at);
-    return is_all(view_skip(v, (size_t)(at + 1)), is_of_domain) &&
-           (local.len == 0 || is_all(local, is_of_local_part));
+    return view_is_all(view_skip(v, (size_t)(at + 1)), is_of_domain) &&
+           (local.len == 0 || view_is_all(local, is_of_local_part));
 }
 
 /* Behind the quoted string that v begins with; 0: it does not end. */
@@ -159,14 +152,14 @@ static bool take_quoted(struct reader *r, view *ret) {
     r->rest = view_skip(r->rest, 1);
     view domain = take_while(r, is_of_bare);
     *ret = view_slice(start, 0, n + 1 + domain.len);
-    return is_all(domain, is_of_domain);
+    return view_is_all(domain, is_of_domain);
 }
 
 static bool take_value(struct reader *r, view *ret) {
     if (view_starts_with(r->rest, VIEW("\"")))
         return take_quoted(r, ret);
     *ret = take_while(r, is_of_bare);
-    r->odd_value |= !is_all(*ret, is_of_token) && !is_identity(*ret);
+    r->odd_value |= !view_is_all(*ret, is_of_token) && !is_identity(*ret);
     return ret->len > 0 || r->how->relaxed;
 }
 
@@ -175,7 +168,7 @@ static bool take_plain_value(struct reader *r, view *ret) {
     if (view_starts_with(r->rest, VIEW("\"")))
         return take_quoted(r, ret);
     *ret = take_while(r, is_of_bare);
-    return is_all(*ret, r->how->relaxed ? is_of_bare : is_of_token);
+    return view_is_all(*ret, r->how->relaxed ? is_of_bare : is_of_token);
 }
 
 /* ---- results ---- */

@@ -51,9 +51,7 @@ static view domain_of(view address) {
 
 /* The relaxed match (9.4): the same domain or one below. */
 static bool matches(view name, view domain) {
-    return domain.len > 0 && (view_eq_nocase(name, domain) ||
-                              (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
-                               view_eq_nocase(view_skip(name, name.len - domain.len), domain)));
+    return domain.len > 0 && domain_name_is_within(name, domain);
 }
 
 static bool is_same_path(view one, view other) {

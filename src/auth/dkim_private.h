@@ -80,7 +80,6 @@ void dkim_add_name(struct dkim_collected *c, view name);
 /* What we sign; and the DKIM-Signature fields, or not. */
 void dkim_collect(const struct header *h, bool signatures, struct dkim_collected *c);
 
-void dkim_add_base64(const unsigned char *octets, size_t len, struct buf *out);
 /* The key's signature of `what`, each line of it behind a fold. */
 void dkim_add_signed(const struct signing_key *k, view what, struct buf *out);
 

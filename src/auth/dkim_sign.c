@@ -7,6 +7,7 @@
 #include "auth/dkim_private.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mail/transfer.h"
 
 enum { LINE = 72, SIGNATURE_MOST = 1024 /* octets: RSA of 8192 bits */ };
 
@@ -44,12 +45,6 @@ static bool is_signed(view name) {
 
 /* ---- one key ---- */
 
-void dkim_add_base64(const unsigned char *octets, size_t len, struct buf *out) {
-    unsigned char text[4 * (SIGNATURE_MOST + 2) / 3 + 4];
-    int n = EVP_EncodeBlock(text, octets, (int)len);
-    buf_add(out, view_from(text, (size_t)n));
-}
-
 void signing_key_sign(const struct signing_key *k, view what, struct buf *out) {
     unsigned char signature[SIGNATURE_MOST], digest[32];
     size_t len = sizeof signature;
@@ -64,7 +59,7 @@ void signing_key_sign(const struct signing_key *k, view what, struct buf *out) {
                EVP_DigestSign(context, signature, &len, (const unsigned char *)what.ptr, what.len) != 1);
     }
     EVP_MD_CTX_free(context);
-    dkim_add_base64(signature, len, out);
+    transfer_add_base64(out, view_from(signature, len));
 }
 
 /* ---- a message ---- */
@@ -127,7 +122,7 @@ static void add_signature(const struct dkim_signing *s, const struct signing_key
     if (s->life_s > 0)
         buf_printf(out, " x=%lld;", (long long)(s->now_s + s->life_s));
     buf_add_str(out, "\r\n\tbh=");
-    dkim_add_base64(body_sha256, 32, out);
+    transfer_add_base64(out, view_from(body_sha256, 32));
     buf_add_str(out, ";\r\n\th=");
     buf_add(out, buf_view(&c->names));
     buf_add_str(out, ";\r\n\tb=");

@@ -2,12 +2,6 @@
  * as it says; bodies that several signatures see the same way are hashed once. */
 #include "auth/dkim_private.h"
 
-static bool is_below(view name, view domain) {
-    return view_eq_nocase(name, domain) ||
-           (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
-            view_eq_nocase(view_skip(name, name.len - domain.len), domain));
-}
-
 /* i=: below the domain. */
 static bool read_identity(const struct dkim_message *m, const struct dkim_reading *r,
                           struct dkim_signature *s) {
@@ -15,7 +9,7 @@ static bool read_identity(const struct dkim_message *m, const struct dkim_readin
         return true;
     s->identity = tags_squeeze(tags_value(&r->tags, "i"), m->arena);
     ptrdiff_t at = view_rfind(s->identity, '@');
-    return at >= 0 && is_below(view_skip(s->identity, (size_t)at + 1), s->domain);
+    return at >= 0 && domain_name_is_within(view_skip(s->identity, (size_t)at + 1), s->domain);
 }
 
 /* The drafts before RFC 4871 had no v= and said q=dns: mail of 2005 in archives has such signatures. */

@@ -258,10 +258,6 @@ void dmarc_find_policy(view author_domain, struct answers *a, struct dmarc_verdi
 
 /* ---- alignment ---- */
 
-static bool is_below(view domain, view org) {
-    return domain.len > org.len && view_ends_with(domain, org) && domain.ptr[domain.len - org.len - 1] == '.';
-}
-
 /* PASS, FAIL, or an error that leaves it open. An organization is its domains' own name or one above it, so
  * that what DNS says of others can neither be of use nor fail. */
 static enum dmarc_result aligned(view domain, view author, view author_org, bool strict, struct answers *a) {
@@ -269,8 +265,7 @@ static enum dmarc_result aligned(view domain, view author, view author_org, bool
     domain = plain_name(domain, a->arena);
     if (view_eq(domain, author))
         return DMARC_PASS;
-    if (strict || !domain_name_is_valid(domain) ||
-        (!view_eq(domain, author_org) && !is_below(domain, author_org)))
+    if (strict || !domain_name_is_valid(domain) || !domain_name_is_within(domain, author_org))
         return DMARC_FAIL;
     enum dmarc_result got = walk_up(domain, a, &w);
     return got != DMARC_PASS ? got : view_eq(org_of(domain, &w), author_org) ? DMARC_PASS : DMARC_FAIL;

@@ -15,8 +15,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/words.h"
+#include "mail/transfer.h"
 
-enum { TABLE_BYTES = 1 << 20, PEM_BYTES = 32 * 1024, RING_ARENA = 4 << 20, RECORD_BYTES = 8 * 1024 };
+enum { TABLE_BYTES = 1 << 20, PEM_BYTES = 32 * 1024, RING_ARENA = 4 << 20 };
 
 static char *table_path(const char *folder) {
     return mem_printf("%s/keys", folder);
@@ -194,13 +195,16 @@ bool keyring_remove(struct keyring *k, const char *folder, size_t at, struct err
 }
 
 void signing_key_record(const struct signing_key *k, struct buf *out) {
-    unsigned char raw[32], *der = NULL, text[RECORD_BYTES];
-    size_t raw_len = sizeof raw;
-    int len = k->ed25519 ? 0 : i2d_PUBKEY(k->key, &der);
-    if (k->ed25519)
-        BUG_ON(EVP_PKEY_get_raw_public_key(k->key, raw, &raw_len) != 1);
-    BUG_ON(len < 0 || len > RECORD_BYTES / 2);
-    int n = k->ed25519 ? EVP_EncodeBlock(text, raw, (int)raw_len) : EVP_EncodeBlock(text, der, len);
-    buf_printf(out, "v=DKIM1; k=%s; p=%.*s", k->ed25519 ? "ed25519" : "rsa", n, (const char *)text);
-    OPENSSL_free(der);
+    unsigned char raw[32], *der = NULL;
+    size_t len = sizeof raw;
+    buf_printf(out, "v=DKIM1; k=%s; p=", k->ed25519 ? "ed25519" : "rsa");
+    if (k->ed25519) {
+        BUG_ON(EVP_PKEY_get_raw_public_key(k->key, raw, &len) != 1);
+        transfer_add_base64(out, view_from(raw, len));
+    } else {
+        int der_len = i2d_PUBKEY(k->key, &der);
+        BUG_ON(der_len < 0);
+        transfer_add_base64(out, view_from(der, (size_t)der_len));
+        OPENSSL_free(der);
+    }
 }

@@ -123,12 +123,6 @@ static view reverse_name(const struct spf_run *r) {
     return name;
 }
 
-static bool is_below(view name, view domain) {
-    return view_eq_nocase(name, domain) ||
-           (name.len > domain.len && name.ptr[name.len - domain.len - 1] == '.' &&
-            view_eq_nocase(view_skip(name, name.len - domain.len), domain));
-}
-
 bool spf_validated_name(struct spf_run *r, view domain, bool below, view *ret_name) {
     static const struct spf_directive exact = {.ip4_prefix = 32, .ip6_prefix = 128};
     const struct answer *names = answers_get(r->answers, reverse_name(r), RECORD_PTR);
@@ -144,7 +138,7 @@ bool spf_validated_name(struct spf_run *r, view domain, bool below, view *ret_na
         view name = names->records[i].data;
         if (!has_client(r, answers_get(r->answers, name, address_type(r)), &exact))
             continue;
-        if (is_below(name, domain) && (ret_name->len == 0 || view_eq_nocase(name, domain)))
+        if (domain_name_is_within(name, domain) && (ret_name->len == 0 || view_eq_nocase(name, domain)))
             *ret_name = name; /* the domain itself before one below it */
         other = other.len ? other : name;
     }

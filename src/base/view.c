@@ -154,3 +154,10 @@ bool view_is_utf8(view v) {
     }
     return true;
 }
+
+bool view_is_all(view v, bool (*fine)(char c)) {
+    for (size_t i = 0; i < v.len; i++)
+        if (!fine(v.ptr[i]))
+            return false;
+    return v.len > 0;
+}

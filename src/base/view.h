@@ -70,6 +70,8 @@ static inline bool ascii_is_space(char c) {
 
 /* True when all bytes are printable or white space ASCII (< 0x80). */
 bool view_is_ascii(view v);
+/* Not empty, and all of it is so. */
+bool view_is_all(view v, bool (*fine)(char c));
 /* Well-formed UTF-8 (RFC 3629), no surrogates, no overlong forms. NUL counts as ill-formed. */
 bool view_is_utf8(view v);
 

@@ -56,17 +56,13 @@ static size_t pass_space(const struct walk *w, size_t at) {
     }
 }
 
-/* The octets that stand for this one. 0: something else does. */
-static size_t len_of(view v, char c, bool any_case, bool html) {
+/* The octets of the entity that stands for this one. 0: something else does. */
+static size_t entity_len(view v, char c) {
     static const struct {
         char c;
         const char *entity;
     } named[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&apos;"}};
     char number[16];
-    if (v.len > 0 && (v.ptr[0] == c || (any_case && ascii_lower(v.ptr[0]) == ascii_lower(c))))
-        return html && c == '&' && view_starts_with_nocase(v, VIEW("&amp;")) ? VIEW("&amp;").len : 1;
-    if (!html || v.len == 0 || v.ptr[0] != '&')
-        return 0;
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
         if (named[i].c == c && view_starts_with_nocase(v, view_of(named[i].entity)))
             return view_of(named[i].entity).len;
@@ -75,6 +71,13 @@ static size_t len_of(view v, char c, bool any_case, bool html) {
         return view_of(number).len;
     snprintf(number, sizeof number, "&#x%x;", (unsigned char)c);
     return view_starts_with_nocase(v, view_of(number)) ? view_of(number).len : 0;
+}
+
+/* The octets that stand for this one. 0: something else does. */
+static size_t len_of(view v, char c, bool any_case, bool html) {
+    if (v.len > 0 && (v.ptr[0] == c || (any_case && ascii_lower(v.ptr[0]) == ascii_lower(c))))
+        return html && c == '&' && view_starts_with_nocase(v, VIEW("&amp;")) ? VIEW("&amp;").len : 1;
+    return html && view_starts_with(v, VIEW("&")) ? entity_len(v, c) : 0;
 }
 
 /* Where the words end that begin there. 0: other words do. */

@@ -70,15 +70,21 @@ static void add(const char *domain, const struct tls_row *row, struct arena *a) 
     buf_done(&out);
 }
 
+/* The metrics: of sessions whose host had something to show. */
+static void count_proofs(const struct policy *p, const struct smtp_tls_end *end, bool failed) {
+    if ((p->kind == TLS_POLICY_NONE && p->dane.found != DANE_FAILED) || is_by_no_record(p, end))
+        return;
+    metric_add(failed ? METRIC_DELIVER_TLS_FAILED : METRIC_DELIVER_TLS_PROVED,
+               failed || end->end == SMTP_TLS_GOOD);
+}
+
 void session_count(const struct queue *q, const struct policy *p, const struct target *t,
                    const struct smtp_tls_end *end) {
     const char *failure = failure_of(p, end);
     struct sockaddr_text ip = sockaddr_ip(&t->addr);
     struct arena a;
     bool failed = *failure != '\0', of_domain = q->hop->by_mx || q->hop->own;
-    if ((p->kind != TLS_POLICY_NONE || p->dane.found == DANE_FAILED) && !is_by_no_record(p, end))
-        metric_add(failed ? METRIC_DELIVER_TLS_FAILED : METRIC_DELIVER_TLS_PROVED,
-                   failed || end->end == SMTP_TLS_GOOD);
+    count_proofs(p, end, failed);
     if (!of_domain || (p->kind == TLS_POLICY_NONE && !q->reports) ||
         (!failed && end->end == SMTP_TLS_UNTRIED))
         return;
