@@ -6,6 +6,7 @@
 
 #include "auth/authres.h"
 #include "mail/header.h"
+#include "testing/suite.h"
 
 static struct arena arena;
 
@@ -76,31 +77,17 @@ static bool is_right(const json_t *test) {
     return true;
 }
 
+static bool passes_case(const char *folder, const json_t *all, const json_t *test) {
+    (void)folder, (void)all;
+    return is_right(test);
+}
+
 int main(int argc, char **argv) {
-    char path[4096];
-    json_error_t e;
-    int passed = 0, failed = 0, excused = 0;
-    size_t i;
-    json_t *test;
-    snprintf(path, sizeof path, "%s/ar-parse.json", argc == 2 ? argv[1] : "");
-    json_t *tests = argc == 2 ? json_load_file(path, 0, &e) : NULL;
-    if (!tests) {
-        fprintf(stderr, "usage: authres-suite FOLDER\n");
-        return 2;
-    }
-    arena_init(&arena, 64 << 20);
-    json_array_foreach(tests, i, test) {
-        bool ok = is_right(test), contested = json_object_get(test, "contested") != NULL;
-        passed += ok;
-        excused += !ok && contested;
-        failed += !ok && !contested;
-        if (!ok && !contested)
-            printf("%s\n", json_string_value(json_object_get(test, "id")));
-        arena_reset(&arena);
-    }
-    arena_done(&arena);
-    json_decref(tests);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    static const struct suite suite = {.runner = "authres",
+                                       .file = "ar-parse.json",
+                                       .name = "id",
+                                       .arena = &arena,
+                                       .arena_bytes = 64 << 20,
+                                       .passes = passes_case};
+    return suite_main(argc, argv, &suite);
 }

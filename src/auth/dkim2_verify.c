@@ -8,6 +8,7 @@
 
 #include "auth/dkim2_private.h"
 #include "auth/dkim_key.h"
+#include "mail/address.h"
 
 /* Octets of bodies that recipes may make of one message, all forms together. */
 enum { REBUILT_MOST = 256 << 20 };
@@ -44,21 +45,16 @@ static bool is_signed(struct verifying *v) {
 
 /* ---- the way it went ---- */
 
-static view domain_of(view address) {
-    ptrdiff_t at = view_rfind(address, '@');
-    return at < 0 ? VIEW("") : view_skip(address, (size_t)at + 1);
-}
-
 /* The relaxed match (9.4): the same domain or one below. */
 static bool matches(view name, view domain) {
     return domain.len > 0 && domain_name_is_within(name, domain);
 }
 
 static bool is_same_path(view one, view other) {
-    size_t domain = domain_of(one).len;
+    size_t domain = address_split(one).domain.len;
     return one.len == other.len &&
            view_eq(view_slice(one, 0, one.len - domain), view_slice(other, 0, other.len - domain)) &&
-           view_eq_nocase(domain_of(one), domain_of(other));
+           view_eq_nocase(address_split(one).domain, address_split(other).domain);
 }
 
 static bool has_recipient(const struct dkim2_hop *h, view recipient) {
@@ -88,9 +84,9 @@ static bool has_envelope(struct verifying *v) {
 static bool continues(struct verifying *v, const struct dkim2_hop *last, const struct dkim2_hop *h) {
     if (last->next.len > 0)
         return view_eq(last->next, h->domain) || wrong_hop(v, last, "nd= does not match");
-    view from = h->sender.len > 0 ? domain_of(h->sender) : h->domain;
+    view from = h->sender.len > 0 ? address_split(h->sender).domain : h->domain;
     for (size_t i = 0; i < last->recipient_count; i++)
-        if (matches(from, domain_of(last->recipients[i])))
+        if (matches(from, address_split(last->recipients[i]).domain))
             return true;
     return dkim2_wrong(&v->fault, DKIM2_PERMERROR, h->i,
                        "DKIM2-Signature i=%d MAIL FROM <%.*s> did not match", h->i, VIEW_ARG(h->sender));
@@ -101,7 +97,7 @@ static bool has_way(struct verifying *v) {
         return false;
     for (int i = v->chain.hop_count; i-- > 0;) {
         const struct dkim2_hop *h = &v->chain.hops[i];
-        if (h->sender.len > 0 && !matches(domain_of(h->sender), h->domain))
+        if (h->sender.len > 0 && !matches(address_split(h->sender).domain, h->domain))
             return wrong_hop(v, h, "MAIL FROM and d= do not match");
         if (i > 0 && !continues(v, h - 1, h))
             return false;

@@ -7,6 +7,7 @@
 
 #include "auth/dmarc.h"
 #include "base/words.h"
+#include "testing/suite.h"
 #include "testing/zone.h"
 
 static struct arena arena;
@@ -105,31 +106,16 @@ static bool run_case(const json_t *test) {
     return ok;
 }
 
+static bool passes_case(const char *folder, const json_t *all, const json_t *test) {
+    (void)folder, (void)all;
+    return run_case(test);
+}
+
 int main(int argc, char **argv) {
-    char path[4096];
-    json_error_t e;
-    json_t *tests = NULL, *test;
-    int passed = 0, failed = 0, excused = 0;
-    size_t i;
-    if (argc == 2) {
-        snprintf(path, sizeof path, "%s/cases.json", argv[1]);
-        tests = json_load_file(path, 0, &e);
-    }
-    if (!tests) {
-        fprintf(stderr, "usage: dmarc-suite FOLDER, with its cases.json\n");
-        return 2;
-    }
-    arena_init(&arena, 16 << 20);
-    json_array_foreach(tests, i, test) {
-        bool ok = run_case(test), contested = json_is_true(json_object_get(test, "contested"));
-        passed += ok;
-        excused += !ok && contested;
-        failed += !ok && !contested;
-        arena_reset(&arena);
-    }
-    arena_done(&arena);
-    json_decref(tests);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    static const struct suite suite = {.runner = "dmarc",
+                                       .file = "cases.json",
+                                       .arena = &arena,
+                                       .arena_bytes = 16 << 20,
+                                       .passes = passes_case};
+    return suite_main(argc, argv, &suite);
 }

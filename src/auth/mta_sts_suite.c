@@ -7,6 +7,7 @@
 
 #include "auth/mta_sts.h"
 #include "base/buf.h"
+#include "testing/suite.h"
 #include "testing/zone.h"
 
 static struct arena arena;
@@ -60,7 +61,8 @@ static view answer_of(const json_t *all, view query, bool strict) {
     return made;
 }
 
-static bool passes(const json_t *all, const json_t *test) {
+static bool passes(const char *folder, const json_t *all, const json_t *test) {
+    (void)folder;
     static const char *const modes[] = {"refdata.tsv", "refdata_strict.tsv"};
     bool ok = true;
     for (size_t i = 0; i < 2; i++) {
@@ -75,28 +77,11 @@ static bool passes(const json_t *all, const json_t *test) {
 }
 
 int main(int argc, char **argv) {
-    char path[4096];
-    json_error_t e;
-    json_t *all, *test;
-    int passed = 0, failed = 0, excused = 0;
-    size_t i;
-    snprintf(path, sizeof path, "%s/resolver.json", argc == 2 ? argv[1] : ".");
-    all = argc == 2 ? json_load_file(path, 0, &e) : NULL;
-    if (!all) {
-        fprintf(stderr, "usage: mta_sts-suite FOLDER\n");
-        return 2;
-    }
-    arena_init(&arena, 1 << 20);
-    json_array_foreach(json_object_get(all, "queries"), i, test) {
-        bool ok = passes(all, test), contested = json_is_true(json_object_get(test, "contested"));
-        passed += ok;
-        excused += !ok && contested;
-        failed += !ok && !contested;
-        arena_reset(&arena);
-    }
-    arena_done(&arena);
-    json_decref(all);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    static const struct suite suite = {.runner = "mta_sts",
+                                       .file = "resolver.json",
+                                       .member = "queries",
+                                       .arena = &arena,
+                                       .arena_bytes = 1 << 20,
+                                       .passes = passes};
+    return suite_main(argc, argv, &suite);
 }

@@ -8,6 +8,7 @@
 #include "auth/mta_sts.h"
 #include "auth/spf.h"
 #include "auth/tls_report.h"
+#include "testing/suite.h"
 #include "testing/zone.h"
 
 static struct arena arena;
@@ -45,8 +46,9 @@ static const struct {
              {"dkim-key-record", is_dkim_key_record},
              {"spf-record", spf_record_is_valid}};
 
-static bool passes(const json_t *test) {
-    view kind = zone_text(json_string_value(json_object_get(test, "kind")));
+static bool passes(const char *folder, const json_t *all, const json_t *test) {
+    (void)folder, (void)all;
+    view kind = suite_text(test, "kind");
     const json_t *input = json_object_get(test, "input");
     view text = view_from(json_string_value(input), json_string_length(input));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -57,32 +59,11 @@ static bool passes(const json_t *test) {
 }
 
 int main(int argc, char **argv) {
-    char path[4096];
-    json_error_t e;
-    json_t *all, *test;
-    int passed = 0, failed = 0, excused = 0;
-    size_t i;
-    snprintf(path, sizeof path, "%s/records.json", argc == 2 ? argv[1] : ".");
-    all = argc == 2 ? json_load_file(path, JSON_ALLOW_NUL, &e) : NULL;
-    if (!all) {
-        fprintf(stderr, "usage: records-suite FOLDER\n");
-        return 2;
-    }
-    arena_init(&arena, 1 << 20);
-    json_array_foreach(all, i, test) {
-        bool ok = passes(test), contested = json_is_true(json_object_get(test, "contested"));
-        passed += ok;
-        excused += !ok && contested;
-        failed += !ok && !contested;
-        if (!ok && !contested)
-            printf("%s \"%s\" (%s)\n", json_string_value(json_object_get(test, "kind")),
-                   json_string_value(json_object_get(test, "input")),
-                   json_string_value(json_object_get(test, "comment")));
-        arena_reset(&arena);
-    }
-    arena_done(&arena);
-    json_decref(all);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    static const struct suite suite = {.runner = "records",
+                                       .file = "records.json",
+                                       .name = "input",
+                                       .arena = &arena,
+                                       .arena_bytes = 1 << 20,
+                                       .passes = passes};
+    return suite_main(argc, argv, &suite);
 }

@@ -9,6 +9,7 @@
 #include "auth/tls_report.h"
 #include "base/file.h"
 #include "base/words.h"
+#include "testing/suite.h"
 
 enum { BYTES_MOST = 64 << 20 };
 
@@ -88,29 +89,17 @@ static bool run(const char *folder, const json_t *test) {
     return ok;
 }
 
+static bool passes_case(const char *folder, const json_t *all, const json_t *test) {
+    (void)all;
+    return run(folder, test);
+}
+
 int main(int argc, char **argv) {
-    char path[4096];
-    json_error_t e;
-    json_t *tests, *test;
-    int passed = 0, failed = 0, excused = 0;
-    size_t i;
-    snprintf(path, sizeof path, "%s/manifest.json", argc == 2 ? argv[1] : "");
-    if (argc != 2 || !(tests = json_load_file(path, 0, &e))) {
-        fprintf(stderr, "usage: tls_report-suite FOLDER\n");
-        return 2;
-    }
-    arena_init(&arena, 64 << 20);
-    json_array_foreach(tests, i, test) {
-        bool ok = run(argv[1], test), contested = json_is_true(json_object_get(test, "contested"));
-        passed += ok;
-        excused += !ok && contested;
-        failed += !ok && !contested;
-        if (!ok)
-            printf("%s%s\n", text_at(test, "file"), contested ? " (contested)" : "");
-    }
-    arena_done(&arena);
-    json_decref(tests);
-    printf("%s: %d pass, %d fail, %d excused\n", strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1],
-           passed, failed, excused);
-    return failed == 0 && passed > 0 ? 0 : 1;
+    static const struct suite suite = {.runner = "tls_report",
+                                       .file = "manifest.json",
+                                       .name = "file",
+                                       .arena = &arena,
+                                       .arena_bytes = 64 << 20,
+                                       .passes = passes_case};
+    return suite_main(argc, argv, &suite);
 }

@@ -149,13 +149,18 @@ bool mitigation_unwrap(view value, const struct wrap_domains *w, struct arena *a
     return c.made > 0;
 }
 
+view mitigation_entry_domain(const char *entry) {
+    view v = view_of(entry);
+    return view_skip(v, (size_t)(view_find(v, '=') + 1));
+}
+
 view mitigation_domain(char *const *settings, size_t count, view domain) {
     view found = VIEW("");
     for (size_t i = 0; i < count; i++) {
         view item = view_of(settings[i]);
         ptrdiff_t equals = view_find(item, '=');
         if (equals >= 0 && view_eq_nocase(view_slice(item, 0, (size_t)equals), domain))
-            return view_skip(item, (size_t)equals + 1);
+            return mitigation_entry_domain(settings[i]);
         if (equals < 0 && found.len == 0)
             found = item;
     }

@@ -24,6 +24,8 @@ struct wrap_domains {
 };
 bool mitigation_unwrap(view value, const struct wrap_domains *w, struct arena *a, struct buf *out);
 
+/* The wrap domain that an entry of the setting names. */
+view mitigation_entry_domain(const char *entry);
 /* "lists.example.org=dmarc.example.org" or "dmarc.example.org" each: the wrap domain for mail of that domain;
  * empty: none. */
 view mitigation_domain(char *const *settings, size_t count, view domain);

@@ -44,13 +44,12 @@ static bool copies_source(const struct recipe *r, size_t differs) {
     return false;
 }
 
-/* Fields and body of a text. */
-static view header_of(view message) {
+view content_header(view message) {
     ptrdiff_t end = view_search(message, VIEW("\r\n\r\n"));
     return end < 0 ? message : view_slice(message, 0, (size_t)end + 2);
 }
 
-static view body_of(view message) {
+view content_body(view message) {
     ptrdiff_t end = view_search(message, VIEW("\r\n\r\n"));
     return end < 0 ? VIEW("") : view_skip(message, (size_t)end + 4);
 }
@@ -61,16 +60,16 @@ static void prepare_signatures(struct content *c, view list, view trace, view co
     const struct signed_mail mail = {.flags = c->flags,
                                      .list = list,
                                      .trace = trace,
-                                     .header = header_of(copy),
+                                     .header = content_header(copy),
                                      .mitigated = c->mitigated || c->own_from};
     signing_begin(&c->signing, &mail, &c->arena);
     if (c->new_chain)
         c->signing.seal = NULL; /* it would say whom the post came from */
-    signing_hash(&c->signing, body_of(copy));
+    signing_hash(&c->signing, content_body(copy));
     if (c->differs > 0)
         return;
     buf_init(&c->signature, SIGNATURES_MOST + c->fields.len);
-    signing_add(&c->signing, header_of(copy), &c->signature);
+    signing_add(&c->signing, content_header(copy), &c->signature);
     buf_add(&c->signature, c->fields);
     if (!c->signature.failed) /* part of one would end the header; without any the copy is whole */
         c->fields = buf_view(&c->signature);
@@ -87,7 +86,7 @@ static void prepare(struct content *c, view list, view trace) {
     recipe_render(r, 0, c->differs, c->source, &anybody, &c->made);
     size_t front = c->made.len;
     recipe_render(r, c->differs, r->count, c->source, NULL, &c->made);
-    view copy = buf_view(&c->made), header = header_of(copy);
+    view copy = buf_view(&c->made), header = content_header(copy);
     c->differs_below = c->differs > 0 && front > header.len;
     c->utf8_header = !text_is_7bit(header);
     c->body = view_skip(copy, front);
@@ -123,7 +122,7 @@ static bool is_forbidden(struct content *c, view list) {
     struct signing s;
     recipe_render(&c->recipe, 0, c->recipe.count, c->source, &anybody, &copy);
     const struct signed_mail mail = {
-        .flags = c->flags, .list = list, .trace = c->fields, .header = header_of(buf_view(&copy))};
+        .flags = c->flags, .list = list, .trace = c->fields, .header = content_header(buf_view(&copy))};
     signing_begin(&s, &mail, &c->arena);
     bool forbidden = direct_is_forbidden(buf_view(&copy), &s);
     buf_done(&copy);
@@ -165,7 +164,7 @@ static bool load_edition(struct content *c, view list_address) {
 static bool load_direct(struct content *c, view trace) {
     struct signing s;
     struct signed_mail mail = {
-        .flags = c->flags, .list = VIEW(""), .trace = trace, .header = header_of(c->body)};
+        .flags = c->flags, .list = VIEW(""), .trace = trace, .header = content_header(c->body)};
     signing_begin(&s, &mail, &c->arena);
     c->can_be_otherwise = deliver.role.config->rewrite_domains.count > 0 && c->form != FORM_PASSED_ON &&
                           !(c->flags & (MESSAGE_TRUSTED | MESSAGE_NOTICE)); /* it is nobody else's author */
@@ -177,7 +176,7 @@ static bool load_direct(struct content *c, view trace) {
     buf_init(&c->wire, 2 * c->body.len + 16);
     stuff(c->body, &c->wire);
     c->stuffed = buf_view(&c->wire);
-    c->utf8_header = !text_is_7bit(header_of(c->body));
+    c->utf8_header = !text_is_7bit(content_header(c->body));
     return true;
 }
 
@@ -221,8 +220,8 @@ static void sign(const struct content *c, struct buf *made) {
     struct buf unsigned_copy = *made, header = BUF_INIT(2 * LIMIT_HEADER_BYTES);
     view copy = buf_view(&unsigned_copy);
     if (c->differs_below)
-        canon_body_digest(CANON_RELAXED, body_of(copy), -1, own.body_sha256);
-    buf_add(&header, c->differs_below ? header_of(copy) : copy);
+        canon_body_digest(CANON_RELAXED, content_body(copy), -1, own.body_sha256);
+    buf_add(&header, c->differs_below ? content_header(copy) : copy);
     buf_add(&header, c->shared_header);
     buf_init(made, unsigned_copy.limit + SIGNATURES_MOST);
     signing_add(&own, buf_view(&header), made);

@@ -319,6 +319,9 @@ struct content *content_get(int64_t message, int64_t list, view list_address, en
  * dots stuffed. Its first octets in `made`, `wire` empty: fields; else both. */
 void content_copy(const struct content *c, const struct copy_to *who, struct buf *made, struct buf *wire);
 void content_put(struct content *c);
+/* All fields of a text, and what stands behind the empty line. */
+view content_header(view text);
+view content_body(view text);
 
 /* ---- dkim2.c ---- */
 /* before: the message as it came, or empty; copy: as it leaves, for anybody. Both live as long as the

@@ -113,10 +113,8 @@ static bool read_domains(struct passing *p, struct err *e) {
     p->domains.list = p->list;
     if (domains->count == 0)
         return true;
-    for (size_t i = 0; i < domains->count; i++) {
-        view item = view_of(domains->items[i]);
-        p->list[p->domains.count++] = view_skip(item, (size_t)(view_find(item, '=') + 1));
-    }
+    for (size_t i = 0; i < domains->count; i++)
+        p->list[p->domains.count++] = mitigation_entry_domain(domains->items[i]);
     if (!take_secrets(&wrap, &p->keys, e))
         return false;
     p->domains.keys = p->keys.list;

@@ -38,10 +38,9 @@ static bool describe(view before, view copy, struct arena *a, struct buf *out) {
 /* Of a copy: its fields, and what all signatures over it share. */
 static bool prepare(view before, view copy, struct arena *a, struct buf *fields, struct dkim2_prepared *ret) {
     struct buf header = BUF_INIT(3 * LIMIT_HEADER_BYTES);
-    ptrdiff_t end = view_search(copy, VIEW("\r\n\r\n"));
     bool ok = describe(before, copy, a, fields);
     buf_add(&header, buf_view(fields));
-    buf_add(&header, end < 0 ? copy : view_slice(copy, 0, (size_t)end + 2));
+    buf_add(&header, content_header(copy));
     ok = ok && !header.failed && dkim2_prepare(arena_view(a, buf_view(&header)), a, ret);
     buf_done(&header);
     return ok;

@@ -6,32 +6,28 @@
 #include "auth/wrap.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "lists/mitigation.h"
 #include "mail/address.h"
 #include "roles/smtpd/smtpd.h"
 #include "store/secret.h"
 
-static view domain_of(view address) {
-    return view_skip(address, (size_t)(view_rfind(address, '@') + 1));
-}
-
 static bool is_wrap_domain(const struct session *s, view domain) {
     const struct config_list *list = &s->policy->config->rewrite_domains;
-    for (size_t i = 0; i < list->count; i++) {
-        view item = view_of(list->items[i]);
-        if (view_eq_nocase(view_skip(item, (size_t)(view_find(item, '=') + 1)), domain))
+    for (size_t i = 0; i < list->count; i++)
+        if (view_eq_nocase(mitigation_entry_domain(list->items[i]), domain))
             return true;
-    }
     return false;
 }
 
 static bool is_srs(const struct session *s, view address) {
-    return view_eq_nocase(view_of(s->policy->config->srs_domain), domain_of(address)) && srs_is_one(address);
+    return view_eq_nocase(view_of(s->policy->config->srs_domain), address_split(address).domain) &&
+           srs_is_one(address);
 }
 
 bool unwrap_is_due(const struct session *s) {
     view address = s->pending.address;
     return is_srs(s, address) ||
-           (is_wrap_domain(s, domain_of(address)) && view_search(address, VIEW("=40")) > 0);
+           (is_wrap_domain(s, address_split(address).domain) && view_search(address, VIEW("=40")) > 0);
 }
 
 static enum next refuse(struct session *s) {
