@@ -38,6 +38,14 @@ loop2 60 IN CNAME loop1
 """
 
 
+def found():
+    """Debian's knot; skips where there is none."""
+    got = subprocess.run([ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
+    if got.returncode != 0:
+        pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
+    return got.stdout.strip().splitlines()[-1]
+
+
 @contextlib.contextmanager
 def folder_of_zones(domains):
     """A folder with knot.conf for zones in DOMAIN.zone, and the port it will listen on."""
@@ -91,10 +99,7 @@ def serving(program, folder, port, signing):
 def signed(zone, domain, tamper=lambda text: text, **plain):
     """The port of a name server for a signed zone (its lines without SOA and NS), whose dump `tamper` may change behind the signer,
     and for plain ones (name=lines); and a file with the key that signed, a trust anchor."""
-    got = subprocess.run([ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
-    if got.returncode != 0:
-        pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
-    program = got.stdout.strip().splitlines()[-1]
+    program = found()
     apex = "@ 60 IN SOA ns hostmaster 1 3600 600 86400 60\n@ 60 IN NS ns\nns 60 IN A 127.0.0.1\n"
     with folder_of_zones([domain, *plain]) as (folder, port):
         file, anchor = folder / f"{domain}.zone", folder / "anchor.key"
@@ -115,37 +120,10 @@ def signed(zone, domain, tamper=lambda text: text, **plain):
 def running(extra="", domain="example", others=None):
     """The port of a name server that knows the zone example. (or another), with these lines too, and others ({name: lines}), and
     no other; skips where there is none."""
-    got = subprocess.run([ROOT / "scripts/peers", "knot"], capture_output=True, text=True, check=False, timeout=300)
-    if got.returncode != 0:
-        pytest.skip(f"no knot: scripts/peers knot: {got.stderr.strip()[-200:]}")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="postroad-knot-"))
-    port = free_port()
-    (folder / "example.zone").write_text(f"$ORIGIN {domain}.\n" + ZONE + extra)
-    start = ZONE.splitlines(keepends=True)[:2]
-    for name, lines in (others or {}).items():
-        (folder / f"{name}.zone").write_text(f"$ORIGIN {name}.\n" + "".join(start).replace(" NS ns", " NS ns.example.") + lines)
-    (folder / "knot.conf").write_text(f"""\
-server:
-    rundir: {folder}
-    listen: 127.0.0.1@{port}
-database:
-    storage: {folder}/db
-log:
-  - target: stderr
-    any: warning
-template:
-  - id: default
-    storage: {folder}
-zone:
-  - domain: {domain}.
-    file: example.zone
-""" + "".join(f"  - domain: {name}.\n    file: {name}.zone\n" for name in others or {}))
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([*bound(), got.stdout.strip().splitlines()[-1], "-c", folder / "knot.conf"], stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
-    try:
-        until(lambda: connects(port), 20, "knot's start")
-        yield port
-    finally:
-        end(process)
-        shutil.rmtree(folder, ignore_errors=True)
+    start = "".join(ZONE.splitlines(keepends=True)[:2]).replace(" NS ns", " NS ns.example.")
+    texts = {domain: ZONE + extra, **{name: start + lines for name, lines in (others or {}).items()}}
+    with folder_of_zones(texts) as (folder, port):
+        for name, text in texts.items():
+            (folder / f"{name}.zone").write_text(f"$ORIGIN {name}.\n{text}")
+        with serving(found(), folder, port, signing=False):
+            yield port

@@ -90,7 +90,7 @@ def test_signatures_of_texts_in_pieces(outside, keys, size, canonicalization):
     assert got == {"spf": "fail", "dkim": "fail", "dmarc": "fail"} and "the body was changed" in field, field
 
 
-def test_what_is_refused(outside, make):
+def test_what_is_refused(outside):
     post = outside(auth_reject="spf dmarc")
     reply = send(post, message(sender=SENDER), "203.0.113.1")
     assert reply == 550 and "5.7.23" in reply.text and "203.0.113.1 is none of sender.example's hosts" in reply.text

@@ -17,6 +17,7 @@
  *   backoff.c  when to try again
  *   sign.c     DKIM signatures, and the keys they are made with
  *   templates.c  texts of letters that are behind URIs
+ *   web.c      what requests by HTTP have in common (web.h)
  *
  * One lock (deliver.lock) guards queues, hops and the content cache; it is never held over I/O. */
 #ifndef ROLES_DELIVER_DELIVER_H

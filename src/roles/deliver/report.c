@@ -3,7 +3,6 @@
  * is the one that takes the mail in, so that each report is sent once, whichever node makes it. */
 #include "roles/deliver/report.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mail/text.h"
+#include "roles/deliver/web.h"
 #include "store/accept.h"
 
 enum {
@@ -151,36 +151,19 @@ static bool make_mail(struct report *r, const struct report_file *f, const struc
 
 /* ---- out by HTTPS (RFC 8460 5.4) ---- */
 
-static int look_whether_to_stop(void *unused, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    (void)unused, (void)a, (void)b, (void)c, (void)d;
-    return reports_stopping();
-}
-
-static size_t pass_over(char *data, size_t size, size_t count, void *unused) {
-    (void)data, (void)unused;
-    return size * count;
-}
-
 /* Once; what is answered is not looked at, and no other place is gone to than the one that is named. */
 static void post(const struct report *r, const struct report_file *f, view uri) {
+    static const struct web web = {.protocols = "https", .most_ms = POST_MS, .stopping = reports_stopping};
     FREE_AUTO char *text = mem_view(uri);
     CURL *curl = curl_easy_init();
     struct curl_slist *fields = curl_slist_append(NULL, "Content-Type: application/tlsrpt+gzip");
     if (!curl || !fields)
         return;
-    curl_easy_setopt(curl, CURLOPT_URL, text);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)POST_MS);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    web_prepare(curl, text, &web);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "Postroad/" POSTROAD_VERSION);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, f->document.ptr);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->document.len);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_over);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     CURLcode code = curl_easy_perform(curl);
     log_line(code == CURLE_OK ? LOG_INFO : LOG_WARN, code == CURLE_OK ? "report-posted" : "report-not-posted",
              LOG_V("domain", r->domain), LOG_V("uri", uri), LOG_S("reason", curl_easy_strerror(code)));

@@ -1,7 +1,6 @@
 /* sts.c: what domains demand by MTA-STS (RFC 8461). A record in DNS says that there is a policy, and under
  * which id; the policy is fetched from the domain's web server and kept in the store, so that it holds as
  * long as it says itself, whatever becomes of the record, the web server and this process. */
-#include <curl/curl.h>
 #include <stdlib.h>
 
 #include "auth/resolve.h"
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "roles/deliver/deliver.h"
+#include "roles/deliver/web.h"
 
 enum {
     TYPE_TXT = 16,
@@ -61,17 +61,6 @@ static void keep(view domain, const struct kept *k) {
 
 /* ---- the web server ---- */
 
-static size_t take_octets(char *data, size_t size, size_t count, void *to) {
-    struct buf *text = to;
-    buf_add(text, view_from(data, size * count));
-    return text->failed ? 0 : size * count;
-}
-
-static int look_whether_to_stop(void *unused, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    (void)unused, (void)a, (void)b, (void)c, (void)d;
-    return role_stopping();
-}
-
 /* "mta-sts.example.org:443:192.0.2.1,[2001:db8::1]": names are looked up as all others here. */
 static bool resolve(view host, int64_t port, struct arena *a, struct buf *out, struct err *e) {
     struct sockaddr_any *addrs;
@@ -91,25 +80,16 @@ static bool resolve(view host, int64_t port, struct arena *a, struct buf *out, s
 }
 
 /* No redirects (RFC 8461 3.3), no proxies, and a certificate that is valid for the host. */
-static void set_options(CURL *curl, const char *uri, struct curl_slist *addresses, struct buf *text) {
+static void set_options(CURL *curl, const char *uri, struct curl_slist *addresses, const struct web *web) {
     const struct config *c = deliver.role.config;
     FREE_AUTO char *authorities = *c->tls_ca_file ? config_path(c, c->tls_ca_file) : NULL;
-    curl_easy_setopt(curl, CURLOPT_URL, uri);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+    web_prepare(curl, uri, web);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_RESOLVE, addresses);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     if (authorities)
         curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "Postroad/" POSTROAD_VERSION);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_octets);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
 static bool is_plain_text(const char *type) {
@@ -144,6 +124,8 @@ static bool download(view domain, struct arena *a, struct buf *text, const char 
     view host = arena_printf(a, "mta-sts.%.*s", VIEW_ARG(domain));
     view uri = arena_printf(a, "https://%.*s:%lld/.well-known/mta-sts.txt", VIEW_ARG(host), (long long)port);
     struct buf found = BUF_INIT(LIMIT_SMTP_LINE);
+    const struct web web = {
+        .protocols = "https", .most_ms = FETCH_MS, .stopping = role_stopping, .answer = text};
     *ret_failure = "sts-policy-fetch-error";
     bool ok = resolve(host, port, a, &found, e);
     struct curl_slist *addresses = ok ? curl_slist_append(NULL, found.data) : NULL;
@@ -151,7 +133,7 @@ static bool download(view domain, struct arena *a, struct buf *text, const char 
     if (ok && !curl)
         ok = err_set(e, ERR_LIMIT, NULL);
     if (ok) {
-        set_options(curl, uri.ptr, addresses, text);
+        set_options(curl, uri.ptr, addresses, &web);
         ok = perform(curl, text, ret_failure, e);
     }
     curl_easy_cleanup(curl);

@@ -1,7 +1,6 @@
 /* templates.c: texts of letters that are behind URIs (store/template.h) are fetched here, since this is the
  * role that may connect out. One thread looks every few seconds for what is due and fetches one text after
  * the other; letters have the text that came last until a newer one is there. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include "base/mem.h"
 #include "mail/charset.h"
 #include "roles/deliver/deliver.h"
+#include "roles/deliver/web.h"
 
 enum { AT_ONCE = 10, FETCH_MS = 10000, REDIRECTS_MOST = 5 };
 
@@ -33,37 +33,17 @@ static bool is_stopping(void) {
 
 /* ---- one text ---- */
 
-static size_t take_octets(char *data, size_t size, size_t count, void *to) {
-    struct buf *text = to;
-    buf_add(text, view_from(data, size * count));
-    return text->failed ? 0 : size * count;
-}
-
-static int look_whether_to_stop(void *unused, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    (void)unused, (void)a, (void)b, (void)c, (void)d;
-    return is_stopping();
-}
-
 /* Only http and https, also where a redirect leads; what a proxy in the environment would see is nobody's
  * business. User name and password go to the host of the URI alone. */
-static void set_options(CURL *curl, const struct due *d, struct buf *text) {
+static void set_options(CURL *curl, const struct due *d, const struct web *web) {
     FREE_AUTO char *uri = mem_view(d->uri), *username = mem_view(d->username),
                    *password = mem_view(d->password);
-    curl_easy_setopt(curl, CURLOPT_URL, uri); /* curl keeps copies of texts */
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    web_prepare(curl, uri, web);
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, web->protocols);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MOST);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "Postroad/" POSTROAD_VERSION);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_octets);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_stop);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     if (d->username.len > 0) { /* apart from each other: either may have a colon */
         curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         curl_easy_setopt(curl, CURLOPT_USERNAME, username);
@@ -115,10 +95,12 @@ static bool perform(CURL *curl, struct buf *text, struct err *e) {
 }
 
 static bool fetch(const struct due *d, struct buf *text, struct err *e) {
+    const struct web web = {
+        .protocols = "http,https", .most_ms = FETCH_MS, .stopping = is_stopping, .answer = text};
     CURL *curl = curl_easy_init();
     if (!curl)
         return err_set(e, ERR_LIMIT, NULL);
-    set_options(curl, d, text);
+    set_options(curl, d, &web);
     bool ok = perform(curl, text, e);
     curl_easy_cleanup(curl);
     return ok;
